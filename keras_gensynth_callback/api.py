@@ -1,0 +1,63 @@
+"""The functions for one export, outside of `fit`."""
+import tensorflow as tf
+
+from .arguments import check_filepath
+from .exporter import Exporter
+
+
+def export_checkpoint(model, filepath, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None):
+    """Writes one export of a Keras model, now.
+
+    Args:
+        model: a Keras model on TensorFlow, built or called once, or with `input_signature`.
+        filepath: str or PathLike, the checkpoint prefix: `exports/net` gives `exports/net.meta` and so on.
+        target: str, the oldest TensorFlow that must read it: "1.15", or "current".
+        graph: "trainable", or "inference": no learning phase, no targets, no training ops.
+        include_optimizer: bool, whether the train step and the optimizer's variables come along.
+        input_signature: nest of tf.TensorSpec for the model's inputs, where the model cannot tell them.
+
+    Returns:
+        An ExportRecord.
+
+    Raises:
+        GenSynthExportError: one of its subclasses; nothing is left behind then.
+
+    >>> import keras, keras_gensynth_callback as gensynth
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    >>> gensynth.export_checkpoint(model, tmp_path / "net").prefix.endswith("net")
+    True
+    """
+    prefix = check_filepath(filepath)
+    exporter = Exporter(
+        model, target=target, graph=graph, include_optimizer=include_optimizer, input_signature=input_signature
+    )
+    exporter.prepare()
+    return exporter.export(prefix)
+
+
+def build_graph(model, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None):
+    """The graph that an export of the model holds, with its collections filled, to look at or to run.
+
+    Args:
+        model, target, graph, include_optimizer, input_signature: as for `export_checkpoint`.
+
+    Returns:
+        A new `tf.Graph`. The default graph is not touched.
+
+    Raises:
+        GenSynthExportError: one of its subclasses.
+
+    >>> import keras, tensorflow as tf, keras_gensynth_callback as gensynth
+    >>> layers = [keras.Input((3,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    >>> graph = gensynth.build_graph(keras.Sequential(layers))
+    >>> len(graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
+    2
+    """
+    exporter = Exporter(
+        model, target=target, graph=graph, include_optimizer=include_optimizer, input_signature=input_signature
+    )
+    exporter.prepare()
+    built = tf.Graph()
+    with built.as_default():
+        tf.compat.v1.train.import_meta_graph(tf.compat.v1.MetaGraphDef.FromString(exporter.meta_graph))
+    return built

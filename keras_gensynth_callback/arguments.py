@@ -1,0 +1,155 @@
+"""Checks of arguments, shared by everything that a user calls.
+
+Each check returns the value in the form the package works with, or raises `InvalidArgumentError`, whose message says
+what was received, what was expected and how to mend it.
+"""
+
+import math
+import numbers
+import os
+
+from keras_gensynth_callback.errors import InvalidArgumentError
+
+GRAPHS = ("trainable", "inference")
+ON_ERROR = ("raise", "warn")
+
+
+def _refuse(name, value, expected, mend):
+    raise InvalidArgumentError(
+        f"`{name}` must be {expected}. Received: {name}={value!r} of type {type(value).__name__}. {mend}"
+    )
+
+
+def check_filepath(filepath):
+    """The checkpoint prefix as a str; a folder, an empty path and other types are refused."""
+    mend = "Pass a folder and a name without suffix, for example 'exports/net'."
+    if not isinstance(filepath, (str, os.PathLike)):
+        _refuse("filepath", filepath, "a checkpoint prefix, as a str or a path object", mend)
+    path = os.fspath(filepath)
+    if not isinstance(path, str) or not path.strip():
+        _refuse("filepath", filepath, "a checkpoint prefix that is not empty", mend)
+    if path.endswith(("/", os.sep)) or ("://" not in path and os.path.isdir(path)):
+        example = os.path.join(path, "net")
+        _refuse("filepath", filepath, "a checkpoint prefix, not a folder", f"Add a name to it: {example!r}.")
+    return path
+
+
+def check_choice(name, value, choices):
+    """One of a few strings."""
+    if not isinstance(value, str) or value not in choices:
+        _refuse(name, value, "one of " + ", ".join(repr(choice) for choice in choices), "Choose one of these.")
+    return value
+
+
+def check_target(target):
+    """The oldest TensorFlow that must read an export."""
+    from keras_gensynth_callback.target import known_targets
+
+    return check_choice("target", target, tuple(known_targets()))
+
+
+def check_graph(graph):
+    """Which graph is exported."""
+    return check_choice("graph", graph, GRAPHS)
+
+
+def check_on_error(on_error):
+    """What happens when an export fails."""
+    return check_choice("on_error", on_error, ON_ERROR)
+
+
+def check_bool(name, value):
+    """True or False, and nothing that merely counts as one of them."""
+    if not isinstance(value, bool):
+        _refuse(name, value, "True or False", "Pass a bool.")
+    return value
+
+
+def check_verbose(verbose):
+    """0 (silent), or 1 or 2 (a line for each export)."""
+    if not isinstance(verbose, numbers.Integral) or verbose not in (0, 1, 2):
+        _refuse("verbose", verbose, "0, 1 or 2", "Pass 0 for silence, 1 for a line at each export.")
+    return int(verbose)
+
+
+def check_name(name, value):
+    """A str that is not empty."""
+    if not isinstance(value, str) or not value:
+        _refuse(name, value, "a name, as a str that is not empty", "Pass a key of the logs, for example 'val_loss'.")
+    return value
+
+
+def check_count(name, value):
+    """An int of at least 1; bool, which Python counts as int, is refused."""
+    if not _is_int(value) or value < 1:
+        _refuse(name, value, "an int of at least 1", "Pass a positive whole number.")
+    return int(value)
+
+
+def check_optional_count(name, value):
+    """None or an int of at least 1."""
+    if value is not None and (not _is_int(value) or value < 1):
+        _refuse(name, value, "None or an int of at least 1", "Pass None for no limit, or a positive whole number.")
+    return None if value is None else int(value)
+
+
+def check_optional_duration(name, value):
+    """None or a positive finite number."""
+    if value is not None and (not _is_finite(value) or value <= 0):
+        _refuse(name, value, "None or a positive number", "Pass None to switch it off.")
+    return None if value is None else float(value)
+
+
+def check_optional_number(name, value):
+    """None or a finite number."""
+    if value is not None and not _is_finite(value):
+        _refuse(name, value, "None or a finite number", "Pass None to begin without a value.")
+    return None if value is None else float(value)
+
+
+def check_optional_callable(name, value):
+    """None or something that can be called."""
+    if value is not None and not callable(value):
+        _refuse(name, value, "None or a callable that takes one ExportRecord", "Pass the function itself.")
+    return value
+
+
+def check_save_freq(save_freq):
+    """'epoch', 'train_end' or an int of at least 1 (batches)."""
+    if isinstance(save_freq, str) and save_freq in ("epoch", "train_end"):
+        return save_freq
+    if not _is_int(save_freq) or save_freq < 1:
+        mend = "To export every 100 batches, pass save_freq=100."
+        _refuse("save_freq", save_freq, "'epoch', 'train_end' or an int of at least 1 (a number of batches)", mend)
+    return int(save_freq)
+
+
+def check_input_signature(input_signature):
+    """None or a nest (list, tuple, dict) whose leaves have a shape and a dtype, as `tf.TensorSpec` has."""
+    leaves = list(_leaves(input_signature))
+    if input_signature is not None and not (leaves and all(map(_is_spec, leaves))):
+        mend = "For one image input, pass tf.TensorSpec([None, 32, 32, 3], tf.float32)."
+        _refuse("input_signature", input_signature, "None or a tf.TensorSpec, or a list, tuple or dict of them", mend)
+    return input_signature
+
+
+def _leaves(nest):
+    if isinstance(nest, dict):
+        nest = list(nest.values())
+    if not isinstance(nest, (list, tuple)):
+        yield nest
+        return
+    for part in nest:
+        yield from _leaves(part)
+
+
+def _is_spec(leaf):
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+
+
+def _is_int(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_finite(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)

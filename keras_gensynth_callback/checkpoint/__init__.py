@@ -1,0 +1,27 @@
+"""Names and values in, checkpoint files out. This room knows neither Keras nor graphs, and can be used alone.
+
+names      which files belong to a prefix
+storage    one file or folder: write, flush, move, link
+scratch    the hidden folder that a write in progress works in, and how an abandoned one is known
+state      the `checkpoint` state file
+values     tensors to and from `.index` and `.data-?????-of-?????`
+manifest   `.json`
+commit     all of it together, so that no reader ever sees half an export
+retention  which exports stay
+preflight  whether a prefix can be written, asked before training begins
+"""
+
+from keras_gensynth_callback.checkpoint.commit import write_checkpoint
+from keras_gensynth_callback.checkpoint.manifest import changed_files, read_manifest
+from keras_gensynth_callback.checkpoint.preflight import check_writable
+from keras_gensynth_callback.checkpoint.retention import CheckpointManager
+from keras_gensynth_callback.checkpoint.values import read_tensors
+
+__all__ = [
+    "CheckpointManager",
+    "changed_files",
+    "check_writable",
+    "read_manifest",
+    "read_tensors",
+    "write_checkpoint",
+]

@@ -1,0 +1,183 @@
+"""Writes one export so that nobody ever sees half of it.
+
+At every moment, and after a kill at any moment, whatever the state file `checkpoint` names is complete: `.meta`,
+`.index`, `.data` and `.json` of one and the same export. The steps:
+
+1. All files are written in a scratch folder beside their destination, and flushed. A full disk ends here.
+2. What already stands under the prefix gets second names (hard links) in the scratch folder, and a journal that names
+   the prefix is put beside them. If the state file names the prefix, it now names the second names instead.
+3. The new files are moved to their places. One rename cannot move four files, which is why nobody must be looking.
+4. The state file names the prefix again, as the newest. This rename is the commit.
+5. The journal is removed, then the scratch folder, and with it the last name of the old files.
+
+An error in 2 or 3 is undone: the old files get their names back. A kill cannot be undone by the one who was killed, so
+each write first looks for scratch folders that nobody works with, and undoes what their journals say. No flag tells
+whether 4 was reached, only the state file itself: it names the prefix before 2 and after 4, when there is nothing to
+undo.
+
+Between a kill in step 3 and the next write, the state file names a folder `.gensynth-tmp-...`, which holds the export
+before this one; any TensorFlow reads it there. The prefix itself may then be a mixture: hence, ask the state file.
+"""
+
+import contextlib
+import errno
+import os
+
+import tensorflow as tf
+
+from keras_gensynth_callback.checkpoint import manifest as manifests
+from keras_gensynth_callback.checkpoint import names, scratch, state, storage, values
+from keras_gensynth_callback.errors import CheckpointWriteError
+
+_NEW = "new"
+_PREVIOUS = "previous"
+_WAYS_OUT = {
+    errno.ENOSPC: "The disk is full: free some space, or keep fewer exports (max_to_keep).",
+    errno.EDQUOT: "The quota is used up: free some space, or keep fewer exports (max_to_keep).",
+    errno.EACCES: "Give this process the right to write there, or choose another folder.",
+    errno.EROFS: "This file system is read-only: choose another folder.",
+}
+_ERRNO_OF = {tf.errors.ResourceExhaustedError: errno.ENOSPC, tf.errors.PermissionDeniedError: errno.EACCES}
+
+
+def write_checkpoint(prefix, tensors, meta_graph, manifest):
+    """Writes an export, in full or not at all, and makes it the newest of its folder.
+
+    Args:
+        prefix: str or PathLike, for example `exports/net`. Missing folders are made. An export that stands there
+            already is replaced.
+        tensors: Mapping from a name in the graph to its value: eager tensor, `tf.Variable` or array.
+        meta_graph: bytes, the serialized MetaGraphDef.
+        manifest: dict, written as `<prefix>.json` with `files` (size and SHA-256 of each file) added. The dict itself
+            is not changed.
+
+    Returns:
+        The paths of the files of the export.
+
+    Raises:
+        InvalidArgumentError: nothing can be written under this prefix, or there are no tensors.
+        CheckpointWriteError: writing failed; what stood at the prefix before stands there still.
+    """
+    folder, base = names.split_prefix(prefix)
+    prefix = names.as_text(prefix)
+    values.check_tensors(tensors)
+    with reported(prefix):
+        tf.io.gfile.makedirs(folder)
+        recover(folder)
+        with scratch.scratch_folder(folder) as workplace:
+            _stage(workplace, prefix, tensors, meta_graph, manifest)
+            with state.lock:
+                _publish(workplace, folder, base)
+    return list(names.files_of(prefix).values())
+
+
+@contextlib.contextmanager
+def reported(prefix, outcome="written (what stood there before is intact)"):
+    """Turns errors of the operating system and of TensorFlow's file layer into CheckpointWriteError."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        code = getattr(error, "errno", None) or _ERRNO_OF.get(type(error))
+        way_out = _WAYS_OUT.get(code, "Check that its folder is there and can be written to, or choose another one.")
+        cause = getattr(error, "message", None) or str(error)
+        raise CheckpointWriteError(
+            f"The checkpoint {prefix!r} could not be {outcome}: {cause.rstrip('.')}. {way_out}"
+        ) from error
+
+
+def recover(folder):
+    """Undoes what writers that were killed left half done in this folder."""
+    with state.lock:
+        for path in scratch.abandoned(folder):
+            _undo_unless_committed(path, folder)
+            scratch.discard(path)
+
+
+def _stage(workplace, prefix, tensors, meta_graph, manifest):
+    new = os.path.join(workplace, _NEW)
+    tf.io.gfile.makedirs(new)
+    staged = os.path.join(new, os.path.basename(prefix))
+    values.save_tensors(staged, tensors)
+    storage.write_file(staged + names.META, meta_graph)
+    records = manifests.file_records(names.files_of(staged).values())
+    storage.write_file(staged + names.MANIFEST, manifests.dump(dict(manifest, files=records)))
+    storage.sync_folder(new)
+
+
+def _publish(workplace, folder, base):
+    try:
+        _drop_unchanged_meta_graph(workplace, folder, base)
+        _set_aside(workplace, folder, base)
+        state.rename(folder, base, _name_aside(workplace, base))
+        _move_in(workplace, folder, base)
+        state.append(folder, base, instead_of=_name_aside(workplace, base))
+    except BaseException:
+        _undo_unless_committed(workplace, folder)
+        raise
+    # The export is committed. Should this fail, the next write finds that nothing is to be undone, and cleans up.
+    with contextlib.suppress(OSError, tf.errors.OpError):
+        storage.remove(os.path.join(workplace, scratch.JOURNAL))
+
+
+def _drop_unchanged_meta_graph(workplace, folder, base):
+    staged, there = os.path.join(workplace, _NEW, base + names.META), os.path.join(folder, base + names.META)
+    if tf.io.gfile.exists(there) and storage.read_file(there) == storage.read_file(staged):
+        storage.remove(staged)
+
+
+def _set_aside(workplace, folder, base):
+    previous = os.path.join(workplace, _PREVIOUS)
+    tf.io.gfile.makedirs(previous)
+    for suffix, path in names.files_of(os.path.join(folder, base)).items():
+        storage.link(path, os.path.join(previous, base + suffix))
+    storage.sync_folder(previous)
+    # Renamed into place, for half a name would be the name of another export.
+    draft = os.path.join(workplace, "draft")
+    storage.write_file(draft, base.encode("utf-8"))
+    storage.move(draft, os.path.join(workplace, scratch.JOURNAL))
+    storage.sync_folder(workplace)
+
+
+def _move_in(workplace, folder, base):
+    new, prefix = os.path.join(workplace, _NEW, base), os.path.join(folder, base)
+    moved = names.files_of(new)
+    for suffix in sorted(moved, key=[names.META, names.MANIFEST, names.DATA, names.INDEX].index):
+        storage.move(new + suffix, prefix + suffix)
+    for suffix, path in names.files_of(prefix).items():
+        # The other shards of what another program wrote here. An unchanged `.meta` stays.
+        if suffix not in moved and suffix != names.META:
+            storage.remove(path)
+    storage.sync_folder(folder)
+
+
+def _undo_unless_committed(workplace, folder):
+    base = _read_journal(workplace)
+    if base is None:
+        return
+    if not state.names(folder, base):
+        _put_back(workplace, folder, base)
+    storage.remove(os.path.join(workplace, scratch.JOURNAL))
+
+
+def _put_back(workplace, folder, base):
+    prefix, previous = os.path.join(folder, base), names.files_of(os.path.join(workplace, _PREVIOUS, base))
+    for suffix, path in names.files_of(prefix).items():
+        if suffix not in previous:
+            storage.remove(path)
+    for suffix, path in previous.items():
+        # Linked, not moved: the state file names this copy, which must be complete until the end.
+        again = os.path.join(workplace, "again" + suffix)
+        storage.remove(again)
+        storage.link(path, again)
+        storage.move(again, prefix + suffix)
+    storage.sync_folder(folder)
+    state.rename(folder, _name_aside(workplace, base), base)
+
+
+def _read_journal(workplace):
+    path = os.path.join(workplace, scratch.JOURNAL)
+    return storage.read_file(path).decode("utf-8") if tf.io.gfile.exists(path) else None
+
+
+def _name_aside(workplace, base):
+    return os.path.join(os.path.basename(workplace), _PREVIOUS, base)

@@ -1,0 +1,96 @@
+"""The manifest of an export, `<prefix>.json`: strict JSON, UTF-8, keys sorted.
+
+A number that JSON does not have is written as one of the strings "NaN", "Infinity" and "-Infinity", which `float()`
+reads again.
+"""
+
+import hashlib
+import json
+import math
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gensynth_callback.checkpoint import names, storage
+from keras_gensynth_callback.errors import CheckpointFormatError
+
+_BLOCK = 1 << 20
+_WAY_OUT = "Export again, or remove the file: a checkpoint without manifest is read as one that TensorFlow wrote."
+
+
+def dump(manifest):
+    """The bytes of a manifest file. Values that JSON does not know are written as JSON's nearest, or as their str."""
+    text = json.dumps(_plain(manifest), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode("utf-8")
+
+
+def file_records(paths):
+    """Size and SHA-256 of files: {base name: {"size": ..., "sha256": ...}}."""
+    return {os.path.basename(path): _record(path) for path in paths}
+
+
+def read_manifest(prefix):
+    """Reads the manifest of an export.
+
+    Args:
+        prefix: str or PathLike.
+
+    Returns:
+        The manifest as a dict, or None where the checkpoint has none, because plain TensorFlow wrote it. A program that
+        overwrites our export without knowing of manifests leaves ours beside it: `changed_files` tells.
+
+    Raises:
+        CheckpointFormatError: there is no such checkpoint, or its `.json` is no manifest.
+    """
+    path = names.existing_prefix(prefix) + names.MANIFEST
+    if not tf.io.gfile.exists(path):
+        return None
+    try:
+        manifest = json.loads(storage.read_file(path).decode("utf-8"))
+    except ValueError as error:
+        raise CheckpointFormatError(f"{path!r} is not a manifest, or truncated: {error}. {_WAY_OUT}") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise CheckpointFormatError(f"{path!r} is not a manifest: it has no table 'files'. {_WAY_OUT}")
+    return manifest
+
+
+def changed_files(prefix, manifest):
+    """The base names of those files that are missing, or differ from the size or SHA-256 in the manifest."""
+    folder = os.path.dirname(names.as_text(prefix))
+    return sorted(name for name, record in manifest["files"].items() if not _fits(os.path.join(folder, name), record))
+
+
+def _fits(path, record):
+    if not tf.io.gfile.exists(path) or tf.io.gfile.stat(path).length != record["size"]:
+        return False
+    return _record(path) == record
+
+
+def _record(path):
+    digest, size = hashlib.sha256(), 0
+    with tf.io.gfile.GFile(path, "rb") as file:
+        for block in iter(lambda: file.read(_BLOCK), b""):
+            digest.update(block)
+            size += len(block)
+    return {"size": size, "sha256": digest.hexdigest()}
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(_plain(item) for item in value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _name_of(value)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return _plain(value.numpy()) if hasattr(value, "numpy") else str(value)
+
+
+def _name_of(value):
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,0 +1,88 @@
+"""Which files belong to a checkpoint prefix."""
+
+import os
+import re
+
+import tensorflow as tf
+
+from keras_gensynth_callback.checkpoint import storage
+from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
+
+META = ".meta"
+INDEX = ".index"
+DATA = ".data-00000-of-00001"
+MANIFEST = ".json"
+
+_SUFFIX = re.compile(r"\.(?:meta|index|json|data-\d{5}-of-\d{5})")
+
+
+def split_prefix(prefix):
+    """Checks a prefix that is to be written and splits it.
+
+    Args:
+        prefix: str or PathLike, for example `exports/net`.
+
+    Returns:
+        `(folder, base)`: `("exports", "net")`. A prefix without folder is in `"."`.
+
+    Raises:
+        InvalidArgumentError: no checkpoint could be written, or read again, under this prefix.
+    """
+    text = as_text(prefix)
+    folder, base = os.path.split(text)
+    if not text:
+        raise InvalidArgumentError("The checkpoint prefix is empty. Pass a folder and a name, such as 'exports/net'.")
+    # A store has no folders but beginnings of names, and a prefix is one.
+    if not base or base in (".", "..") or storage.is_local(text) and tf.io.gfile.isdir(text):
+        raise InvalidArgumentError(
+            f"The checkpoint prefix {text!r} is a directory. A prefix is the beginning of file names:"
+            f" pass for example {os.path.join(text, 'net')!r}."
+        )
+    if "://" in text and "://" not in folder:
+        raise InvalidArgumentError(f"The checkpoint prefix {text!r} needs a folder, as in 'ram://exports/net'.")
+    if "[" in base or "\\" in base:
+        raise InvalidArgumentError(
+            f"The checkpoint prefix {text!r} holds '[' or a backslash in its last part. TensorFlow reads that part as"
+            " a pattern and would not find the files again: choose a name without them."
+        )
+    return folder or ".", base
+
+
+def as_text(prefix):
+    """The prefix as str. Anything but str and PathLike is refused."""
+    try:
+        return os.fsdecode(os.fspath(prefix))
+    except TypeError:
+        raise InvalidArgumentError(
+            f"A checkpoint prefix must be a str or a PathLike, but got {prefix!r} of type {type(prefix).__name__}."
+        ) from None
+
+
+def files_of(prefix):
+    """The files of exactly this prefix: {suffix: path}. `net` has no part in the files of `net-1`."""
+    folder, base = os.path.split(as_text(prefix))
+    suffixes = [name[len(base) :] for name in storage.list_folder(folder or ".") if name.startswith(base)]
+    return {suffix: as_text(prefix) + suffix for suffix in sorted(suffixes) if _SUFFIX.fullmatch(suffix)}
+
+
+def existing_prefix(prefix):
+    """The prefix of a checkpoint that is there to be read.
+
+    Raises:
+        CheckpointFormatError: nothing was written under this prefix; the message says what may have been meant.
+    """
+    text = as_text(prefix)
+    if not text or not tf.io.gfile.exists(text + INDEX):
+        raise CheckpointFormatError(f"There is no checkpoint {text!r}: {_what_is_there(text)}")
+    return text
+
+
+def _what_is_there(text):
+    if text and tf.io.gfile.isdir(text):
+        newest = tf.train.latest_checkpoint(text)
+        hint = f"The newest in it is {newest!r}." if newest else "It holds no finished checkpoint."
+        return f"this is a folder, and a prefix was expected. {hint}"
+    shorter = _SUFFIX.search(os.path.basename(text))
+    if shorter and shorter.end() == len(os.path.basename(text)):
+        return f"this names one of its files. Pass what they have in common, {text[: -len(shorter.group())]!r}."
+    return f"the file {text + INDEX!r} is missing. Pass the prefix under which the checkpoint was written."

@@ -1,0 +1,46 @@
+"""Whether a prefix can be written: asked before training begins, not when the first export is due."""
+
+import contextlib
+import os
+
+import tensorflow as tf
+
+from keras_gensynth_callback.checkpoint import names, scratch, storage
+from keras_gensynth_callback.checkpoint.commit import reported
+
+
+def check_writable(prefix):
+    """Tries the folder of a prefix by writing a file like those of the export. Nothing is left of the trial.
+
+    Args:
+        prefix: str or PathLike, for example `exports/net`.
+
+    Raises:
+        InvalidArgumentError: the prefix is empty, a directory or unreadable for TensorFlow.
+        CheckpointWriteError: its folder cannot be made or written to.
+    """
+    folder, base = names.split_prefix(prefix)
+    missing = _missing_folders(folder)
+    with reported(names.as_text(prefix)):
+        try:
+            tf.io.gfile.makedirs(folder)
+            with scratch.scratch_folder(folder) as workplace:
+                storage.write_file(os.path.join(workplace, base + names.DATA), b"trial")
+        finally:
+            _remove_folders(missing)
+
+
+def _missing_folders(folder):
+    missing = []
+    while folder and not tf.io.gfile.exists(folder) and folder != os.path.dirname(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+def _remove_folders(folders):
+    for folder in folders:
+        # A store has no empty folders. A folder that was not made, or that somebody has begun to use, is left alone.
+        if storage.is_local(folder):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)

@@ -1,0 +1,90 @@
+"""Values to and from the checkpoint format V2: `.index` and `.data-?????-of-?????`."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gensynth_callback.checkpoint import names, storage
+from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
+
+
+def save_tensors(prefix, tensors):
+    """Writes `.index` and one `.data` file, and flushes them.
+
+    Args:
+        prefix: str, in a folder that is there.
+        tensors: Mapping from name to eager tensor, `tf.Variable` or array.
+    """
+    ordered = sorted(tensors)
+    # SaveV2 has no kernel but on the CPU; values on a GPU are copied there.
+    with tf.init_scope(), tf.device("CPU:0"):
+        if tf.executing_eagerly():
+            _save(prefix, ordered, [tf.convert_to_tensor(tensors[name]) for name in ordered])
+        else:
+            _save_in_session(prefix, ordered, [np.asarray(tensors[name]) for name in ordered])
+    for path in names.files_of(prefix).values():
+        storage.sync_file(path)
+
+
+def check_tensors(tensors):
+    """Refuses what SaveV2 could not write, before anything is written.
+
+    Raises:
+        InvalidArgumentError: there is no tensor, or one has no name or no value.
+    """
+    if not tensors:
+        raise InvalidArgumentError("There are no tensors to write: a checkpoint holds at least one.")
+    for name, value in tensors.items():
+        if not isinstance(name, str) or not name:
+            raise InvalidArgumentError(f"The name of a tensor must be a str that is not empty, but got {name!r}.")
+        dtype = getattr(value, "dtype", None)
+        if dtype is None or dtype.name in ("resource", "variant"):
+            raise InvalidArgumentError(
+                f"The value of {name!r} must be an eager tensor, a variable or an array, but got"
+                f" {type(value).__name__} of dtype {dtype}."
+            )
+
+
+def _save(prefix, ordered, values):
+    return tf.raw_ops.SaveV2(prefix=prefix, tensor_names=ordered, shape_and_slices=[""] * len(ordered), tensors=values)
+
+
+def _save_in_session(prefix, ordered, arrays):
+    with tf.Graph().as_default(), tf.device("CPU:0"):
+        feeds = [tf.compat.v1.placeholder(_dtype_of(array), array.shape) for array in arrays]
+        save = _save(prefix, ordered, feeds)
+        with tf.compat.v1.Session() as session:
+            session.run(save, dict(zip(feeds, arrays)))
+
+
+def _dtype_of(array):
+    return tf.string if array.dtype.kind in "OSU" else tf.as_dtype(array.dtype)
+
+
+def read_tensors(prefix, only=None):
+    """Reads the values of a checkpoint, whoever wrote it.
+
+    Args:
+        prefix: str or PathLike.
+        only: names to read; None reads all.
+
+    Returns:
+        {name: ndarray} (strings are arrays of bytes objects).
+
+    Raises:
+        CheckpointFormatError: a file is missing, truncated or of another kind, or a name is not in it.
+    """
+    text = names.existing_prefix(prefix)
+    try:
+        reader = tf.compat.v1.train.NewCheckpointReader(text)
+        there = reader.get_variable_to_shape_map()
+        wanted = sorted(there) if only is None else list(only)
+        missing = [name for name in wanted if name not in there]
+        if missing:
+            raise CheckpointFormatError(f"The checkpoint {text!r} does not hold {missing}. It holds {sorted(there)}.")
+        return {name: np.asarray(reader.get_tensor(name)) for name in wanted}
+    except (tf.errors.OpError, RuntimeError, IndexError, UnicodeDecodeError) as error:
+        raise CheckpointFormatError(
+            f"The checkpoint {text!r} cannot be read: {error}. Its files are truncated, of another kind or of two"
+            f" different exports (there are {sorted(names.files_of(text))}). If a write was interrupted, take the one"
+            " that tf.train.latest_checkpoint of this folder names."
+        ) from error

@@ -1,0 +1,59 @@
+"""The exceptions of the package.
+
+    GenSynthExportError
+     ├── InvalidArgumentError (ValueError)        an argument that no export could use
+     ├── UnknownTemplateKeyError (KeyError)       `filepath` names a key that `logs` does not have
+     ├── UnsupportedBackendError (RuntimeError)   the model does not run on TensorFlow
+     ├── NotBuiltError (ValueError)               the shapes of the model's inputs are not known yet
+     ├── UnsupportedModelError (ValueError)       the model holds what no TensorFlow 1.x graph can hold
+     │    └── UnsupportedOpError                  ... one op, in one layer, for one target
+     ├── CheckpointMismatchError (ValueError)     a checkpoint and a model do not fit each other
+     ├── CheckpointFormatError (ValueError)       a file is missing, truncated or of another kind
+     └── CheckpointWriteError (OSError)           the files could not be written
+
+Every message says what was received, what was expected and how to mend it.
+"""
+
+
+class GenSynthExportError(Exception):
+    """Root of the package's exceptions."""
+
+
+class InvalidArgumentError(GenSynthExportError, ValueError):
+    """An argument has a value that no export could use."""
+
+
+class UnknownTemplateKeyError(GenSynthExportError, KeyError):
+    """`filepath` holds a template key that is neither `epoch`, `batch` nor in `logs`."""
+
+    def __str__(self):
+        # KeyError shows the repr of its argument, which would hide line breaks and quotes.
+        return str(self.args[0]) if self.args else ""
+
+
+class UnsupportedBackendError(GenSynthExportError, RuntimeError):
+    """The model is a Keras model on another backend than TensorFlow."""
+
+
+class NotBuiltError(GenSynthExportError, ValueError):
+    """The model has never been built or called, so the shapes of its inputs are unknown."""
+
+
+class UnsupportedModelError(GenSynthExportError, ValueError):
+    """The model holds something that a TensorFlow 1.x graph cannot hold."""
+
+
+class UnsupportedOpError(UnsupportedModelError):
+    """An op of the model does not exist, or not in this form, in the target."""
+
+
+class CheckpointMismatchError(GenSynthExportError, ValueError):
+    """The variables of a checkpoint and of a model differ in name or shape."""
+
+
+class CheckpointFormatError(GenSynthExportError, ValueError):
+    """A checkpoint file is missing, truncated or of another kind."""
+
+
+class CheckpointWriteError(GenSynthExportError, OSError):
+    """A checkpoint could not be written."""

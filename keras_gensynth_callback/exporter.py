@@ -1,0 +1,164 @@
+"""The thread through the rooms: lift a model and fit it to the target once, then read its values and write them each time."""
+import sys
+import time
+
+import tensorflow as tf
+
+from . import metagraph
+from .checkpoint import write_checkpoint
+from .errors import UnsupportedOpError
+from .lift import adapter_of, lift
+from .record import ExportRecord
+from .target import OpTable, fit_to_target
+
+MANIFEST_FORMAT = 1
+
+
+class Exporter:
+    """Exports one model, as often as asked.
+
+    Args:
+        model: a Keras model on TensorFlow.
+        target: str, the oldest TensorFlow that must read the exports.
+        graph: "trainable" or "inference".
+        include_optimizer: bool, whether train step and optimizer come along.
+        input_signature: nest of tf.TensorSpec for the model's inputs, or None.
+    """
+
+    def __init__(self, model, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None):
+        self.model, self.target, self.graph = model, target, graph
+        self.include_optimizer, self.input_signature = include_optimizer, input_signature
+        self._adapter = adapter_of(model)
+        self._lifted = self._meta_graph = None
+        self.seconds_to_prepare = None
+
+    @property
+    def prepared(self):
+        """Whether the graph is made; from then on an export writes values alone."""
+        return self._meta_graph is not None
+
+    @property
+    def can_prepare(self):
+        """Whether all weights of the model exist. One that Keras builds in its first step is prepared after that."""
+        return self._adapter.is_built()
+
+    def prepare(self, data_spec=None):
+        """Makes the graph, once.
+
+        Args:
+            data_spec: nest of tf.TensorSpec as the iterator of `fit` gives it, `(x, y, sample_weight)`, or None.
+
+        Raises:
+            NotBuiltError: the shapes of the inputs are not known.
+            UnsupportedModelError: the model holds what the target cannot.
+        """
+        if self.prepared:
+            return
+        started = time.perf_counter()
+        lifted = lift(self.model, data_spec, self.graph, self.include_optimizer, self.input_signature)
+        metagraph.add_variables_and_saver(lifted)
+        infos = self._inferred(lifted)
+        self.changes = fit_to_target(lifted.graph, self.target)
+        for node in lifted.graph.nodes.values():
+            node.attr.pop("_output_shapes", None)
+        table = OpTable.load(self.target)
+        op_list = table.op_list({node.op for node in lifted.graph.nodes.values()})
+        meta_graph = metagraph.make_meta_graph(lifted, infos, op_list, table.graph_def_version)
+        meta_graph.meta_info_def.tensorflow_version = self.target if self.target != "current" else tf.__version__
+        self._lifted, self._infos = lifted, infos
+        self._meta_graph = meta_graph.SerializeToString(deterministic=True)
+        self.seconds_to_prepare = time.perf_counter() - started
+
+    def _inferred(self, lifted):
+        try:
+            return metagraph.inferred(lifted)
+        except ValueError as error:
+            raise UnsupportedOpError(
+                f"The graph of the model `{self.model.name}` does not load in the TensorFlow that made it ({error}). This is a defect of "
+                "keras-gensynth-callback; please report it with the model."
+            ) from error
+
+    @property
+    def lifted(self):
+        """The Lifted model, once prepared."""
+        return self._lifted
+
+    @property
+    def meta_graph(self):
+        """The serialized MetaGraphDef, once prepared."""
+        return self._meta_graph
+
+    def values(self):
+        """All values at this moment: dict, name in the graph -> tensor."""
+        variables = self._lifted.variables
+        return dict(zip((variable.name for variable in variables), _read([variable.value for variable in variables])))
+
+    def export(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False):
+        """Writes the values of this moment, and the graph, under a prefix.
+
+        Args:
+            prefix: str or PathLike.
+            epoch, batch: int counted from 1, or None.
+            logs: dict of floats, or None.
+            manager: CheckpointManager that decides which exports stay, or None.
+            is_best: bool, whether this is the best export so far.
+
+        Returns:
+            An ExportRecord.
+        """
+        started = time.perf_counter()
+        self.prepare()
+        manifest = self.manifest(epoch, batch, logs)
+        files = write_checkpoint(prefix, self.values(), self._meta_graph, manifest)
+        if manager is not None:
+            manager.add(prefix, is_best=is_best)
+        size = sum(tf.io.gfile.stat(file).length for file in files)
+        seconds = time.perf_counter() - started
+        return ExportRecord(str(prefix), epoch, batch, logs, files, size, seconds, self.target)
+
+    def manifest(self, epoch=None, batch=None, logs=None):
+        """What the manifest says, but for the files."""
+        lifted = self._lifted
+        count = lambda variables: sum(v.value.shape.num_elements() for v in variables)  # noqa: E731
+        weights = [variable for variable in lifted.variables if variable.kind == "weight"]
+        return {
+            "format_version": MANIFEST_FORMAT,
+            "writer": {"package": _version(), "tensorflow": tf.__version__, "keras": lifted.keras, "python": sys.version.split()[0]},
+            "target": self.target,
+            "graph": self.graph,
+            "model": {"name": self.model.name, "class": type(self.model).__name__},
+            "epoch": epoch,
+            "batch": batch,
+            "logs": {str(name): float(value) for name, value in (logs or {}).items()},
+            "tensors": {
+                "inputs": lifted.inputs,
+                "targets": lifted.targets,
+                "sample_weights": lifted.sample_weights,
+                "outputs": lifted.outputs,
+                "keras_learning_phase": lifted.learning_phase,
+                "loss": lifted.loss,
+                "metrics": {name: {"value": value, "update_op": update} for name, (value, update) in lifted.metrics.items()},
+                "train_op": lifted.train_op,
+                "global_step": lifted.global_step,
+            },
+            "collections": metagraph.collection_sizes(lifted),
+            "nodes": len(lifted.graph.nodes),
+            "parameters": {"total": count(weights), "trainable": count([variable for variable in weights if variable.trainable])},
+            "rewritten": [{"rule": change.rule, "op": change.op, "nodes": change.nodes} for change in self.changes],
+            "not_carried_over": lifted.notes,
+        }
+
+
+
+
+def _read(variables):
+    # Eager reads share the variable's buffer, and the next assignment copies it; they are written before that happens.
+    return [variable.read_value() for variable in variables]
+
+
+def _version():
+    try:
+        from importlib.metadata import version
+    except ImportError:  # Python 3.7
+        from importlib_metadata import version
+    return version("keras-gensynth-callback")

@@ -1,0 +1,91 @@
+"""A look at the first batch of training, before it moves a weight.
+
+Both generations of Keras call `model.train_function(iterator)` for each step, and only the iterator knows the shapes
+and types of what the model is trained on. So the function is exchanged when training begins for one that puts the
+original back at its first call, looks at the iterator, and then runs the step as ever.
+"""
+
+import tensorflow as tf
+import wrapt
+
+
+class FirstBatch:
+    """Calls an action with the spec of the batches, just before the first step of training."""
+
+    def __init__(self):
+        self._model = None
+        self._original = None
+        self._proxy = None
+
+    def watch(self, model, action):
+        """Exchanges the model's train function until its first call.
+
+        Args:
+            model: a Keras model whose `fit` has just begun.
+            action: called with `batch_spec(iterator)`; what it raises ends the training before its first step.
+        """
+        self.withdraw()
+        original = getattr(model, "train_function", None)
+        if original is None:
+            return  # a training loop of the user's own
+        history = getattr(model, "history", None)
+
+        def first_call(wrapped, instance, args, kwargs):
+            watching = self._proxy is proxy
+            _put_back(model, proxy, original)
+            if watching:
+                self._forget()
+                # Every `fit` has a new History: with another one this call belongs to a later `fit`, after ours died
+                # between `on_train_begin` and its first step.
+                if args and getattr(model, "history", None) is history:
+                    action(batch_spec(args[0]))
+            return wrapped(*args, **kwargs)
+
+        proxy = wrapt.FunctionWrapper(original, first_call)
+        self._model, self._original, self._proxy = model, original, proxy
+        model.train_function = proxy
+
+    def withdraw(self):
+        """Puts the original back where the first step never came."""
+        if self._proxy is not None:
+            _put_back(self._model, self._proxy, self._original)
+            self._forget()
+
+    def _forget(self):
+        self._model = self._original = self._proxy = None
+
+
+def _put_back(model, proxy, original):
+    # Somebody may have exchanged or rebuilt the function after us; then theirs stays.
+    if model.train_function is proxy:
+        model.train_function = original
+
+
+def batch_spec(iterator):
+    """The spec of an iterator's batches with the batch dimension left open.
+
+    Returns:
+        A nest of `tf.TensorSpec` (and sparse or ragged specs as they are; None where Keras passes None), or None
+        where the iterator does not say, or speaks of several replicas.
+    """
+    spec = getattr(iterator, "element_spec", None)
+    if spec is None or not all(_is_known(leaf) for leaf in tf.nest.flatten(spec)):
+        return None
+    return tf.nest.map_structure(_relax, spec)
+
+
+def _is_none(leaf):
+    # Keras 3 wraps None in an Optional, tf.data in a spec whose class is not public.
+    return isinstance(leaf, tf.OptionalSpec) or type(leaf).__name__ == "NoneTensorSpec"
+
+
+def _is_known(leaf):
+    return isinstance(leaf, (tf.TensorSpec, tf.SparseTensorSpec, tf.RaggedTensorSpec)) or _is_none(leaf)
+
+
+def _relax(leaf):
+    if _is_none(leaf):
+        return None
+    if not isinstance(leaf, tf.TensorSpec) or not leaf.shape.rank:
+        return leaf
+    return tf.TensorSpec([None] + leaf.shape.as_list()[1:], leaf.dtype, leaf.name)

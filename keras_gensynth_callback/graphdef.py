@@ -1,0 +1,337 @@
+"""A GraphDef that can be edited, together with the v1 control flow contexts that name its tensors.
+
+TensorFlow 1.x keeps `cond` and `while_loop` twice: as nodes (`Switch`, `Merge`, `Enter`, ...) and as contexts in the collections
+`cond_context` and `while_context`, which list tensors by name and are what `tf.gradients` walks
+(tensorflow/core/protobuf/control_flow.proto). A node that is renamed, removed or added inside a context must change in both places,
+so both are edited here, in one object, and nowhere else.
+"""
+from tensorflow.core.framework import graph_pb2, node_def_pb2
+from tensorflow.core.protobuf import control_flow_pb2
+
+COND_CONTEXT, WHILE_CONTEXT = "cond_context", "while_context"
+_CONTEXT_PROTOS = {COND_CONTEXT: control_flow_pb2.CondContextDef, WHILE_CONTEXT: control_flow_pb2.WhileContextDef}
+# Fields of a context that hold tensor names, besides its values.
+_SINGLE_NAMES = ("pred_name", "pivot_name", "pivot_for_pred_name", "pivot_for_body_name", "maximum_iterations_name")
+_REPEATED_NAMES = ("loop_exit_names", "loop_enter_names")
+
+
+def node_of(tensor):
+    """The name of the node that an input names: `a:1`, `^a` and `a` are all outputs of `a`."""
+    return tensor.lstrip("^").split(":")[0]
+
+
+def tensor_name(tensor):
+    """The long form of an input: `a` is `a:0`."""
+    return tensor if ":" in tensor else tensor + ":0"
+
+
+def input_name(tensor):
+    """The short form that a NodeDef uses: `a:0` is `a`."""
+    return tensor[:-2] if tensor.endswith(":0") else tensor
+
+
+def is_control(name):
+    """Whether an input of a NodeDef is a control input."""
+    return name.startswith("^")
+
+
+class Context:
+    """One `cond` branch or `while_loop`: which tensors stand inside, and which come in from outside.
+
+    Attributes:
+        kind: str, `cond_context` or `while_context`.
+        fields: the CondContextDef or WhileContextDef without its values and nested contexts.
+        values: set of str, the tensors inside.
+        external: dict, tensor outside -> tensor inside that stands for it.
+        outer: the Context around this one, or None.
+    """
+
+    def __init__(self, kind, fields, values=(), external=None, outer=None):
+        self.kind, self.fields, self.outer = kind, fields, outer
+        self.values, self.external = set(values), dict(external or {})
+
+    @property
+    def name(self):
+        return self.fields.context_name
+
+    def rename(self, rename_tensor):
+        """Applies `rename_tensor` (str -> str) to every tensor name that the context holds."""
+        self.values = {rename_tensor(value) for value in self.values}
+        self.external = {rename_tensor(outside): rename_tensor(inside) for outside, inside in self.external.items()}
+        for field in _SINGLE_NAMES:
+            if getattr(self.fields, field, ""):
+                setattr(self.fields, field, rename_tensor(getattr(self.fields, field)))
+        for field in _REPEATED_NAMES:
+            if hasattr(self.fields, field):
+                names = [rename_tensor(name) for name in getattr(self.fields, field)]
+                del getattr(self.fields, field)[:]
+                getattr(self.fields, field).extend(names)
+
+    def __repr__(self):
+        return f"<{self.kind} {self.name}: {len(self.values)} values>"
+
+
+class EditableGraph:
+    """Nodes by name, in order, and the control flow context that each stands in.
+
+    Attributes:
+        nodes: dict, node name -> NodeDef, in the order of the GraphDef.
+        contexts: list of Context, outer ones before inner ones.
+        context_of: dict, node name -> innermost Context; nodes outside of control flow are not in it.
+    """
+
+    def __init__(self, graph_def=None, contexts=()):
+        self.nodes = {node.name: node for node in (graph_def.node if graph_def is not None else ())}
+        self.contexts = list(contexts)
+        self.context_of = {}
+        for context in self.contexts:
+            for value in context.values - set(context.external):
+                if node_of(value) in self.nodes:
+                    self.context_of[node_of(value)] = context
+
+    # -- from and to protos
+
+    @classmethod
+    def from_meta_graph(cls, meta_graph):
+        """The graph of a MetaGraphDef, with the contexts in its collections."""
+        contexts = []
+        for kind, proto in _CONTEXT_PROTOS.items():
+            for serialized in meta_graph.collection_def[kind].bytes_list.value if kind in meta_graph.collection_def else ():
+                _read_context(kind, proto.FromString(serialized), None, contexts)
+        return cls(meta_graph.graph_def, contexts)
+
+    def graph_def(self, versions=None):
+        """The nodes as a GraphDef."""
+        graph_def = graph_pb2.GraphDef()
+        graph_def.node.extend(self.nodes.values())
+        if versions is not None:
+            graph_def.versions.CopyFrom(versions)
+        return graph_def
+
+    def context_protos(self):
+        """The contexts as they stand in collections: dict, collection name -> list of protos, nested ones inside outer ones."""
+        protos = {COND_CONTEXT: [], WHILE_CONTEXT: []}
+        for context in self.contexts:
+            if context.outer is None:
+                protos[context.kind].append(self._context_proto(context))
+        return protos
+
+    def _context_proto(self, context):
+        proto = type(context.fields)()
+        proto.CopyFrom(context.fields)
+        proto.values_def.values.extend(sorted(context.values | set(context.external)))
+        for outside, inside in sorted(context.external.items()):
+            proto.values_def.external_values[outside] = inside
+        for nested in self.contexts:
+            if nested.outer is context:
+                field = "cond_ctxt" if nested.kind == COND_CONTEXT else "while_ctxt"
+                getattr(proto.nested_contexts.add(), field).CopyFrom(self._context_proto(nested))
+        return proto
+
+    # -- reading
+
+    def consumers(self):
+        """dict, node name -> list of the NodeDefs that take one of its outputs or wait for it. Built anew at each call."""
+        found = {name: [] for name in self.nodes}
+        for node in self.nodes.values():
+            for name in {node_of(tensor) for tensor in node.input}:
+                found[name].append(node)
+        return found
+
+    def ancestors(self, names, stop=()):
+        """The names of all nodes that `names` (node names) depend on, themselves included, not looking behind `stop`."""
+        seen, todo, stop = set(), list(names), set(stop)
+        while todo:
+            name = todo.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name not in stop:
+                todo.extend(node_of(tensor) for tensor in self.nodes[name].input)
+        return seen
+
+    def unique_name(self, name):
+        """`name`, or `name_1`, `name_2`, ... where it is taken: TensorFlow's own rule, without regard to case."""
+        taken = self._lower_names()
+        candidate, number = name, 0
+        while candidate.lower() in taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        return candidate
+
+    def _lower_names(self):
+        if len(getattr(self, "_lower", ())) < len(self.nodes):
+            self._lower = {name.lower() for name in self.nodes}
+        return self._lower
+
+    # -- editing
+
+    def add(self, op, name, inputs=(), beside=None, context=None, outputs=1, **attrs):
+        """Adds a node under `name` or, where that is taken, the next free one.
+
+        Args:
+            op, name: str.
+            inputs: tensor names; control inputs (`^name`) last.
+            beside: NodeDef or node name whose control flow context the new node joins.
+            context: Context to join, instead of `beside`.
+            outputs: int, how many outputs the op has; all are listed in the context.
+            **attrs: AttrValues, or Python values that `attr_value` understands.
+
+        Returns:
+            The NodeDef.
+        """
+        node = node_def_pb2.NodeDef(op=op, name=self.unique_name(name))
+        node.input.extend(input_name(tensor) for tensor in inputs)
+        for key, value in attrs.items():
+            node.attr[key].CopyFrom(attr_value(value))
+        self.nodes[node.name] = node
+        self._lower_names().add(node.name.lower())
+        if beside is not None:
+            context = self.context_of.get(beside if isinstance(beside, str) else beside.name)
+        if context is not None:
+            self.enter(node.name, context, outputs)
+        return node
+
+    def enter(self, name, context, outputs=1):
+        """Puts the node `name` with its first `outputs` outputs into `context`."""
+        self.context_of[name] = context
+        context.values.update(f"{name}:{index}" for index in range(max(outputs, 1)))
+
+    def remove(self, names):
+        """Removes nodes, and their values from the contexts; a context that loses its last value goes too."""
+        names = set(names)
+        for name in names:
+            self.nodes.pop(name, None)
+            self.context_of.pop(name, None)
+        self._lower = set()
+        for context in self.contexts:
+            context.values = {value for value in context.values if node_of(value) not in names}
+            context.external = {
+                outside: inside
+                for outside, inside in context.external.items()
+                if node_of(outside) not in names and node_of(inside) not in names
+            }
+        kept = [context for context in self.contexts if context.values]
+        needed = set()
+        for context in kept:
+            while context is not None:
+                needed.add(context)
+                context = context.outer
+        self.contexts = [context for context in self.contexts if context in needed]
+
+    def keep(self, names):
+        """Removes every node that `names` (node names) do not depend on. What a kept loop needs to turn stays with it."""
+        keep = self._with_loops(self.ancestors(names))
+        self.remove([name for name in self.nodes if name not in keep])
+
+    def _with_loops(self, keep):
+        """`keep` and the nodes that contexts name beside their values: pivots, exits, enters, and all that these depend on."""
+        while True:
+            more = set()
+            for context in self.contexts:
+                if any(node_of(value) in keep for value in context.values):
+                    more.update(node_of(tensor) for tensor in _named_tensors(context))
+            more = {name for name in more if name in self.nodes} - keep
+            if not more:
+                return keep
+            keep = keep | self.ancestors(more, stop=keep)
+
+    def redirect(self, replaced):
+        """Lets every consumer of a tensor take another: `replaced` is a dict, tensor name -> tensor name (long forms).
+
+        A control input on a replaced tensor's node stays as it is. Contexts know the tensor by its new name, too.
+        """
+        for context in self.contexts:
+            context.rename(lambda tensor: replaced.get(tensor, tensor))
+        for node in self.nodes.values():
+            for index, tensor in enumerate(node.input):
+                if not is_control(tensor) and tensor_name(tensor) in replaced:
+                    node.input[index] = input_name(replaced[tensor_name(tensor)])
+
+    def rename(self, renamed):
+        """Renames nodes everywhere: `renamed` is a dict, node name -> node name. New names must be free, or freed by it."""
+        if not renamed:
+            return
+        nodes = {}
+        for name, node in self.nodes.items():
+            node.name = renamed.get(name, name)
+            nodes[node.name] = node
+            for index, tensor in enumerate(node.input):
+                source = node_of(tensor)
+                if source in renamed:
+                    mark, output = ("^", "") if is_control(tensor) else ("", tensor[len(source) :])
+                    node.input[index] = mark + renamed[source] + output
+        if len(nodes) != len(self.nodes):
+            raise ValueError(f"two nodes would get one name: {len(self.nodes)} nodes, {len(nodes)} names")
+        self.nodes = nodes
+        self._lower = set()
+        self.context_of = {renamed.get(name, name): context for name, context in self.context_of.items()}
+        for context in self.contexts:
+            context.rename(lambda tensor: renamed.get(node_of(tensor), node_of(tensor)) + tensor[len(node_of(tensor)) :])
+
+    def topological(self):
+        """Node names so that inputs come first; loops are cut at `NextIteration`."""
+        done, order = set(), []
+        for root in self.nodes:
+            stack = [(root, False)]
+            while stack:
+                name, expanded = stack.pop()
+                if expanded:
+                    order.append(name)
+                    continue
+                if name in done:
+                    continue
+                done.add(name)
+                stack.append((name, True))
+                node = self.nodes[name]
+                if node.op != "NextIteration":
+                    stack.extend((node_of(tensor), False) for tensor in reversed(node.input))
+        return order
+
+
+def attr_value(value):
+    """An AttrValue of a Python value: bool, int, float, str/bytes, DType, shape (list of int or None), TensorProto or AttrValue."""
+    import tensorflow as tf
+
+    proto = tf.compat.v1.AttrValue
+    if isinstance(value, proto):
+        return value
+    if isinstance(value, bool):
+        return proto(b=value)
+    if isinstance(value, int):
+        return proto(i=value)
+    if isinstance(value, float):
+        return proto(f=value)
+    if isinstance(value, str):
+        return proto(s=value.encode())
+    if isinstance(value, bytes):
+        return proto(s=value)
+    if isinstance(value, tf.dtypes.DType):
+        return proto(type=value.as_datatype_enum)
+    if isinstance(value, tf.TensorShape):
+        return proto(shape=value.as_proto())
+    if isinstance(value, (list, tuple)):
+        return proto(list=proto.ListValue(i=value))
+    return proto(tensor=value)
+
+
+def _named_tensors(context):
+    names = [getattr(context.fields, field, "") for field in _SINGLE_NAMES]
+    for field in _REPEATED_NAMES:
+        names.extend(getattr(context.fields, field, ()))
+    return [name for name in names if name]
+
+
+def _read_context(kind, proto, outer, contexts):
+    fields = type(proto)()
+    fields.CopyFrom(proto)
+    fields.ClearField("values_def")
+    fields.ClearField("nested_contexts")
+    external = dict(proto.values_def.external_values)
+    context = Context(kind, fields, set(proto.values_def.values) - set(external), external, outer)
+    contexts.append(context)
+    for nested in proto.nested_contexts:
+        if nested.HasField("cond_ctxt"):
+            _read_context(COND_CONTEXT, nested.cond_ctxt, context, contexts)
+        else:
+            _read_context(WHILE_CONTEXT, nested.while_ctxt, context, contexts)

@@ -1,0 +1,228 @@
+"""What lifting asks of a Keras model, whichever Keras it is of: one interface, and one subclass for each generation.
+
+The generation is read off the model's own class, so that models of two Kerases can be exported in one process, and no Keras is imported
+that the user has not imported.
+"""
+import contextlib
+
+import tensorflow as tf
+
+from ..errors import InvalidArgumentError, UnsupportedBackendError
+
+
+class Variable:
+    """A variable of the model and the name it has in the graph.
+
+    Attributes:
+        name: str, `conv2d/kernel`.
+        value: the tf.Variable.
+        trainable: bool.
+        kind: str, `weight`, `state` (RNG), `metric`, `optimizer` or `other`.
+    """
+
+    def __init__(self, name, value, kind, trainable=False):
+        self.name, self.value, self.kind, self.trainable = name, value, kind, trainable
+
+    def __repr__(self):
+        return f"<Variable {self.name}: {self.kind}, shape {tuple(self.value.shape)}>"
+
+
+class Adapter:
+    """The interface. Subclasses: `Keras3`, `TfKeras`."""
+
+    def __init__(self, model):
+        self.model = model
+
+    # -- which variables there are
+
+    def variables(self):
+        """All variables that the model, its metrics and its optimizer hold, each once, as a list of Variable with unique names."""
+        found, seen, taken = [], set(), set()
+        for variable in self._all_variables():
+            if id(variable.value) in seen:
+                continue
+            seen.add(id(variable.value))
+            variable.name = _free(variable.name, taken)
+            taken.add(variable.name.lower())
+            found.append(variable)
+        return found
+
+    def _all_variables(self):
+        raise NotImplementedError
+
+    def iterations(self):
+        """The optimizer's iteration counter, a tf.Variable, or None."""
+        raise NotImplementedError
+
+    # -- shapes and names
+
+    def is_built(self):
+        """Whether all weights exist."""
+        raise NotImplementedError
+
+    def input_spec(self):
+        """A nest of tf.TensorSpec for the model's inputs, batch dimension open, or None where it is not known."""
+        raise NotImplementedError
+
+    def input_names(self):
+        """The Keras input names in the order of the flattened inputs, or None for a subclassed model."""
+        raise NotImplementedError
+
+    def output_names(self):
+        """The Keras output names in the order of the flattened outputs, or None for a subclassed model."""
+        raise NotImplementedError
+
+    def losses_by_output(self):
+        """The `loss` argument of compile."""
+        return getattr(self.model, "loss", None)
+
+    @property
+    def is_compiled(self):
+        """Whether the model has a train step to carry over."""
+        return bool(getattr(self.model, "compiled", getattr(self.model, "_is_compiled", False)))
+
+    def overrides(self, method):
+        """Whether the user wrote `method` himself."""
+        for base in type(self.model).__mro__:
+            if method in vars(base):
+                return not _of_framework(base)
+        return False
+
+    # -- running the model's Python
+
+    def build_for_training(self):
+        """Creates the optimizer's slots, as the first step of `fit` would."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def tracing(self, scopes):
+        """Around a trace: what this Keras does differently in a graph of TF 1.x, and what it remembers is put back.
+
+        Args:
+            scopes: dict that is filled with the name scopes of layers: scope in the graph -> (its parent scope, the layer's name).
+        """
+        raise NotImplementedError
+
+    @property
+    def layer_scope(self):
+        """The name scope of the model itself that TF 1.15 would not have, or ''."""
+        return "" if self.is_subclassed() else self.model.name
+
+    def trainable_values(self):
+        """The tf.Variables of `model.trainable_variables`, in its order."""
+        raise NotImplementedError
+
+    def scopes_of_layers(self, graph, names):
+        """dict, name scope of a layer's call in `graph` -> the layer's name, where the Keras does not report it by itself."""
+        import re
+
+        scopes = {}
+        for node in graph.nodes:
+            parts = node.split("/")
+            root = re.sub(r"_\d+$", "", parts[0])
+            if parts[0] in names or root in names:
+                name = parts[0] if parts[0] in names else root
+                scopes[parts[0]] = name
+        return scopes
+
+    def is_subclassed(self):
+        """Whether the model is neither Sequential nor functional."""
+        return not any(base.__name__ in ("Sequential", "Functional") and _of_framework(base) for base in type(self.model).__mro__)
+
+
+def adapter_of(model):
+    """The Adapter for a model, chosen from the model's own class.
+
+    Raises:
+        InvalidArgumentError: `model` is no Keras model.
+        UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow.
+    """
+    if hasattr(type(model), "stateless_call"):
+        from .keras3 import Keras3
+
+        check_backend(model)
+        return Keras3(model)
+    if callable(getattr(model, "train_step", None)) and hasattr(model, "trainable_variables"):
+        from .tf_keras import TfKeras
+
+        return TfKeras(model)
+    raise InvalidArgumentError(
+        f"`model` should be a Keras model on TensorFlow (keras.Model, tf_keras.Model). Received: {model!r} of type {type(model).__name__}."
+    )
+
+
+def check_backend(model):
+    """Raises UnsupportedBackendError where a Keras 3 model runs on JAX, Torch or another backend."""
+    if not hasattr(type(model), "stateless_call"):
+        return
+    import sys
+
+    keras = sys.modules[next(base.__module__ for base in type(model).__mro__ if _of_framework(base)).split(".")[0]]
+    backend = keras.config.backend()
+    if backend != "tensorflow":
+        raise UnsupportedBackendError(
+            f"The model `{model.name}` runs on Keras's `{backend}` backend; a TensorFlow graph can only be made with the `tensorflow` "
+            'backend. Set the environment variable KERAS_BACKEND=tensorflow (or "backend": "tensorflow" in keras.json) before Keras is '
+            "imported."
+        )
+
+
+def _of_framework(base):
+    return base.__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow")
+
+
+def _free(name, taken):
+    candidate, number = name, 0
+    while candidate.lower() in taken:
+        number += 1
+        head, _, tail = name.rpartition("/")
+        candidate = f"{head}_{number}/{tail}" if head else f"{name}_{number}"
+    return candidate
+
+
+def slot_name(name, optimizer, references):
+    """The name TF 1.15 gives to a slot: `training/Adam/conv2d/kernel/m` of `adam/conv2d_kernel_momentum` or `Adam/m/conv2d/kernel`.
+
+    Args:
+        name: str, the variable's own name.
+        optimizer: str, the optimizer's class name.
+        references: dict, the spelling of a variable's name inside of slot names -> the variable's name in the graph.
+    """
+    rest = name.split("/", 1)[1] if "/" in name else name
+    if rest in ("iteration", "iterations"):
+        return f"training/{optimizer}/iter"
+    for spelled in sorted(references, key=len, reverse=True):
+        if rest.startswith(spelled + "_"):
+            return f"training/{optimizer}/{references[spelled]}/{_slot(rest[len(spelled) + 1 :], optimizer)}"
+        if rest.endswith("/" + spelled):
+            return f"training/{optimizer}/{references[spelled]}/{_slot(rest[: -len(spelled) - 1], optimizer)}"
+    return f"training/{optimizer}/{rest}"
+
+
+def _slot(slot, optimizer):
+    if "Adam" in optimizer:
+        return {"momentum": "m", "velocity": "v"}.get(slot, slot)
+    return {"m": "momentum"}.get(slot, slot) if optimizer == "SGD" else slot
+
+
+def relaxed(shape, dtype, name=None):
+    """A TensorSpec with the batch dimension open."""
+    shape = tf.TensorShape(shape)
+    return tf.TensorSpec([None] + shape.as_list()[1:] if shape.rank else shape, dtype, name)
+
+
+@contextlib.contextmanager
+def restored_lists(owners, names):
+    """Puts back the contents of the lists and sets `names` of each of `owners` after the block."""
+    kept = [
+        (getattr(owner, name), type(getattr(owner, name))(getattr(owner, name)))
+        for owner in owners
+        for name in names
+        if isinstance(getattr(owner, name, None), (list, set))
+    ]
+    try:
+        yield
+    finally:
+        for now, before in kept:
+            now.clear()
+            (now.extend if isinstance(now, list) else now.update)(before)

@@ -1,0 +1,132 @@
+"""`tf.custom_gradient`s: those that are a faster form of the true gradient are dropped, those that change it are refused.
+
+In a graph a custom gradient is an `IdentityN` that names a Python function of the writing process in `_gradient_op_type`. A reader has no such
+function, and without the attribute takes the plain gradient. Whether that is the same is found out by computing both, on random numbers.
+"""
+import numpy as np
+import tensorflow as tf
+
+from ..errors import UnsupportedModelError
+from .tf_private import gradient_function
+
+_ATTRIBUTE = "_gradient_op_type"
+_BOUND = 1e-3
+
+
+def compare_gradients(graph):
+    """Adds to `graph`, which is being traced, the custom and the plain gradient of each custom gradient in it.
+
+    Returns:
+        list of (op name, layer, names of the tensors to feed, pairs of names (custom, plain) or None for no gradient).
+    """
+    found = []
+    for op in list(graph.get_operations()):
+        if op.type == "IdentityN" and _ATTRIBUTE in op.node_def.attr:
+            found.append(_both_gradients(op))
+    return found
+
+
+def _both_gradients(op):
+    seeds = [tf.ones_like(tensor) * _varied(index) for index, tensor in enumerate(op.outputs)]
+    custom = list(gradient_function(op)(op, *seeds))
+    results = [index for index, gradient in enumerate(custom) if gradient is None and index < _result_count(op, custom)]
+    arguments = [index for index in range(len(custom)) if index not in results]
+    inputs = [op.inputs[index] for index in arguments]
+    plain = tf.gradients([op.inputs[index] for index in results], inputs, [seeds[index] for index in results])
+    pairs = []
+    for index, other in zip(arguments, plain):
+        if op.inputs[index].dtype.is_floating:
+            pairs.append((_dense_name(custom[index]), _dense_name(other)))
+    return op.name, op.name.rsplit("/", 1)[0], [tensor.name for tensor in inputs if tensor.dtype != tf.resource], pairs
+
+
+def _result_count(op, custom):
+    """How many of the op's inputs are results: the registered function gives None for these, which come first."""
+    count = 0
+    while count < len(custom) - 1 and custom[count] is None:
+        count += 1
+    return count
+
+
+def _varied(index):
+    # Large and small incoming gradients, so that clipping shows.
+    return (1.7, 130.0, 0.3)[index % 3]
+
+
+def _dense_name(gradient):
+    return None if gradient is None else tf.convert_to_tensor(gradient).name
+
+
+def refuse_changed_gradients(graph_def, found):
+    """Raises UnsupportedModelError where a custom gradient is not the true one.
+
+    Args:
+        graph_def: the GraphDef of the trace.
+        found: what `compare_gradients` returned.
+    """
+    if not found:
+        return
+    with tf.Graph().as_default() as private:
+        tf.import_graph_def(_without_attribute(graph_def), name="")
+        with tf.compat.v1.Session(graph=private) as session:
+            changed = [(name, layer) for name, layer, feeds, pairs in found if not _agree(session, feeds, pairs)]
+    if changed:
+        name, layer = changed[0]
+        raise UnsupportedModelError(
+            f"The layer `{layer}` holds a tf.custom_gradient that changes the gradient (op `{name}`, {len(changed)} in all); TensorFlow 1.x "
+            "would train with the plain gradient instead. Write the layer so that its plain gradient is the wanted one, for example with "
+            'tf.stop_gradient, or export with graph="inference".'
+        )
+
+
+def _agree(session, feeds, pairs):
+    if any((custom is None) != (plain is None) for custom, plain in pairs):
+        # A gradient that is None on one side must be 0 on the other.
+        zeros = [custom or plain for custom, plain in pairs if (custom is None) != (plain is None)]
+        if any(np.any(value) for value in _values(session, feeds, zeros)):
+            return False
+    both = [pair for pair in pairs if None not in pair]
+    customs = _values(session, feeds, [custom for custom, _ in both])
+    plains = _values(session, feeds, [plain for _, plain in both])
+    return all(np.allclose(custom, plain, rtol=_BOUND, atol=_BOUND) for custom, plain in zip(customs, plains))
+
+
+def _values(session, feeds, fetches):
+    """The fetches, with what they need from outside drawn at random, the same at each call."""
+    if not fetches:
+        return []
+    draw = np.random.RandomState(0)
+    feed = {name: _drawn(session.graph.get_tensor_by_name(name), draw) for name in feeds}
+    for name in _open_ends(session.graph, fetches, set(feeds)):
+        feed[name] = _drawn(session.graph.get_tensor_by_name(name), draw)
+    return [np.asarray(value, "f8") for value in session.run(fetches, feed)]
+
+
+def _open_ends(graph, fetches, fed):
+    """What the fetches need besides `fed` that has no value in this graph: placeholders and variables."""
+    ends, seen, todo = [], set(), [graph.get_tensor_by_name(name) for name in fetches]
+    while todo:
+        tensor = todo.pop()
+        if tensor.name in seen or tensor.name in fed:
+            continue
+        seen.add(tensor.name)
+        if tensor.op.type in ("Placeholder", "ReadVariableOp"):
+            ends.append(tensor.name)
+        else:
+            todo.extend(tensor.op.inputs)
+    return sorted(ends)
+
+
+def _drawn(tensor, draw):
+    shape = [2 if size is None else size for size in (tensor.shape.as_list() if tensor.shape.rank is not None else [])]
+    if tensor.dtype.is_integer or tensor.dtype.is_bool:
+        return draw.randint(0, 2, shape).astype(tensor.dtype.as_numpy_dtype)
+    return (2.0 * draw.standard_normal(shape)).astype(tensor.dtype.as_numpy_dtype)
+
+
+def _without_attribute(graph_def):
+    plain = tf.compat.v1.GraphDef()
+    plain.CopyFrom(graph_def)
+    for node in plain.node:
+        node.attr.pop(_ATTRIBUTE, None)
+    return plain

@@ -1,0 +1,109 @@
+"""Keras 3 on the TensorFlow backend."""
+import contextlib
+import sys
+
+import tensorflow as tf
+
+from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
+from .batch_normalization import fused_batch_normalization
+from .tf_private import patched
+
+
+class Keras3(Adapter):
+    """Models whose class has `stateless_call`."""
+
+    @property
+    def keras(self):
+        """The Keras that the model is of; it is imported, since the model exists."""
+        return sys.modules["keras"]
+
+    def version(self):
+        return f"keras {self.keras.__version__}"
+
+    def _all_variables(self):
+        model, prefix = self.model, "" if self.is_subclassed() else self.model.name + "/"
+        weights = {id(variable) for variable in model.weights}
+        trainable = {id(variable) for variable in model.trainable_variables}
+        metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
+        for variable in model.variables:
+            if id(variable) not in metric_variables:
+                path = variable.path[len(prefix) :] if variable.path.startswith(prefix) else variable.path
+                kind = "weight" if id(variable) in weights else "state"
+                yield Variable(path, variable.value, kind, id(variable) in trainable)
+        for metric in model.metrics:
+            for variable in metric.variables:
+                yield Variable("metrics/" + variable.path, variable.value, "metric")
+        if self.optimizer is not None:
+            yield from self._optimizer_variables(prefix)
+
+    def _optimizer_variables(self, prefix):
+        optimizer = self.optimizer
+        references = {}
+        for variable in self.model.trainable_variables:
+            path = variable.path
+            references[path.replace("/", "_")] = path[len(prefix) :] if path.startswith(prefix) else path
+        for variable in optimizer.variables:
+            yield Variable(slot_name(variable.path, type(optimizer).__name__, references), variable.value, "optimizer")
+
+    @property
+    def optimizer(self):
+        return getattr(self.model, "optimizer", None)
+
+    def trainable_values(self):
+        return [variable.value for variable in self.model.trainable_variables]
+
+    def iterations(self):
+        return self.optimizer.iterations.value if self.optimizer is not None else None
+
+    def is_built(self):
+        return all(layer.built for layer in self.model._flatten_layers())
+
+    def input_spec(self):
+        model = self.model
+        if not self.is_subclassed():
+            if not getattr(model, "inputs", None):
+                return None
+            structure = getattr(model, "_inputs_struct", None)
+            structure = model.inputs[0] if structure is None and len(model.inputs) == 1 else structure
+            structure = model.inputs if structure is None else structure
+            return tf.nest.map_structure(lambda tensor: relaxed(tensor.shape, tensor.dtype), structure)
+        shapes = [shape for key, shape in (model.get_build_config() or {}).items() if key.endswith("shape")]
+        return shapes and self._spec_of_shape(shapes[0]) or None
+
+    def _spec_of_shape(self, shape):
+        if isinstance(shape, dict):
+            return {key: self._spec_of_shape(value) for key, value in shape.items()}
+        if shape and isinstance(shape[0], (list, tuple)):
+            return [self._spec_of_shape(value) for value in shape]
+        dtype = getattr(self.model, "input_dtype", None) or self.model.compute_dtype
+        return relaxed(shape, dtype)
+
+    def input_names(self):
+        inputs = None if self.is_subclassed() else getattr(self.model, "inputs", None)
+        return [tensor.name for tensor in inputs] if inputs else None
+
+    def output_names(self):
+        if self.is_subclassed():
+            return None
+        names = getattr(self.model, "output_names", None)
+        return list(names) if names else [self.model.layers[-1].name]
+
+    def build_for_training(self):
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.model.trainable_variables)
+
+    @contextlib.contextmanager
+    def tracing(self, scopes):
+        def entered(wrapped, instance, args, kwargs):
+            result = wrapped(*args, **kwargs)
+            scope = tf.compat.v1.get_default_graph().get_name_scope()
+            if scope and getattr(instance, "caller", None) is not None:
+                scopes.setdefault(scope, instance.name)
+            return result
+
+        layers = self.model._flatten_layers()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(restored_lists(layers, ("_losses", "_loss_ids")))
+            stack.enter_context(patched(self.keras.name_scope, "__enter__", entered))
+            stack.enter_context(patched(self.keras.layers.BatchNormalization, "call", fused_batch_normalization))
+            yield

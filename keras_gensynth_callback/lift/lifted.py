@@ -1,0 +1,30 @@
+"""What lifting gives: a graph, and what each thing in it is."""
+
+
+class Lifted:
+    """A model as a v1 graph. All tensors and ops by name.
+
+    Attributes:
+        graph: EditableGraph.
+        variables: list of `adapter.Variable`, all that the graph holds; trainable ones in the order of `model.trainable_variables`.
+        inputs, targets, sample_weights: dicts, Keras name -> placeholder tensor.
+        outputs: dict, Keras output name -> tensor.
+        learning_phase: str, the placeholder's tensor, or None in an inference graph.
+        loss: str, the scalar that Keras minimises, or None.
+        losses, regularization_losses: lists of scalars; together they add up to `loss`.
+        metrics: dict, name -> (tensor of the value, tensor of the value after an update).
+        updates: list of ops that update layer state and metrics.
+        train_op: str, the op that does what Keras's train step does, or None.
+        global_step: str, name of the iteration counter's variable, or None.
+        initial_values: dict, variable name -> ndarray, where a reset gives something else than zeros.
+        notes: list of str, what could not be carried over.
+    """
+
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+    def __repr__(self):
+        return (
+            f"<Lifted: {len(self.graph.nodes)} nodes, inputs {list(self.inputs)}, outputs {list(self.outputs)}, "
+            f"{len(self.variables)} variables, metrics {list(self.metrics)}>"
+        )

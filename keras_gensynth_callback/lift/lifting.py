@@ -1,0 +1,316 @@
+"""The way from a Keras model to a `Lifted` graph: trace each step, lay the phases over each other, take gradients, name things."""
+import tensorflow as tf
+
+from ..errors import UnsupportedModelError
+from ..graphdef import is_control, node_of, tensor_name
+from . import spec as specs
+from . import steps
+from .adapter import Variable, adapter_of
+from .custom_gradients import refuse_changed_gradients
+from .gradients import fill_gradients, meta_graph_of
+from .lifted import Lifted
+from .losses import split_losses
+from .naming import tf1_names, unique
+from .normalize import normalize
+from .phases import lay_over, step_nodes, unite
+from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
+from .trace import is_write
+from .weights import default_weights
+
+LEARNING_PHASE = "keras_learning_phase"
+
+
+def lift(model, data_spec=None, graph="trainable", include_optimizer=True, input_signature=None):
+    """Lifts a Keras model into a v1 graph.
+
+    Args:
+        model: a Keras model on TensorFlow.
+        data_spec: nest of tf.TensorSpec as the iterator of `fit` gives it, or None.
+        graph: "trainable", or "inference": predictions alone.
+        include_optimizer: bool, whether the train step and the optimizer's variables come along.
+        input_signature: nest of tf.TensorSpec for the inputs, or None.
+
+    Returns:
+        A Lifted.
+
+    Raises:
+        NotBuiltError: the shapes of the inputs are not known.
+        UnsupportedModelError: the model holds what no TensorFlow 1.x graph can hold.
+    """
+    return _Lifting(adapter_of(model), data_spec, graph == "trainable", include_optimizer, input_signature).run()
+
+
+class _Lifting:
+    def __init__(self, adapter, data_spec, trainable, include_optimizer, input_signature):
+        self.adapter, self.data_spec, self.trainable = adapter, data_spec, trainable
+        self.include_optimizer, self.input_signature = include_optimizer, input_signature
+        self.scopes, self.notes = {}, []
+
+    def run(self):
+        self._trace()
+        self.variables = self.adapter.variables()
+        self._normalize()
+        self._unite_inference()
+        if self.trainable:
+            self._lay_over_training()
+            default_weights(self.graph, self.spec, self.placeholders)
+        self._simplify()
+        self._rename()
+        return self._lifted()
+
+    # -- tracing
+
+    def _trace(self):
+        adapter = self.adapter
+        inputs = specs.inputs_spec(adapter, self.data_spec, self.input_signature)
+        self.predict = steps.predict_step(adapter, inputs, self.scopes)
+        self.output_names = specs.output_names(adapter, self.predict.output_specs)
+        self.spec, self.test, self.train = inputs, None, None
+        if not self.trainable:
+            return
+        if not adapter.is_compiled:
+            self.train = steps.forward_in_training(adapter, inputs, self.scopes)
+        else:
+            self._trace_compiled(inputs)
+        refuse_changed_gradients(meta_graph_of(self.train.trace.graph).graph_def, self.train.custom_gradients)
+
+    def _trace_compiled(self, inputs):
+        adapter = self.adapter
+        adapter.build_for_training()
+        self.spec = specs.step_spec(adapter, inputs, self.predict.output_specs, self.output_names, self.data_spec)
+        self.train = steps.train_step(adapter, self.spec, self.scopes)
+        try:
+            self.test = steps.test_step(adapter, self.spec, self.scopes)
+        except Exception as error:
+            # A model that overrides train_step alone often has no test step that runs; Keras's own evaluate fails on it, too.
+            if not adapter.overrides("train_step"):
+                raise
+            self.notes.append(f"no `eval` signature: test_step fails with {type(error).__name__}: {str(error).splitlines()[0]}")
+        self.reset = steps.metric_reset(adapter)
+
+    # -- one naming for placeholders and variables in all traces
+
+    def _normalize(self):
+        names = {id(variable.value): variable.name for variable in self.variables}
+        taken = {name.lower() for name in names.values()}
+        self.placeholders = [unique(name, taken) for name in self.spec.names()]
+        taken.update(name.lower() for name in self.placeholders)
+        self.others, self.constants = {}, {}
+        for step in (self.predict, self.test, self.train):
+            if step is not None:
+                count = len(step.trace.inputs)
+                normalize(step, self.placeholders[:count], names, self.others, self.constants, taken)
+        self.variables += [Variable(name, value, "other") for name, value in self.others.items()]
+
+    # -- one graph
+
+    def _unite_inference(self):
+        """`predict_step` and `test_step` in one graph: `self.graph`."""
+        first = self.predict
+        self._shrink(first, tf.nest.flatten(first.outputs), writes=False)
+        if self.test is None:
+            self.graph, self.dtypes = first.trace.graph, first.trace.dtypes
+            self.outputs = tf.nest.flatten(first.outputs)
+            self.loss, self.metrics = None, {}
+            return
+        second = self.test
+        self._shrink(second, [*second.logs.values(), *filter(None, [second.loss])])
+        names = unite(first.trace.graph, second.trace.graph, (first.trace.dtypes, second.trace.dtypes))
+        self.graph, self.dtypes = second.trace.graph, second.trace.dtypes
+        self.outputs = [_moved(tensor, names) for tensor in tf.nest.flatten(first.outputs)]
+        self.loss, self.metrics = second.loss, second.logs
+
+    def _shrink(self, step, results, writes=True):
+        """Drops from a trace what neither its results nor its writes need, and what it computes twice."""
+        graph = step.trace.graph
+        roots = [node_of(name) for name in results]
+        if writes:
+            roots += step.trace.stateful_writes()
+        for call in step.trace.gradient_calls:
+            roots += [node_of(name) for name in [*call.targets, *call.sources, *(call.output_gradients or []), *call.placeholders()]]
+        graph.keep(roots)
+        merge_equal_nodes(graph, pinned=roots)
+
+    def _lay_over_training(self):
+        train = self.train
+        graph, calls = train.trace.graph, train.trace.gradient_calls
+        self._shrink(train, tf.nest.flatten(train.outputs) if train.outputs is not None else [])
+        weights = {variable.name for variable in self.variables if variable.trainable or variable.kind == "optimizer"}
+        own = step_nodes(graph, [name for call in calls for name in call.placeholders()], weights)
+        unconditional = {node_of(graph.nodes[name].input[0]) for name in own if is_write(graph.nodes[name])}
+        all_writes = train.trace.stateful_writes()
+        results = [*self.outputs, *self.metrics.values(), *filter(None, [self.loss])]
+        targets = [name for call in calls for name in [*call.targets, *(call.output_gradients or [])]]
+        phase = tensor_name(LEARNING_PHASE)
+        self.dtypes[phase] = tf.bool.as_datatype_enum
+        self.graph, renamed = lay_over(
+            self.graph,
+            graph,
+            phase,
+            (self.dtypes, train.trace.dtypes),
+            own,
+            unconditional,
+            ([node_of(name) for name in results], [node_of(name) for name in targets]),
+        )
+        self._add_learning_phase()
+        self.step_only = {renamed.get(name, name) for name in own}
+        self.step_writes = [renamed.get(name, name) for name in all_writes]
+        for call in calls:
+            call.rename(lambda tensor: _moved(tensor, renamed))
+        if self.loss is None and calls:
+            self.loss = tensor_name(calls[0].targets[0]) if self.test is not None else None
+        self.has_step = self.adapter.is_compiled and self.include_optimizer and bool(calls)
+        if self.has_step:
+            before = set(self.graph.nodes)
+            self.graph = fill_gradients(self.graph, calls, f"training/{self._optimizer_name()}")
+            self.step_only |= set(self.graph.nodes) - before
+
+    def _add_learning_phase(self):
+        self.graph.add("Const", f"{LEARNING_PHASE}/input", dtype=tf.bool, value=tf.make_tensor_proto(False))
+        self.graph.add("PlaceholderWithDefault", LEARNING_PHASE, [f"{LEARNING_PHASE}/input"], dtype=tf.bool, shape=tf.TensorShape([]))
+
+    def _optimizer_name(self):
+        optimizer = getattr(self.adapter.model, "optimizer", None)
+        return type(optimizer).__name__ if optimizer is not None else ""
+
+    # -- tidying up
+
+    def _simplify(self):
+        graph = self.graph
+        self.metrics = {name: (self._without_update(tensor), tensor_name(tensor)) for name, tensor in self.metrics.items()}
+        self.updates = self._update_ops() if self.trainable else []
+        train_ops = self.step_writes if self.trainable and self.has_step else []
+        self.train_op = None
+        if train_ops:
+            self.train_op = graph.add("NoOp", "train_op", ["^" + name for name in dict.fromkeys(train_ops)]).name
+        terms = split_losses(graph, self.loss) if self.loss is not None else ([], [])
+        self.losses, self.regularization_losses = terms
+        pinned = self._results()
+        graph.keep(pinned)
+        fold_constants(graph, pinned)
+        graph.keep(pinned)
+        merge_equal_nodes(graph, pinned)
+        drop_unused_inputs(graph)
+
+    def _results(self):
+        """The names of all nodes that the export refers to."""
+        tensors = [*self.outputs, *self.losses, *self.regularization_losses, *filter(None, [self.loss, self.train_op])]
+        tensors += [tensor for pair in self.metrics.values() for tensor in pair]
+        names = [node_of(tensor) for tensor in tensors] + list(self.updates)
+        fed = [name for name in self.placeholders if name in self.graph.nodes] + ([LEARNING_PHASE] if self.trainable else [])
+        return list(dict.fromkeys([*names, *fed, *(node for node in self.graph.nodes if self.graph.nodes[node].op == "VarHandleOp")]))
+
+    def _update_ops(self):
+        """The writes that belong to layers and metrics, not to the train step."""
+        return [
+            name
+            for name, node in self.graph.nodes.items()
+            if is_write(node) and name not in self.step_only and name not in self.graph.context_of
+        ]
+
+    def _without_update(self, tensor):
+        """A copy of a metric's result that does not wait for the update: the same reads of the same variables, at any time."""
+        graph, copied = self.graph, {}
+        needed = _data_ancestors(graph, node_of(tensor))
+        if any(graph.nodes[name].op.startswith("Placeholder") or name in graph.context_of for name in needed):
+            return tensor_name(tensor)
+        for name in needed:
+            node = graph.nodes[name]
+            if node.op in ("VarHandleOp", "Const"):
+                copied[name] = name
+                continue
+            inputs = [copied[node_of(source)] + source[len(node_of(source)) :] for source in node.input if not is_control(source)]
+            copied[name] = graph.add(node.op, f"{name}/value", inputs, **node.attr).name
+        return tensor_name(copied[node_of(tensor)] + tensor[len(node_of(tensor)) :])
+
+    def _rename(self):
+        variables = {variable.name for variable in self.variables}
+        fixed = {*variables, *self.placeholders, LEARNING_PHASE, "train_op", *self.constants}
+        roots = {layer.name for layer in self.adapter.model._flatten_layers()}
+        layers = self.scopes or self.adapter.scopes_of_layers(self.graph, roots)
+        step_only = set(self.graph.nodes) - self.graph.ancestors([name for name in self._results() if name != self.train_op])
+        model_scope = self.adapter.layer_scope
+        renamed = tf1_names(self.graph, layers, model_scope, self._optimizer_name(), step_only, fixed & set(self.graph.nodes))
+        self.graph.rename(renamed)
+        move = lambda tensor: _moved(tensor, renamed)  # noqa: E731
+        self.outputs = [move(tensor) for tensor in self.outputs]
+        self.losses, self.regularization_losses = [[move(t) for t in terms] for terms in (self.losses, self.regularization_losses)]
+        self.metrics = {name: (move(value), move(update)) for name, (value, update) in self.metrics.items()}
+        self.updates = [move(name) for name in self.updates]
+        self.loss = move(self.loss) if self.loss else None
+
+    def _lifted(self):
+        kept = self.graph.nodes
+        spec, names = self.spec, self.placeholders
+        count, targets = len(spec.input_names), len(spec.target_names)
+        tensors = [tensor_name(name) for name in names]
+        for name, tensor_spec in zip(names, spec.specs()):
+            if name not in kept:
+                self.graph.add("Placeholder", name, dtype=tensor_spec.dtype, shape=tensor_spec.shape)
+        variables = [variable for variable in self._ordered_variables() if variable.name in kept or variable.kind != "optimizer"]
+        iterations = self.adapter.iterations() if self.trainable and self.train_op else None
+        step = [variable.name for variable in variables if variable.value is iterations]
+        return Lifted(
+            graph=self.graph,
+            variables=variables if self.trainable else [variable for variable in variables if variable.kind != "metric"],
+            inputs=dict(zip(spec.input_names, tensors[:count])),
+            targets=dict(zip(spec.target_names, tensors[count : count + targets])) if self.trainable else {},
+            sample_weights=dict(zip(spec.weight_names, tensors[count + targets :])) if self.trainable else {},
+            outputs={name: tensor_name(tensor) for name, tensor in zip(self.output_names, self.outputs)},
+            learning_phase=tensor_name(LEARNING_PHASE) if self.trainable else None,
+            loss=self.loss,
+            losses=self.losses,
+            regularization_losses=self.regularization_losses,
+            metrics=self.metrics,
+            updates=self.updates,
+            train_op=self.train_op,
+            global_step=step[0] if step else None,
+            initial_values=self._initial_values() if self.trainable and self.adapter.is_compiled else {},
+            constants=self.constants,
+            notes=self.notes,
+            keras=self.adapter.version(),
+        )
+
+    def _ordered_variables(self):
+        """Trainable variables first, in the order of `model.trainable_variables`."""
+        trainable = self.adapter.trainable_values()
+        order = {id(value): index for index, value in enumerate(trainable)}
+        return sorted(self.variables, key=lambda variable: order.get(id(variable.value), len(order)))
+
+    def _initial_values(self):
+        """What a reset of the metrics writes, where that is a constant."""
+        traced = self.reset
+        names = {id(variable.value): variable.name for variable in self.variables}
+        fold_constants(traced.graph)
+        found = {}
+        for name in traced.stateful_writes():
+            node = traced.graph.nodes[name]
+            value = traced.graph.nodes[node_of(node.input[1])] if node.op == "AssignVariableOp" else None
+            variable = traced.variables.get(node_of(node.input[0]))
+            if value is not None and value.op == "Const" and id(variable) in names:
+                found[names[id(variable)]] = tf.make_ndarray(value.attr["value"].tensor)
+        return found
+
+
+def _data_ancestors(graph, name):
+    """The nodes that `name` takes data from, inputs first."""
+    order, seen = [], set()
+
+    def visit(current):
+        if current not in seen:
+            seen.add(current)
+            for tensor in graph.nodes[current].input:
+                if not is_control(tensor):
+                    visit(node_of(tensor))
+            order.append(current)
+
+    try:
+        visit(name)
+    except RecursionError:
+        raise UnsupportedModelError(f"The result of a metric at `{name}` is computed in too many steps to be copied.") from None
+    return order
+
+
+def _moved(tensor, renamed):
+    name = node_of(tensor)
+    return renamed.get(name, name) + tensor[len(name) :]

@@ -1,0 +1,90 @@
+"""Gives ops the names that tf.keras of TF 1.15 would give: `dense/MatMul`, `loss/...`, `metrics/...`, `training/Adam/...`."""
+import re
+
+# Keras 3 calls a Conv2D `convolution`; in TF 1.15 an op is called by its type.
+_KERAS_3_OPS = re.compile(r"^(convolution|depthwise)(_\d+)?$")
+_OWN_SCOPES = {"loss", "metrics", "training", "keras_learning_phase"}
+
+
+def tf1_names(graph, layers, model_scope, optimizer, step_only, fixed):
+    """The new names of nodes, as a dict, node name -> new name.
+
+    Args:
+        graph: EditableGraph.
+        layers: dict, name scope of a layer's call -> the layer's name.
+        model_scope: str, the name of a model whose own scope TF 1.15 would not have, or ''.
+        optimizer: str, the optimizer's class name, or ''.
+        step_only: node names that only the train step has.
+        fixed: node names that stay: placeholders, variables, the learning phase.
+    """
+    fixed, step_only = set(fixed), set(step_only)
+    scopes = _scopes(_used_scopes(graph), layers, model_scope)
+    taken = {name.lower() for name in fixed}
+    found = {}
+    for name in graph.nodes:
+        if name not in fixed:
+            scope, inner = _split(name, scopes)
+            if scope is None:
+                own = name.split("/")[0] in _OWN_SCOPES
+                scope = "" if own else f"training/{optimizer}" if name in step_only and optimizer else "metrics"
+            else:
+                scope = scopes[scope]
+                inner = _by_type(graph, name, inner)
+            found[name] = unique("/".join(filter(None, [scope, inner])), taken)
+            taken.add(found[name].lower())
+    return {old: new for old, new in found.items() if old != new}
+
+
+def unique(name, taken):
+    """`name`, or `name_1`, ... where it is taken: TensorFlow's own rule, without regard to case."""
+    candidate, number = name, 0
+    while candidate.lower() in taken:
+        number += 1
+        candidate = f"{name}_{number}"
+    return candidate
+
+
+def _used_scopes(graph):
+    used = set()
+    for name in graph.nodes:
+        parts = name.split("/")
+        used.update("/".join(parts[:length]) for length in range(1, len(parts)))
+    return used
+
+
+def _scopes(used, layers, model_scope):
+    """dict, name scope of a layer in the graph -> the scope that TF 1.15 would give it."""
+    final, taken = {}, set()
+    for scope in sorted(used & set(layers), key=lambda scope: (scope.count("/"), _natural(scope))):
+        if "/" not in scope and layers[scope] == model_scope:
+            final[scope] = ""
+            continue
+        parent, between = _split(scope, final)
+        path = [final[parent] if parent is not None else "", *between.split("/")[:-1], layers[scope]]
+        final[scope] = unique("/".join(filter(None, path)), taken)
+        taken.add(final[scope].lower())
+    return final
+
+
+def _split(name, scopes):
+    """The innermost of `scopes` that `name` stands in, or None, and the rest of the name."""
+    parts = name.split("/")
+    for length in range(len(parts) - 1, 0, -1):
+        scope = "/".join(parts[:length])
+        if scope in scopes:
+            return scope, "/".join(parts[length:])
+    return None, name
+
+
+def _by_type(graph, name, inner):
+    parts, whole = inner.split("/"), name.split("/")
+    for index, part in enumerate(parts):
+        if _KERAS_3_OPS.match(part):
+            node = graph.nodes.get("/".join(whole[: len(whole) - len(parts) + index + 1]))
+            if node is not None:
+                parts[index] = node.op
+    return "/".join(parts)
+
+
+def _natural(text):
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]

@@ -1,0 +1,87 @@
+"""Gives placeholders, variables and constants of a trace the names that they have in every other trace of the model."""
+import tensorflow as tf
+
+from ..graphdef import attr_value
+from .naming import unique
+
+# Larger constants do not belong into a GraphDef, which is limited to 2 GB; they become variables that nothing trains.
+_LARGEST_CONSTANT = 64 * 1024
+
+
+def normalize(step, placeholders, names, others, constants, taken):
+    """Renames, in place, what a step's trace takes from outside.
+
+    Args:
+        step: Step.
+        placeholders: names for the trace's inputs, in order.
+        names: dict, id of a variable -> its name in the graph.
+        others: dict, name -> variable, of those that neither the model nor its optimizer lists; is filled.
+        constants: dict, name -> eager tensor, of large constants kept as variables; is filled.
+        taken: set of lower-case names; is filled.
+    """
+    trace = step.trace
+    renamed = dict(zip(trace.inputs, placeholders))
+    nodes = trace.graph.nodes
+    drop_private_attributes(trace.graph)
+    for node_name, variable in trace.variables.items():
+        if id(variable) not in names:
+            name = unique(variable.name.split(":")[0], taken)
+            taken.add(name.lower())
+            names[id(variable)], others[name] = name, variable
+        renamed[node_name] = names[id(variable)]
+        become_handle(nodes[node_name], names[id(variable)], variable.dtype, variable.shape)
+    for node_name, value in trace.constants.items():
+        _become_constant(nodes[node_name], value, trace, node_name, renamed, constants, taken)
+    _move_aside(trace.graph, renamed)
+    trace.graph.rename(renamed)
+    _rename_notes(step, renamed)
+
+
+def drop_private_attributes(graph):
+    """Removes what TensorFlow notes on nodes for the writing process alone: colocation, shapes, the name of a custom gradient's function."""
+    for node in graph.nodes.values():
+        for key in [key for key in node.attr if key.startswith("_")]:
+            del node.attr[key]
+
+
+def become_handle(node, name, dtype, shape):
+    """Turns a node into the VarHandleOp of the variable `name`."""
+    node.op = "VarHandleOp"
+    node.attr.clear()
+    for key, value in {"shared_name": name, "container": "", "dtype": dtype, "shape": tf.TensorShape(shape)}.items():
+        node.attr[key].CopyFrom(attr_value(value))
+
+
+def _become_constant(node, value, trace, node_name, renamed, constants, taken):
+    array = value.numpy()
+    node.attr.clear()
+    node.op = "Const"
+    node.attr["dtype"].CopyFrom(attr_value(value.dtype))
+    node.attr["value"].CopyFrom(attr_value(tf.make_tensor_proto(array, value.dtype)))
+
+
+def _move_aside(graph, renamed):
+    """A node that has a name which another gets takes the next free one."""
+    wanted = {name.lower() for name in renamed.values()}
+    taken = wanted | {name.lower() for name in graph.nodes}
+    for name in list(graph.nodes):
+        if name not in renamed and name.lower() in wanted:
+            renamed[name] = unique(name, taken)
+            taken.add(renamed[name].lower())
+
+
+def _rename_notes(step, renamed):
+    def move(tensor):
+        name = tensor.split(":")[0]
+        return renamed.get(name, name) + tensor[len(name) :]
+
+    trace = step.trace
+    trace.dtypes = {move(tensor): enum for tensor, enum in trace.dtypes.items()}
+    trace.inputs = [move(name) for name in trace.inputs]
+    for call in trace.gradient_calls:
+        call.rename(move)
+    step.logs = {name: move(tensor) for name, tensor in step.logs.items()}
+    step.loss = move(step.loss) if step.loss else None
+    if step.outputs is not None:
+        step.outputs = tf.nest.map_structure(move, step.outputs)
+    step.custom_gradients = []

@@ -1,0 +1,118 @@
+"""The pieces of a Keras model's Python that are traced: predict, test and train step, and the reset of its metrics."""
+import contextlib
+
+import tensorflow as tf
+
+from .custom_gradients import compare_gradients
+from .tf_private import patched
+from .trace import names_of, trace
+
+
+class Step:
+    """A traced step and what was noted while it ran.
+
+    Attributes:
+        trace: Trace.
+        outputs: names of the tensors that `predict_step` returned, as a nest, or None.
+        output_specs: their TensorSpecs.
+        logs: dict, metric name -> tensor name, for a test or train step.
+        loss: tensor name of what `compute_loss` returned last, or None.
+        custom_gradients: what `compare_gradients` found.
+    """
+
+    def __init__(self, traced, notes):
+        self.trace = traced
+        self.outputs, self.output_specs = notes.get("outputs"), notes.get("output_specs")
+        self.logs, self.loss = notes.get("logs") or {}, notes.get("loss")
+        self.custom_gradients = notes.get("custom_gradients", [])
+
+
+def predict_step(adapter, spec, scopes):
+    """Traces `model.predict_step` on the inputs of `spec`."""
+
+    def run(notes, data):
+        outputs = adapter.model.predict_step(data)
+        notes["outputs"] = names_of(outputs)
+        notes["output_specs"] = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), outputs)
+
+    return _traced(adapter, spec, scopes, run)
+
+
+def forward_in_training(adapter, spec, scopes):
+    """Traces a call of the model with `training=True`: all that an uncompiled model does in training."""
+
+    def run(notes, data):
+        model = adapter.model
+        takes_training = getattr(model, "_call_has_training_arg", True)
+        notes["outputs"] = names_of(model(data[0], training=True) if takes_training else model(data[0]))
+
+    return _traced(adapter, spec, scopes, run, check_gradients=True)
+
+
+def test_step(adapter, spec, scopes):
+    """Traces `model.test_step`, whoever wrote it."""
+    return _traced(adapter, spec, scopes, lambda notes, data: _keep_logs(notes, adapter.model.test_step(data)))
+
+
+def train_step(adapter, spec, scopes):
+    """Traces `model.train_step`, whoever wrote it."""
+    return _traced(
+        adapter, spec, scopes, lambda notes, data: _keep_logs(notes, adapter.model.train_step(data)), check_gradients=True
+    )
+
+
+def metric_reset(adapter):
+    """Traces the reset of the model's metrics; its writes are the metrics' initial values."""
+
+    def reset():
+        for metric in adapter.model.metrics:
+            metric.reset_state()
+
+    with adapter.tracing({}):
+        return trace(reset, [])
+
+
+def _traced(adapter, spec, scopes, run, check_gradients=False):
+    notes = {}
+
+    def function(*tensors):
+        notes.clear()
+        with _noted_loss(adapter.model, notes):
+            run(notes, spec.pack(tensors))
+        if check_gradients:
+            notes["custom_gradients"] = compare_gradients(tf.compat.v1.get_default_graph())
+
+    with adapter.tracing(scopes):
+        return Step(trace(function, spec.specs()), notes)
+
+
+@contextlib.contextmanager
+def _noted_loss(model, notes):
+    """Notes what `compute_loss` returns, and builds it under the scope `loss`."""
+    if not hasattr(model, "compute_loss"):
+        yield
+        return
+
+    def compute_loss(wrapped, instance, args, kwargs):
+        with tf.name_scope("loss"):
+            loss = wrapped(*args, **kwargs)
+        if tf.is_tensor(loss):
+            notes["loss"] = loss.name
+        return loss
+
+    with patched(model, "compute_loss", compute_loss):
+        yield
+
+
+def _keep_logs(notes, logs):
+    notes["logs"] = {name: tensor.name for name, tensor in _flat_logs(logs).items() if tf.is_tensor(tensor) and hasattr(tensor, "op")}
+
+
+def _flat_logs(logs):
+    """Keras flattens nested dicts of metrics in what `evaluate` returns (keras/src/utils/python_utils.py, `pythonify_logs`)."""
+    if not isinstance(logs, dict):
+        return {}
+    found = {}
+    for name, value in logs.items():
+        found.update(_flat_logs(value) if isinstance(value, dict) else {name: value})
+    return found

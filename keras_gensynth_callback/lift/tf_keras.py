@@ -1,0 +1,93 @@
+"""tf_keras, and tf.keras of TF 2.x, which it was."""
+import contextlib
+import sys
+
+import tensorflow as tf
+
+from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
+
+
+class TfKeras(Adapter):
+    """Models of tf_keras (Keras 2) in eager mode."""
+
+    @property
+    def keras(self):
+        """The Keras that the model is of; it is imported, since the model exists."""
+        for base in type(self.model).__mro__:
+            package = base.__module__.split(".")[0]
+            if package in ("tf_keras", "keras"):
+                return sys.modules[package]
+        return tf.keras
+
+    def version(self):
+        return f"{self.keras.__name__.split('.')[0]} {self.keras.__version__}"
+
+    def _all_variables(self):
+        model = self.model
+        metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
+        trainable = {id(variable) for variable in model.trainable_variables}
+        for variable in model.variables:
+            if id(variable) not in metric_variables:
+                yield Variable(_base_name(variable), variable, "weight", id(variable) in trainable)
+        for metric in model.metrics:
+            for variable in metric.variables:
+                yield Variable(f"metrics/{metric.name}/{_base_name(variable).split('/')[-1]}", variable, "metric")
+        if self.optimizer is not None:
+            yield from self._optimizer_variables()
+
+    def _optimizer_variables(self):
+        optimizer, name = self.optimizer, type(self.optimizer).__name__
+        references = {_base_name(variable): _base_name(variable) for variable in self.model.trainable_variables}
+        variables = optimizer.variables() if callable(optimizer.variables) else optimizer.variables
+        for variable in variables:
+            yield Variable(slot_name(_base_name(variable), name, references), variable, "optimizer")
+        rate = getattr(optimizer, "_learning_rate", None)
+        if isinstance(rate, tf.Variable):
+            yield Variable(f"training/{name}/learning_rate", rate, "optimizer")
+
+    @property
+    def optimizer(self):
+        return getattr(self.model, "optimizer", None)
+
+    def trainable_values(self):
+        return list(self.model.trainable_variables)
+
+    def iterations(self):
+        return self.optimizer.iterations if self.optimizer is not None else None
+
+    def is_built(self):
+        return bool(self.model.built) and all(layer.built for layer in self.model._flatten_layers())
+
+    def input_spec(self):
+        args, kwargs = self.model.save_spec(dynamic_batch=True) or ((), {})
+        if args is None or not args:
+            return None
+        return tf.nest.map_structure(lambda spec: relaxed(spec.shape, spec.dtype), args[0])
+
+    def input_names(self):
+        return None if self.is_subclassed() else list(getattr(self.model, "input_names", None) or []) or None
+
+    def output_names(self):
+        return None if self.is_subclassed() else list(getattr(self.model, "output_names", None) or []) or None
+
+    def build_for_training(self):
+        optimizer = self.optimizer
+        if optimizer is not None and hasattr(optimizer, "build") and not getattr(optimizer, "_built", False):
+            with tf.init_scope():
+                optimizer.build(self.model.trainable_variables)
+
+    @contextlib.contextmanager
+    def tracing(self, scopes):
+        layers = list(self.model._flatten_layers())
+        generator = getattr(getattr(self.keras.backend, "_SEED_GENERATOR", None), "generator", None)
+        drawn = generator.getstate() if generator is not None else None
+        try:
+            with restored_lists(layers, ("_losses", "_eager_losses")):
+                yield
+        finally:
+            if generator is not None:
+                generator.setstate(drawn)
+
+
+def _base_name(variable):
+    return variable.name.split(":")[0]

@@ -1,0 +1,144 @@
+"""Runs a piece of Keras's own Python once, symbolically, and keeps what it built as a flat graph with v1 control flow.
+
+The tracer is `tf.function` itself, so that layers, losses, metrics and optimizers meet what they meet in `fit`: variables and eager
+constants are captured, variables created on the way are lifted out, and stateful ops keep their order by control dependencies. Two
+things differ from `fit`: nested functions run as plain Python, so that no function library arises, and control flow is that of TF 1.x.
+"""
+import contextlib
+import random
+import threading
+
+import numpy as np
+import tensorflow as tf
+
+from ..errors import UnsupportedModelError
+from ..graphdef import EditableGraph, node_of
+from ..target.loops import single_slot_arrays
+from .tape import recorded_gradients
+from .tf_private import ask_for_v1_control_flow, identity_inside_contexts
+
+# The switches below are global to the process; two traces at once would put back each other's.
+LOCK = threading.RLock()
+
+
+class Trace:
+    """What one piece of Python built.
+
+    Attributes:
+        graph: EditableGraph.
+        inputs: list of str, the placeholder nodes of the arguments, in the order of the specs.
+        variables: dict, node name of a captured handle -> the variable.
+        constants: dict, node name of a captured eager tensor -> the tensor.
+        dtypes: dict, tensor name -> DataType enum.
+        gradient_calls: list of GradientCall.
+        result: what the Python returned, tensors replaced by their names.
+    """
+
+    def __init__(self, concrete, count, gradient_calls, result):
+        meta_graph = _export(concrete.graph)
+        self.graph = EditableGraph.from_meta_graph(meta_graph)
+        self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
+        self.gradient_calls, self.result = gradient_calls, result
+        self.dtypes = {
+            tensor.name: tensor.dtype.base_dtype.as_datatype_enum for op in concrete.graph.get_operations() for tensor in op.outputs
+        }
+        self.variables, self.constants = _captures(concrete, count)
+
+    def stateful_writes(self):
+        """The names of the nodes that write to a variable, in order."""
+        return [name for name, node in self.graph.nodes.items() if is_write(node)]
+
+
+def is_write(node):
+    """Whether a NodeDef changes a variable."""
+    return node.op.startswith("Assign") and node.op.endswith("VariableOp") or node.op.startswith(("ResourceScatter", "ResourceApply", "ResourceSparseApply"))
+
+
+def trace(function, specs):
+    """Traces `function(*tensors)`.
+
+    Args:
+        function: callable of as many tensors as there are specs; returns any nest of tensors and Python values.
+        specs: list of tf.TensorSpec.
+
+    Returns:
+        A Trace.
+    """
+    calls, results = [], []
+
+    def body(*tensors):
+        graph = tf.compat.v1.get_default_graph()
+        ask_for_v1_control_flow(graph)
+        with recorded_gradients(graph, calls):
+            results.append(function(*tensors))
+
+    with LOCK, _tf1_tracing(), _python_random_state():
+        concrete = tf.function(body, autograph=False).get_concrete_function(*specs)
+    return Trace(concrete, len(specs), calls, names_of(results[-1]))
+
+
+def names_of(value):
+    """`value` with every tensor in it replaced by its name."""
+    return tf.nest.map_structure(lambda leaf: leaf.name if tf.is_tensor(leaf) and hasattr(leaf, "op") else leaf, value)
+
+
+@contextlib.contextmanager
+def _tf1_tracing():
+    eager_functions = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        with v1_control_flow(), identity_inside_contexts(), single_slot_arrays():
+            yield
+    finally:
+        tf.config.run_functions_eagerly(eager_functions)
+
+
+@contextlib.contextmanager
+def v1_control_flow():
+    """Inside of the block, graphs get the control flow and the TensorArrays of TF 1.x."""
+    with LOCK:
+        enabled = tf.compat.v1.control_flow_v2_enabled()
+        tf.compat.v1.disable_control_flow_v2()
+        try:
+            yield
+        finally:
+            if enabled:
+                tf.compat.v1.enable_control_flow_v2()
+
+
+@contextlib.contextmanager
+def _python_random_state():
+    """The model's Python may draw random numbers when it is traced; training must not notice that it was."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def _export(graph):
+    with graph.as_default():
+        return tf.compat.v1.train.export_meta_graph(graph=graph, graph_def=graph.as_graph_def())
+
+
+def _captures(concrete, count):
+    handles = {id(variable.handle): variable for variable in concrete.graph.variables}
+    variables, constants = {}, {}
+    for outside, inside in zip(concrete.captured_inputs, concrete.inputs[count:]):
+        if id(outside) in handles:
+            variables[inside.op.name] = handles[id(outside)]
+        elif outside.dtype not in (tf.resource, tf.variant):
+            constants[inside.op.name] = outside
+        else:
+            raise UnsupportedModelError(_unknown_resource(inside))
+    return variables, constants
+
+
+def _unknown_resource(placeholder):
+    users = sorted({f"{op.name} ({op.type})" for op in placeholder.consumers()})
+    layer = node_of(users[0]).rsplit("/", 1)[0] if users else placeholder.op.name
+    return (
+        f"The layer `{layer}` holds a resource that is not a variable, such as a lookup table; it is used by {', '.join(users[:3])}. "
+        "Expected variables and constants alone. Look the values up before the model, in tf.data, and give the model their numbers."
+    )

@@ -1,0 +1,10 @@
+"""The target: what an older TensorFlow knows, and how a graph is made to fit it.
+
+`fit_to_target` edits a graph until the target can load, run and differentiate it. It knows protos, not Keras.
+"""
+
+from .differentiable import ops_without_gradient
+from .fit import Change, fit_to_target
+from .table import OpTable, known_targets
+
+__all__ = ["Change", "OpTable", "fit_to_target", "known_targets", "ops_without_gradient"]

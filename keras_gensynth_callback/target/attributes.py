@@ -1,0 +1,80 @@
+"""The attributes of a node, compared with what the target's op has."""
+
+
+def fit_attributes(node, definition, writer, changes):
+    """Drops what the target does not know and need not know.
+
+    Args:
+        node: NodeDef, edited.
+        definition: OpDef of the target.
+        writer: OpDef of the TensorFlow that wrote the node, or None.
+        changes: the record of changes.
+
+    Returns:
+        str, what of it the target cannot do, or None.
+    """
+    known = {attr.name: attr for attr in definition.attr}
+    for name in list(node.attr):
+        if name.startswith("_"):
+            rule = "drop_custom_gradient" if name == "_gradient_op_type" else "drop_private_attributes"
+            changes.add(rule, (node.op, node.name))
+            del node.attr[name]
+        elif name not in known:
+            if not _is_default(name, node.attr[name], writer):
+                return f"it has the attribute {name}={_show(node.attr[name])}, which is unknown there"
+            changes.add("drop_default_attributes", (node.op, node.name))
+            del node.attr[name]
+        else:
+            found = _forbidden(node.attr[name], known[name])
+            if found:
+                return found
+    return _missing(node, definition)
+
+
+# They say something to people, devices or the optimiser of graphs, and change no number.
+_HINTS = frozenset(
+    ["debug_name", "allowed_devices", "validate_shape", "metadata", "grad_a", "grad_b", "grad_x", "grad_y"]
+)
+
+
+def _is_default(name, value, writer):
+    """Whether the op does the same without the attribute."""
+    if name in _HINTS:
+        return True
+    defaults = {attr.name: attr.default_value for attr in writer.attr} if writer else {}
+    return name in defaults and defaults[name] == value
+
+
+def _forbidden(value, attr):
+    kind = value.WhichOneof("value")
+    if attr.HasField("allowed_values"):
+        allowed = attr.allowed_values.list
+        if kind == "type" and value.type not in allowed.type or kind == "s" and value.s not in allowed.s:
+            return f"its attribute {attr.name} is {_show(value)}, expected {_show(attr.allowed_values)}"
+        if kind == "list" and (set(value.list.type) - set(allowed.type) or set(value.list.s) - set(allowed.s)):
+            return f"its attribute {attr.name} is {_show(value)}, expected some of {_show(attr.allowed_values)}"
+    if attr.has_minimum and kind == "i" and value.i < attr.minimum:
+        return f"its attribute {attr.name} is {value.i}, expected at least {attr.minimum}"
+    return None
+
+
+def _missing(node, definition):
+    for attr in definition.attr:
+        if attr.name not in node.attr and not attr.HasField("default_value"):
+            return f"it lacks the attribute {attr.name}"
+    return None
+
+
+def _show(value):
+    from tensorflow import dtypes
+
+    kind = value.WhichOneof("value")
+    if kind == "type":
+        return dtypes.as_dtype(value.type).name
+    if kind == "s":
+        return value.s.decode(errors="replace")
+    if kind == "list":
+        items = [dtypes.as_dtype(item).name for item in value.list.type]
+        items += [item.decode(errors="replace") for item in value.list.s]
+        return ", ".join(items or map(str, list(value.list.i) + list(value.list.f) + list(value.list.b)))
+    return str(getattr(value, kind)) if kind else "nothing"

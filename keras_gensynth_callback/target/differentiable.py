@@ -1,0 +1,57 @@
+"""Which ops stop the target's `tf.gradients`."""
+
+from ..graphdef import is_control, node_of
+from .table import OpTable, writer_op
+
+_FLOATING = frozenset([1, 2, 8, 14, 18, 19])  # DT_FLOAT, DT_DOUBLE, DT_COMPLEX64, DT_BFLOAT16, DT_COMPLEX128, DT_HALF
+# tf.gradients ends at these, whatever comes in.
+_ENDS = frozenset(["StopGradient", "Const", "Placeholder", "VarHandleOp", "Shape", "ZerosLike", "OnesLike"])
+
+
+def ops_without_gradient(graph, losses, variables, target):
+    """The nodes on a floating-point path from trainable variables to the losses whose op has no gradient in the target.
+
+    Args:
+        graph: EditableGraph.
+        losses: node names of what is differentiated.
+        variables: node names of the trainable variables' handles.
+        target: str, one of `known_targets()`.
+
+    Returns:
+        A list of node names, in the graph's order.
+    """
+    table = OpTable.load(target)
+    behind = graph.ancestors(losses, stop=[name for name, node in graph.nodes.items() if node.op in _ENDS])
+    reached = _reached_from(graph, variables, behind)
+    return [name for name in graph.nodes if name in reached and not table.has_gradient(graph.nodes[name].op)]
+
+
+def _reached_from(graph, variables, within):
+    consumers = {}
+    for name in within:
+        for tensor in graph.nodes[name].input:
+            if not is_control(tensor):
+                consumers.setdefault(node_of(tensor), []).append(name)
+    seen, todo = set(), [reader for variable in variables for reader in consumers.get(variable, ())]
+    while todo:
+        name = todo.pop()
+        if name in seen or not _is_floating(graph.nodes[name]):
+            continue
+        seen.add(name)
+        todo.extend(consumers.get(name, ()))
+    return seen
+
+
+def _is_floating(node):
+    """Whether an output of the node is floating-point, so that a gradient flows through it."""
+    definition = writer_op(node.op)
+    if node.op in _ENDS or definition is None:
+        return False
+    for output in definition.output_arg:
+        if output.type_list_attr:
+            types = node.attr[output.type_list_attr].list.type
+        else:
+            types = [node.attr[output.type_attr].type if output.type_attr else output.type]
+        if _FLOATING.intersection(types):
+            return True
+    return False

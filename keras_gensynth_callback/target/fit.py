@@ -1,0 +1,126 @@
+"""The pass that makes a graph fit a target: rewrite what it lacks, drop what it need not know, refuse the rest."""
+
+import collections
+
+import tensorflow as tf
+
+from ..graphdef import WHILE_CONTEXT, node_of
+from . import rewrites
+from .attributes import fit_attributes
+from .problems import Problem, raise_problems
+from .rewriting import Rewriter, Unfit
+from .table import OpTable, writer_op
+
+# What was done: `rule` says which (str), `op` to which op, `nodes` to which nodes (list of str).
+Change = collections.namedtuple("Change", ["rule", "op", "nodes"])
+
+# They load in the target, but what they call is an object in the process that wrote them.
+_PROCESS_LOCAL = frozenset(
+    ["PyFunc", "PyFuncStateless", "EagerPyFunc", "NumericFunction", "IteratorGetNext", "OneShotIterator"]
+)
+
+
+def fit_to_target(graph, target):
+    """Edits a graph until the target can load and run it.
+
+    Args:
+        graph: EditableGraph, edited in place. Static shapes in `_output_shapes` attributes make the result shorter, and
+            grouped convolutions are only found with them; they are dropped in the end.
+        target: str, one of `known_targets()`.
+
+    Returns:
+        A list of Change, empty if the graph fitted before.
+
+    Raises:
+        UnsupportedOpError: some ops cannot be carried. All of them are named in one message.
+    """
+    table = OpTable.load(target)
+    changes, problems = _Changes(), []
+    if not table.is_current:
+        _rewrite(graph, table, changes, problems)
+    _check(graph, table, changes, problems)
+    raise_problems(problems, table.version)
+    return changes.records()
+
+
+class _Changes:
+    def __init__(self):
+        self._nodes = collections.OrderedDict()
+
+    def add(self, rule, node):
+        self._nodes.setdefault((rule, node[0]), []).append(node[1])
+
+    def records(self):
+        return [Change(rule, op, nodes) for (rule, op), nodes in self._nodes.items()]
+
+
+def _rewrite(graph, table, changes, problems):
+    nodes = collections.defaultdict(list)
+    for node in graph.nodes.values():
+        nodes[node.op].append(node)
+    for op, rule in rewrites.RULES.items():
+        rewriter = Rewriter(graph, table) if op in nodes else None
+        for node in nodes.get(op, ()):
+            if node.name not in graph.nodes:
+                continue
+            try:
+                if rule(rewriter, node):
+                    changes.add(rule.__name__, (op, node.name))
+            except Unfit as reason:
+                problems.append(Problem(node.name, op, str(reason)))
+        if rewriter is not None:
+            rewriter.remove_unused()
+    _widen(graph, table, changes)
+
+
+def _widen(graph, table, changes):
+    rewriter = Rewriter(graph, table)
+    for node in list(graph.nodes.values()):
+        op = node.op
+        if op not in rewrites.WIDENED or table.has_cpu_kernel(node):
+            continue
+        if rewrites.compute_in_wider_integers(rewriter, node):
+            changes.add("compute_in_wider_integers", (op, node.name))
+
+
+def _check(graph, table, changes, problems):
+    reported = {problem.node for problem in problems}
+    for node in graph.nodes.values():
+        if node.name in reported:
+            continue
+        found = _problem(graph, node, table, changes)
+        if found:
+            problems.append(Problem(node.name, node.op, found))
+
+
+def _writes_one_index(graph, node):
+    """Whether a loop writes the same index of a TensorArray in each step, which a v1 TensorArray refuses."""
+    context = graph.context_of.get(node.name)
+    while context is not None and context.kind != WHILE_CONTEXT:
+        context = context.outer
+    return context is not None and graph.nodes[node_of(node.input[1])].op == "Const"
+
+
+def _problem(graph, node, table, changes):
+    """Cleans a node; returns what is wrong with it, or None."""
+    if node.op in _PROCESS_LOCAL:
+        return "it calls an object of the process that wrote it"
+    definition = table.op(node.op)
+    if definition is None:
+        return "the op does not exist there"
+    if node.device:
+        node.device = ""
+        changes.add("drop_devices", (node.op, node.name))
+    if node.op == "TensorArrayWriteV3" and not table.is_current and _writes_one_index(graph, node):
+        return "it writes one index in each step of a loop, which fails there at the second step"
+    found = fit_attributes(node, definition, writer_op(node.op), changes)
+    if found:
+        return found
+    if not table.has_cpu_kernel(node):
+        return "there is no CPU kernel for " + _types(node)
+    return None
+
+
+def _types(node):
+    types = {key: value.type for key, value in node.attr.items() if value.WhichOneof("value") == "type"}
+    return ", ".join(f"{key}={tf.as_dtype(types[key]).name}" for key in sorted(types)) or "any type"

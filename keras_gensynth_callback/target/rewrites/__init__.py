@@ -1,0 +1,12 @@
+"""The rewrites: one small function for each op that the target lacks or cannot use as it is.
+
+A rewrite takes a Rewriter and a NodeDef, and returns whether it changed something. It raises Unfit where the node has
+no equivalent. To add one, write it under `@rewrites("OpName")` in the module of its kind; a new module must be
+imported here.
+"""
+
+from . import convolution, counting, diagonals, images, linear, normalization, random  # noqa: F401
+from .integers import WIDENED, compute_in_wider_integers
+from .registry import RULES
+
+__all__ = ["RULES", "WIDENED", "compute_in_wider_integers"]

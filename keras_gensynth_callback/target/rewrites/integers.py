@@ -1,0 +1,64 @@
+"""Arithmetic on integers for which the target has no kernel is done in int64."""
+
+import tensorflow as tf
+
+_NARROW = frozenset(
+    [
+        tf.uint16.as_datatype_enum,
+        tf.uint32.as_datatype_enum,
+        tf.int8.as_datatype_enum,
+        tf.uint8.as_datatype_enum,
+        tf.int16.as_datatype_enum,
+        tf.int32.as_datatype_enum,
+        tf.bool.as_datatype_enum,
+    ]
+)
+_INT64 = tf.int64.as_datatype_enum
+_BINARY = (
+    "Add",
+    "AddV2",
+    "Sub",
+    "Mul",
+    "FloorMod",
+    "FloorDiv",
+    "Maximum",
+    "Minimum",
+    "SelectV2",
+    "Select",
+    "Fill",
+    "Pack",
+)
+_COMPARING = ("Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual")
+_UNARY = ("Sum", "Max", "Min", "Prod", "Neg", "Sign", "Abs", "BroadcastTo", "Transpose")
+# For each op the inputs that have the type of attribute T, and whether the result has it.
+WIDENED = {}
+WIDENED.update({op: True for op in _BINARY + _UNARY})
+WIDENED.update({op: False for op in _COMPARING})
+_INPUTS = {"SelectV2": (1, 2), "Select": (1, 2), "Fill": (1,)}
+
+
+def compute_in_wider_integers(rewriter, node):
+    """Casts the operands to int64 and the result back, which wraps around as the narrow type does. Returns whether it did."""
+    narrow = node.attr["T"].type
+    if narrow not in _NARROW:
+        return False
+    positions = _INPUTS.get(
+        node.op, range(1 if node.op in _UNARY else sum(not name.startswith("^") for name in node.input))
+    )
+    inputs = list(node.input)
+    for position in positions:
+        inputs[position] = _cast(rewriter, inputs[position], f"wide_{position}", node, narrow, _INT64)
+    if not WIDENED[node.op]:
+        del node.input[:]
+        node.input.extend(inputs)
+        node.attr["T"].type = _INT64
+        return True
+    attrs = {key: value for key, value in node.attr.items() if not key.startswith("_") and key != "T"}
+    data = [name for name in inputs if not name.startswith("^")]
+    wide = rewriter.add(node.op, "wide", data, node, T=tf.int64, **attrs)
+    rewriter.become(node, "Cast", [wide], SrcT=tf.int64, DstT=tf.as_dtype(narrow))
+    return True
+
+
+def _cast(rewriter, tensor, name, node, source, target):
+    return rewriter.add("Cast", name, [tensor], node, SrcT=tf.as_dtype(source), DstT=tf.as_dtype(target))

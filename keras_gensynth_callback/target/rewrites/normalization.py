@@ -1,0 +1,73 @@
+"""Fused batch normalisation."""
+
+import numpy as np
+import tensorflow as tf
+
+from .registry import rewrites
+
+_EMPTY = np.zeros([0], np.float32)
+_TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+
+
+@rewrites("FusedBatchNormV3")
+def fit_fused_batch_norm(rewriter, node):
+    changed = _put_channels_last(rewriter, node, inputs=[0])
+    return _train_without_old_statistics(rewriter, node) or changed
+
+
+@rewrites("FusedBatchNormGradV3")
+def fit_gradient_of_fused_batch_norm(rewriter, node):
+    return _put_channels_last(rewriter, node, inputs=[0, 1])
+
+
+def _put_channels_last(rewriter, node, inputs):
+    """There is no CPU kernel for channels in front. The inputs are turned, and output 0 is turned back."""
+    if node.attr["data_format"].s != b"NCHW":
+        return False
+    for position in inputs:
+        node.input[position] = _transposed(rewriter, node, node.input[position], f"channels_last_{position}", _TO_LAST)
+    node.attr["data_format"].s = b"NHWC"
+    if "_output_shapes" in node.attr:
+        del node.attr["_output_shapes"]
+    turned = _transposed(rewriter, node, node.name, "channels_first", _TO_FIRST)
+    rewriter.redirect(node, {0: turned}, but=[turned])
+    return True
+
+
+def _transposed(rewriter, node, tensor, name, order):
+    perm = rewriter.constant(order, name + "/perm", node, np.int32)
+    return rewriter.add("Transpose", name, [tensor, perm], node, T=node.attr["T"], Tperm=tf.int32)
+
+
+def _train_without_old_statistics(rewriter, node):
+    """In training TF 1.15 wants empty statistics as inputs; TF 2 blends the batch's statistics into those it is given."""
+    factor = node.attr["exponential_avg_factor"].f if "exponential_avg_factor" in node.attr else 1.0
+    if "exponential_avg_factor" in node.attr:
+        del node.attr["exponential_avg_factor"]
+    if not node.attr["is_training"].b:
+        return False
+    if all(_is_empty(rewriter, tensor) for tensor in node.input[3:5]) and factor == 1.0:
+        return False
+    if factor != 1.0:
+        _blend_statistics(rewriter, node, factor)
+    for position, name in ((3, "mean"), (4, "variance")):
+        node.input[position] = rewriter.constant(_EMPTY, name, node)
+    return True
+
+
+def _blend_statistics(rewriter, node, factor):
+    """Readers of the new mean (output 1) and variance (output 2) read old + factor * (batch - old)."""
+    float32 = {"T": node.attr["U"]}
+    blended, differences = {}, []
+    for output, old, name in ((1, node.input[3], "new_mean"), (2, node.input[4], "new_variance")):
+        rate = rewriter.constant(np.float32(factor), name + "/rate", node)
+        difference = rewriter.add("Sub", name + "/difference", [f"{node.name}:{output}", old], node, **float32)
+        differences.append(difference)
+        step = rewriter.add("Mul", name + "/step", [difference, rate], node, **float32)
+        blended[output] = rewriter.add("AddV2", name, [old, step], node, **float32)
+    rewriter.redirect(node, blended, but=differences)
+
+
+def _is_empty(rewriter, tensor):
+    value = rewriter.value(tensor)
+    return value is not None and value.size == 0

@@ -1,0 +1,186 @@
+"""What rewrites are written with: constants, shapes and new nodes beside the node that is rewritten.
+
+A rewritten node keeps its name: it becomes the last op of what replaces it, so that nothing else in the graph has to change.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from ..graphdef import attr_value, is_control, node_of, tensor_name
+from .table import writer_op
+
+
+class Unfit(Exception):
+    """A rewrite cannot be done for this node; the message says why."""
+
+
+class Rewriter:
+    """A graph under rewriting.
+
+    Attributes:
+        graph: EditableGraph.
+        table: OpTable of the target.
+        removable: set of str, nodes that may go if nobody reads them any more, whatever their op is.
+    """
+
+    def __init__(self, graph, table):
+        self.graph, self.table = graph, table
+        self.removable = set()
+        self._maybe_unused, self._readers, self._discarded = [], None, []
+
+    # -- reading
+
+    def source(self, tensor):
+        """The NodeDef that a tensor comes from."""
+        return self.graph.nodes[node_of(tensor)]
+
+    def value(self, tensor):
+        """The NumPy value of a tensor that is a constant, or None."""
+        node = self.source(tensor)
+        while node.op == "Identity" or (node.op == "Enter" and node.attr["is_constant"].b):
+            node = self.source(node.input[0])
+        return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+
+    def shape(self, tensor):
+        """The static shape as far as it is known: a list of int or None, or None if not even the rank is known."""
+        node, index = self.source(tensor), int(tensor_name(tensor).split(":")[1])
+        if "_output_shapes" in node.attr and index < len(node.attr["_output_shapes"].list.shape):
+            shape = node.attr["_output_shapes"].list.shape[index]
+            return None if shape.unknown_rank else [None if dim.size < 0 else dim.size for dim in shape.dim]
+        if node.op == "Const":
+            return [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
+        if node.op == "VarHandleOp" and not node.attr["shape"].shape.unknown_rank:
+            return [None if dim.size < 0 else dim.size for dim in node.attr["shape"].shape.dim]
+        return self.shape(node.input[0]) if node.op in ("ReadVariableOp", "Identity", "Enter") else None
+
+    def input_types(self, node):
+        """The type of each data input of a node whose inputs are all single tensors."""
+        arguments = writer_op(node.op).input_arg
+        return [tf.as_dtype(node.attr[arg.type_attr].type if arg.type_attr else arg.type) for arg in arguments]
+
+    def readers(self, node):
+        """The NodeDefs that read the node or wait for it, or did so before they were rewritten."""
+        if self._readers is None:
+            self._readers = self.graph.consumers()
+        return self._readers[node.name]
+
+    # -- writing
+
+    def add(self, op, name, inputs, beside, outputs=1, **attrs):
+        """Adds a node `<beside>/<name>` in the control flow context of `beside`; returns the name of its first output."""
+        node = self.graph.add(op, f"{beside.name}/{name}", inputs, beside=beside, outputs=outputs, **attrs)
+        if self._readers is not None:
+            self._readers[node.name] = []
+            for source in {node_of(tensor) for tensor in node.input}:
+                self._readers[source].append(node)
+        return node.name
+
+    def constant(self, value, name, beside, dtype=None):
+        """Adds a constant; inside of control flow it waits for the first input of `beside`, so that it stands in the same frame."""
+        value = np.asarray(value, dtype)
+        inside = beside.name in self.graph.context_of and len(beside.input) > 0
+        inputs = ["^" + node_of(beside.input[0])] if inside else []
+        return self.add(
+            "Const", name, inputs, beside, dtype=tf.as_dtype(value.dtype), value=tf.make_tensor_proto(value)
+        )
+
+    def become(self, node, op, inputs, **attrs):
+        """Turns `node` into another op, keeping its name and its control inputs.
+
+        An attribute given as the name of one of the old node's attributes (`T="dtype"`) is taken over from there.
+        """
+        # Copies: the values go away with the old attributes.
+        old = {key: tf.compat.v1.AttrValue.FromString(value.SerializeToString()) for key, value in node.attr.items()}
+        attrs = {key: old[value] if isinstance(value, str) else attr_value(value) for key, value in attrs.items()}
+        if "_output_shapes" in old:
+            attrs["_output_shapes"] = old["_output_shapes"]
+        controls = [name for name in node.input if is_control(name)]
+        self._maybe_unused.extend(node_of(tensor) for tensor in node.input if not is_control(tensor))
+        del node.input[:]
+        node.input.extend(list(inputs) + controls)
+        node.op = op
+        node.attr.clear()
+        for key, value in attrs.items():
+            node.attr[key].CopyFrom(value)
+
+    def expand(self, node, function):
+        """Replaces a node with one output by what `function` makes of its inputs.
+
+        Args:
+            node: NodeDef.
+            function: takes a tensor for each data input, with the static shape as far as it is known, and returns a tensor. Its ops
+                must be in the target.
+        """
+        inputs = [name for name in node.input if not is_control(name)]
+        with tf.Graph().as_default() as graph:
+            types = self.input_types(node)
+            given = [tf.compat.v1.placeholder(dtype, self.shape(name)) for dtype, name in zip(types, inputs)]
+            result = function(*given)
+            built = graph.as_graph_def(add_shapes=True)
+        names = {tensor.op.name: name for tensor, name in zip(given, inputs)}
+        last, outputs = result.op.name, {op.name: len(op.outputs) for op in graph.get_operations()}
+        for inner in built.node:
+            if inner.name in names:
+                continue
+            sources = [_renamed(tensor, names) for tensor in inner.input]
+            if inner.name == last and outputs[last] == 1:
+                return self.become(node, inner.op, sources, **dict(inner.attr.items()))
+            if not sources and node.name in self.graph.context_of:
+                sources = ["^" + node_of(inputs[0])]
+            names[inner.name] = self.add(
+                inner.op, inner.name, sources, node, outputs[inner.name], **dict(inner.attr.items())
+            )
+        return self.become(node, "Identity", [_renamed(result.name, names)], T=result.dtype)
+
+    def redirect(self, node, replaced, but):
+        """Lets the readers of outputs of `node` read others.
+
+        Args:
+            node: NodeDef.
+            replaced: dict, output index -> tensor name.
+            but: names of the nodes that go on reading `node`.
+        """
+        replaced = {f"{node.name}:{index}": tensor for index, tensor in replaced.items()}
+        for reader in self.readers(node):
+            for position, tensor in enumerate(reader.input):
+                if reader.name not in but and not is_control(tensor) and tensor_name(tensor) in replaced:
+                    reader.input[position] = replaced[tensor_name(tensor)]
+
+    def discard(self, name):
+        """Removes a node that the rewrite added and does not need after all, at the next `remove_unused`."""
+        self._discarded.append(name)
+
+    def remove_unused(self):
+        """Removes those former inputs of rewritten nodes that nobody reads any more."""
+        if self._discarded:
+            self.graph.remove(self._discarded)
+            self._discarded = []
+        if not self._maybe_unused:
+            return
+        readers = {name: len(nodes) for name, nodes in self.graph.consumers().items()}
+        todo, gone = list(dict.fromkeys(self._maybe_unused)), set()
+        while todo:
+            name = todo.pop()
+            if name in gone or readers[name] or not (name in self.removable or self.graph.nodes[name].op in _REMOVABLE):
+                continue
+            gone.add(name)
+            for source in {node_of(tensor) for tensor in self.graph.nodes[name].input}:
+                readers[source] -= 1
+                todo.append(source)
+        if gone:
+            self.graph.remove(gone)
+        self._maybe_unused = []
+
+
+def _renamed(tensor, names):
+    source = node_of(tensor)
+    output = tensor.partition(":")[2]
+    if is_control(tensor):
+        return "^" + node_of(names[source])
+    return names[source] if output in ("", "0") else f"{names[source]}:{output}"
+
+
+# Ops without effect that may stand behind a rewritten op alone. Everything else stays: somebody may fetch it.
+_REMOVABLE = frozenset(
+    ["Const", "StatelessRandomGetKeyCounter", "StatelessRandomGetKeyCounterAlg", "StatelessRandomGetAlg"]
+)

@@ -1,0 +1,104 @@
+"""What a TensorFlow knows: its ops, which of them have a gradient, and for which types there is a CPU kernel.
+
+The table of a released TensorFlow is a file in `data/`, written by `scripts/make_op_table.py` in that TensorFlow. A new target is a new
+file, and nothing else.
+"""
+
+import base64
+import functools
+import gzip
+import json
+import os
+import re
+
+from tensorflow.core.framework import op_def_pb2
+
+# Private, but TensorFlow has no public way to ask for the definition of an op by its name.
+from tensorflow.python.framework import op_def_registry
+
+from ..errors import InvalidArgumentError
+
+CURRENT = "current"
+_DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
+_FILE = re.compile(r"tensorflow-(\d+\.\d+)\.json\.gz$")
+
+
+def known_targets():
+    """The names that `target` may have: the versions there are tables for, oldest first, and `current`."""
+    versions = [match.group(1) for match in map(_FILE.match, os.listdir(_DATA)) if match]
+    return tuple(sorted(versions, key=lambda version: [int(part) for part in version.split(".")])) + (CURRENT,)
+
+
+class OpTable:
+    """What one TensorFlow knows. Use `OpTable.load`, which keeps each table once.
+
+    Attributes:
+        version: str, "1.15", or "current" for the TensorFlow that is installed.
+        graph_def_version: int, the newest GraphDef version that it reads; None for "current".
+    """
+
+    def __init__(self, version, ops, gradients=(), kernels=None, graph_def_version=None):
+        self.version, self.graph_def_version = version, graph_def_version
+        self._ops, self._gradients = ops, frozenset(gradients)
+        self._kernels = kernels
+
+    @classmethod
+    def load(cls, version):
+        """The table of a target.
+
+        Args:
+            version: str, one of `known_targets()`.
+
+        Raises:
+            InvalidArgumentError: there is no such table.
+        """
+        if version not in known_targets():
+            raise InvalidArgumentError(
+                f"Unknown target {version!r}. Expected one of {', '.join(map(repr, known_targets()))}: the oldest TensorFlow that "
+                "must read the export."
+            )
+        return _load(version)
+
+    @property
+    def is_current(self):
+        """Whether this is the installed TensorFlow, for which nothing is rewritten."""
+        return self.version == CURRENT
+
+    def op(self, name):
+        """The OpDef of an op, or None."""
+        return op_def_registry.get(name) if self.is_current else self._ops.get(name)
+
+    def has_gradient(self, name):
+        """Whether a gradient function is registered for the op."""
+        return self.is_current or name in self._gradients
+
+    def has_cpu_kernel(self, node):
+        """Whether there is a CPU kernel for the types that a NodeDef has."""
+        if self._kernels is None:
+            return True
+        return any(_matches(kernel, node) for kernel in self._kernels.get(node.op, ()))
+
+    def op_list(self, names):
+        """An OpList with the definitions of the ops `names`: what `MetaInfoDef.stripped_op_list` holds."""
+        return op_def_pb2.OpList(op=[self.op(name) for name in sorted(names) if self.op(name) is not None])
+
+
+def writer_op(name):
+    """The definition of an op in the TensorFlow that is installed, or None."""
+    return op_def_registry.get(name)
+
+
+def _matches(kernel, node):
+    return all(attr not in node.attr or node.attr[attr].type in types for attr, types in kernel.items())
+
+
+@functools.lru_cache(maxsize=None)
+def _load(version):
+    if version == CURRENT:
+        return OpTable(version, None)
+    with gzip.open(os.path.join(_DATA, f"tensorflow-{version}.json.gz"), "rb") as file:
+        table = json.loads(file.read().decode())
+    ops = op_def_pb2.OpList.FromString(base64.b64decode(table["ops"]))
+    return OpTable(
+        version, {op.name: op for op in ops.op}, table["gradients"], table["cpu_kernels"], table["graph_def_version"]
+    )

@@ -1,0 +1,113 @@
+"""The template that `filepath` may be: `exports/net-{epoch:02d}-{val_loss:.2f}`."""
+
+import os
+import re
+import string
+
+from keras_gensynth_callback.errors import InvalidArgumentError, UnknownTemplateKeyError
+
+OWN_KEYS = ("epoch", "batch")
+
+
+class PrefixTemplate:
+    """A checkpoint prefix with the fields `{epoch}`, `{batch}` (both from 1) and any key of `logs`.
+
+    Args:
+        text: the prefix, checked to be a str that is not empty.
+
+    Raises:
+        InvalidArgumentError: for fields without a name, and for what `str.format` cannot read.
+    """
+
+    def __init__(self, text):
+        self.text = text
+        self.keys = _keys_of(text)
+        self._try_it()
+
+    @property
+    def trial_prefix(self):
+        """A prefix in the folder that every export goes to, as far as the template tells."""
+        static = _static_prefix(self.text)
+        return static if os.path.basename(static) else os.path.join(static, "trial")
+
+    def unknown_keys(self, logs):
+        """The keys of the template that neither are our own nor stand in `logs`, in the template's order."""
+        return [key for key in self.keys if key not in OWN_KEYS and key not in logs]
+
+    def check_keys(self, logs):
+        """Raises `UnknownTemplateKeyError` where the template has a key that `logs` has not."""
+        unknown = self.unknown_keys(logs)
+        if unknown:
+            raise self.error(unknown, logs)
+
+    def error(self, unknown, logs, reason=""):
+        """The error for keys of the template that nothing supplies."""
+        keys = ", ".join(repr(key) for key in list(OWN_KEYS) + sorted(logs))
+        return UnknownTemplateKeyError(
+            f"The template filepath={self.text!r} holds {', '.join(map(repr, unknown))}, which there is not. "
+            f"The keys there are: {keys}. {reason}Correct the template, or write {{{{ and }}}} for plain braces."
+        )
+
+    def format(self, epoch, batch, logs):
+        """The prefix for one export."""
+        self.check_keys(logs)
+        values = dict(logs, epoch=epoch, batch=batch)
+        try:
+            return self.text.format(**values)
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise InvalidArgumentError(
+                f"`filepath` cannot be filled in. Received: filepath={self.text!r} and the values "
+                f"{ {key: values[key] for key in self.keys} }, which give: {error}. Correct the template's formats."
+            ) from error
+
+    def _try_it(self):
+        """Formats that no number fits are found now and not at the first export."""
+        values = dict.fromkeys(self.keys, 0.5)
+        try:
+            self.text.format(**dict(values, epoch=1, batch=1))
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise InvalidArgumentError(
+                f"`filepath` must be a prefix or a template such as 'exports/net-{{epoch:02d}}-{{loss:.2f}}'. "
+                f"Received: filepath={self.text!r}, which cannot be filled in: {error}. "
+                "Correct the format, or write {{ and }} for plain braces."
+            ) from error
+
+
+def _fields(text):
+    """Pairs of literal text and field name (None after the last literal), nested formats included."""
+    try:
+        for literal, field, spec, _ in string.Formatter().parse(text):
+            yield literal, field
+            if spec:
+                yield from (("", nested) for _, nested in _fields(spec) if nested is not None)
+    except ValueError as error:
+        raise InvalidArgumentError(
+            f"`filepath` must be a prefix or a template such as 'exports/net-{{epoch:02d}}'. Received: "
+            f"filepath={text!r}, which is malformed: {error}. Close the braces, or write {{{{ and }}}} for plain ones."
+        ) from error
+
+
+def _keys_of(text):
+    keys = []
+    for _, field in _fields(text):
+        if field is None:
+            continue
+        key = re.split(r"[.\[]", field)[0]
+        if not key or key.isdigit():
+            raise InvalidArgumentError(
+                f"`filepath` must name its fields. Received: filepath={text!r} with the positional field "
+                f"{{{field}}}. Write {{epoch}}, {{batch}} or a key of the logs instead."
+            )
+        if key not in keys:
+            keys.append(key)
+    return tuple(keys)
+
+
+def _static_prefix(text):
+    """What stands before the first field."""
+    literals = []
+    for literal, field in _fields(text):
+        literals.append(literal)
+        if field is not None:
+            break
+    return "".join(literals)

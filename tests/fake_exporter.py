@@ -1,0 +1,55 @@
+"""An exporter that writes nothing and records what it was asked for: the tests of the hooks look at *when*."""
+
+import collections
+
+import numpy as np
+
+Record = collections.namedtuple("Record", "prefix epoch batch logs is_best")
+
+
+def values_of(model):
+    """Every value of a model, its optimizer's and metrics' included."""
+    return [np.array(variable.numpy()) for variable in [*model.variables, *_optimizer_variables(model)]]
+
+
+def _optimizer_variables(model):
+    variables = model.optimizer.variables
+    return variables() if callable(variables) else variables
+
+
+class FakeExporter:
+    """Takes the place of `Exporter`. Every test has a class of its own, so that nothing is left behind."""
+
+    made = ()
+    fail_prepare = None  # raised by `prepare`
+    fail_export = None  # raised by `export`, once
+
+    def __init__(self, model, **options):
+        self.model = model
+        self.options = options
+        self.prepared = False
+        self.specs = []
+        self.values_when_prepared = None
+        type(self).made.append(self)
+
+    def prepare(self, data_spec=None):
+        self.specs.append(data_spec)
+        self.values_when_prepared = [np.array(variable.numpy()) for variable in self.model.variables]
+        if self.fail_prepare is not None:
+            raise self.fail_prepare
+        self.prepared = True
+
+    def export(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False):
+        assert self.prepared
+        if self.fail_export is not None:
+            error, type(self).fail_export = type(self).fail_export, None
+            raise error
+        record = Record(prefix, epoch, batch, logs, is_best)
+        type(self).records.append(record)
+        type(self).values.append(values_of(self.model))
+        return record
+
+
+def fake_exporter_class():
+    """A new `FakeExporter` class with empty lists `made`, `records` and `values` (of the model at each export)."""
+    return type("FakeExporter", (FakeExporter,), {"made": [], "records": [], "values": []})

@@ -1,0 +1,241 @@
+"""What TensorFlow 1.15 lacks is rewritten into what it has, with the same numbers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from target_harness import Traced, assert_same_numbers, run_in_reader
+
+from keras_gensynth_callback.errors import UnsupportedOpError
+from keras_gensynth_callback.target import fit_to_target
+
+SEED = np.array([3, 5], np.int32)
+
+
+def image(*shape):
+    return np.random.RandomState(0).randn(*shape).astype("f4")
+
+
+def test_stateless_random_numbers_are_the_same_for_a_seed(reader, tmp_path):
+    cases = [
+        Traced(lambda seed: tf.random.stateless_uniform([5, 3], seed), SEED),
+        Traced(lambda seed: tf.random.stateless_normal([5, 3], seed), SEED),
+        Traced(lambda seed: tf.random.stateless_truncated_normal([5, 3], seed), SEED.astype("i8")),
+        Traced(lambda seed: tf.random.stateless_uniform([20], seed, 2, 9, tf.int32), SEED),
+    ]
+    for case in cases:
+        assert "StatelessRandomGetKeyCounter" in case.ops()
+        assert len(case.fit()) >= 1
+        assert not [op for op in case.ops() if "KeyCounter" in op or "Stateless" in op and op.endswith("V2")]
+    assert_same_numbers(reader, tmp_path, *cases, tolerance=1e-6)
+
+
+def test_a_random_algorithm_that_the_target_lacks_is_refused():
+    def draw(seed):
+        key = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+        return tf.raw_ops.StatelessRandomUniformV2(shape=[5], key=key[0], counter=key[1], alg=2)
+
+    case = Traced(draw, SEED)
+    with pytest.raises(UnsupportedOpError, match=r"its algorithm is 2, expected Philox \(1\) or the default \(3\)"):
+        case.fit()
+
+
+def test_batched_products(reader, tmp_path):
+    def product(x, y):
+        return tf.raw_ops.BatchMatMulV3(x=x, y=y, Tout=tf.float32, adj_y=True)
+
+    case = Traced(product, image(2, 3, 4), image(2, 5, 4))
+    assert case.fit() == ["use_batch_matmul_v2", "drop_private_attributes"]
+    assert case.ops()["BatchMatMulV2"] == 1
+    assert_same_numbers(reader, tmp_path, case)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.1])
+def test_batch_normalisation_in_training(reader, tmp_path, factor):
+    def normalise(x, scale, offset):
+        old = tf.constant([0.5, 0.2, 0.1]), tf.constant([1.0, 2.0, 3.0])
+        y, mean, variance = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=scale, offset=offset, mean=old[0], variance=old[1], exponential_avg_factor=factor
+        )[:3]
+        return [y, tf.stop_gradient(mean), tf.stop_gradient(variance)]
+
+    case = Traced(normalise, image(4, 5, 5, 3), image(3), image(3))
+    assert "fit_fused_batch_norm" in case.fit()
+    assert_same_numbers(reader, tmp_path, case)
+
+
+def test_arithmetic_on_unsigned_integers_wraps_around(reader, tmp_path):
+    values = np.array([1, 2, 4294967295], np.uint32)
+
+    def compute(x):
+        return [x + tf.constant(7, tf.uint32), x * x, x - tf.constant(2, tf.uint32), tf.cast(x < 3, tf.float32)]
+
+    case = Traced(compute, values)
+    assert "compute_in_wider_integers" in case.fit()
+    assert_same_numbers(reader, tmp_path, case)
+
+
+def test_rewrites_inside_a_loop_stand_in_its_frame(reader, tmp_path):
+    def loop(x, kernel):
+        def step(i, y):
+            noise = tf.random.stateless_uniform([2, 4], tf.stack([i, 1]))
+            return i + 1, tf.raw_ops.Einsum(inputs=[y, kernel], equation="abc,cd->abd") + noise
+
+        return tf.while_loop(lambda i, _: i < 3, step, [0, x])[1]
+
+    case = Traced(loop, image(5, 2, 4), image(4, 4), shapes=False)
+    assert "expand_einsum" in case.fit()
+    assert_same_numbers(reader, tmp_path, case)
+
+
+def test_rewrites_inside_a_branch_run_with_it(reader, tmp_path):
+    def branch(x, kernel, flag):
+        return tf.cond(flag, lambda: tf.raw_ops.Einsum(inputs=[x, kernel], equation="abc,cd->abd"), lambda: x * 2.0)
+
+    cases = [Traced(branch, image(5, 2, 4), image(4, 4), np.array(flag), shapes=flag) for flag in (True, False)]
+    for case in cases:
+        case.fit()
+    assert_same_numbers(reader, tmp_path, *cases)
+
+
+def test_fitting_twice_changes_nothing():
+    case = Traced(lambda x, y: tf.raw_ops.Einsum(inputs=[x, y], equation="abc,cd->abd"), image(2, 3, 4), image(4, 5))
+    case.fit()
+    before = case.graph.graph_def()
+    assert fit_to_target(case.graph, "1.15") == []
+    assert case.graph.graph_def() == before
+
+
+def test_nothing_is_rewritten_for_the_installed_tensorflow():
+    case = Traced(lambda x, y: tf.raw_ops.Einsum(inputs=[x, y], equation="abc,cd->abd"), image(2, 3, 4), image(4, 5))
+    assert {change.rule for change in fit_to_target(case.graph, "current")} == {"drop_private_attributes"}
+    assert case.ops()["Einsum"] == 1
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_counts_of_values_in_rows(reader, tmp_path, binary):
+    values = np.array([[0, 1, 1, 9], [4, 4, 4, 2]], np.int32)
+    amounts = [] if binary else image(2, 4)
+
+    def count(values):
+        return tf.raw_ops.DenseBincount(input=values, size=5, weights=tf.constant(amounts), binary_output=binary)
+
+    case = Traced(count, values)
+    assert "count_with_segment_sums" in case.fit()
+    assert_same_numbers(reader, tmp_path, case)
+
+
+def test_counts_of_values_in_a_vector(reader, tmp_path):
+    case = Traced(lambda x: tf.math.bincount(x, minlength=7, maxlength=7), np.array([3, 0, 3, 6], np.int32))
+    case.fit()
+    assert "DenseBincount" not in case.ops()
+    assert_same_numbers(reader, tmp_path, case)
+
+
+def test_diagonals(reader, tmp_path):
+    def diagonals(x):
+        return [tf.linalg.diag(x[0]), tf.linalg.diag_part(x), tf.linalg.set_diag(x, x[0])]
+
+    case = Traced(diagonals, image(3, 3))
+    assert "use_second_diagonal_ops" in case.fit()
+    assert_same_numbers(reader, tmp_path, case)
+
+
+@pytest.mark.parametrize("fill_mode", ["CONSTANT", "REFLECT", "WRAP", "NEAREST"])
+def test_images_under_projective_transforms(reader, tmp_path, fill_mode):
+    turned = np.array([[0.9, -0.4, 1.3, 0.3, 1.1, -2.2, 0.01, 0.02], [1, 0, 3.25, 0, 1, -4.5, 0, 0]], np.float32)
+
+    def transform(images, interpolation):
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=images,
+            transforms=turned,
+            output_shape=[6, 7],
+            fill_value=0.5,
+            interpolation=interpolation,
+            fill_mode=fill_mode,
+        )
+
+    cases = [
+        Traced(lambda x: transform(x, "BILINEAR"), image(2, 7, 6, 3), differentiate=False),
+        Traced(lambda x: transform(x, "NEAREST"), image(2, 7, 6, 3), differentiate=False),
+    ]
+    for case in cases:
+        assert "spell_out_projective_transform" in case.fit()
+    assert_same_numbers(reader, tmp_path, *cases)
+
+
+def test_grouped_convolutions(reader, tmp_path):
+    options = {"strides": [1, 2, 1, 1], "padding": "SAME"}
+
+    def grouped(x, kernel):
+        return tf.nn.conv2d(x, kernel, **options)
+
+    def one_by_one(x, kernel):
+        return tf.concat([tf.nn.conv2d(*pair, **options) for pair in zip(tf.split(x, 3, 3), tf.split(kernel, 3, 3))], 3)
+
+    def gradients_of(convolve):
+        return lambda *xs: tf.gradients(convolve(*xs) ** 2, xs)
+
+    arrays = image(3, 6, 5, 6), image(3, 3, 2, 9)
+    forward = Traced(grouped, *arrays, reference=one_by_one)
+    backward = Traced(gradients_of(grouped), *arrays, reference=gradients_of(one_by_one), differentiate=False)
+    forward.fit()
+    backward.fit()
+    assert forward.ops()["Conv2D"] == 3
+    assert backward.ops()["Conv2DBackpropInput"] == backward.ops()["Conv2DBackpropFilter"] == 3
+    assert_same_numbers(reader, tmp_path, forward, backward)
+
+
+def test_batch_normalisation_with_channels_in_front(reader, tmp_path):
+    def normalise(x, scale, offset, is_training):
+        statistics = ([], []) if is_training else (tf.ones([3]) * 0.3, tf.ones([3]) * 2.0)
+        run = tf.raw_ops.FusedBatchNormV3
+        y = run(
+            x=x,
+            scale=scale,
+            offset=offset,
+            mean=statistics[0],
+            variance=statistics[1],
+            data_format="NCHW",
+            is_training=is_training,
+        )
+        return tf.nn.relu(y[0])
+
+    def gradients(x, scale, offset):
+        y = normalise(x, scale, offset, True)
+        return tf.gradients(y * y, [x, scale, offset])
+
+    arrays = image(2, 3, 5, 4), image(3), image(3)
+    cases = [
+        Traced(lambda *xs: normalise(*xs, True), *arrays),
+        Traced(lambda *xs: normalise(*xs, False), *arrays),
+        Traced(gradients, *arrays, differentiate=False),
+    ]
+    for case in cases:
+        assert "fit_fused_batch_norm" in case.fit()
+    assert_same_numbers(reader, tmp_path, *cases, tolerance=1e-4)
+
+
+def test_numbers_of_a_generator_are_drawn_without_it(reader, tmp_path):
+    def draw(x):
+        state = tf.raw_ops.VarHandleOp(dtype=tf.int64, shape=[3])
+        read = tf.raw_ops.RngReadAndSkip(resource=state, alg=1, delta=tf.constant(256, tf.uint64))
+        key, counter = tf.bitcast(read[2], tf.uint64), tf.bitcast(read[:2], tf.uint64)
+        key = tf.reshape(key, [1])
+        uniform = tf.raw_ops.StatelessRandomUniformV2(shape=[9], key=key, counter=counter, alg=1)
+        integers = tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=[9], key=key, counter=counter, alg=1, dtype=tf.int64
+        )
+        return [uniform, integers]
+
+    case = Traced(draw, image(1, 1))
+    assert {"use_first_random_ops", "draw_all_integers_from_a_range"} <= set(case.fit())
+    assert "RngReadAndSkip" not in case.ops() and "Bitcast" in case.ops()
+    (found,) = run_in_reader(reader, tmp_path, [case])
+    assert ((found.outputs[0] >= 0) & (found.outputs[0] < 1)).all() and len(set(found.outputs[0])) > 5
+    assert found.outputs[1].dtype == np.int64 and len(set(found.outputs[1])) == 9
+
+
+def test_all_integers_from_a_seed(reader, tmp_path):
+    case = Traced(lambda seed: tf.random.stateless_uniform([30], seed, None, None, tf.int32), SEED)
+    case.fit()
+    assert_same_numbers(reader, tmp_path, case)
