@@ -1,6 +1,31 @@
 """Carries a Keras model into TensorFlow 1.x while it trains."""
+import sys
+
 from .api import build_graph, export_checkpoint
 from .callback import GenSynthExportCallback
 from .errors import GenSynthExportError
+from .load import load_checkpoint
+from .model import GenSynthMixin, default_keras_model_class, gensynth_model_class, register_when_keras_is_imported
 
-__all__ = ["GenSynthExportCallback", "GenSynthExportError", "build_graph", "export_checkpoint"]
+__all__ = [
+    "GenSynthExportCallback",
+    "GenSynthExportError",
+    "GenSynthMixin",
+    "GenSynthModel",
+    "build_graph",
+    "export_checkpoint",
+    "load_checkpoint",
+]
+
+register_when_keras_is_imported()
+
+
+def __getattr__(name):
+    # A class for the Keras that the importing module uses; made when asked for, since no Keras is imported for the user.
+    if name == "GenSynthModel":
+        return gensynth_model_class(default_keras_model_class(sys._getframe(1).f_globals))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

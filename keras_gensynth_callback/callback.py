@@ -146,6 +146,7 @@ class GenSynthExportCallback(KerasHooks):
         self._first_batch.withdraw()
         self._schedule.begin()
         self._epoch_logs = {}
+        self._sample = None
         self._owed = self._usable = self._changed = False
         with self._on_error(f"The model cannot be exported to {self.filepath!r}"):
             check_backend(self.model)
@@ -284,11 +285,16 @@ class GenSynthExportCallback(KerasHooks):
             print(f"\nEpoch {self._epoch}: {words}")
 
     def _prepare(self, data_spec):
-        """Has the graph built, before the first step of training."""
+        """Has the graph built. Returns whether that must wait for the first step, which makes the model's weights."""
+        must_wait = False
         with self._on_error("The model cannot be exported"):
             self._usable = False
-            self._exporter_for(data_spec).prepare(data_spec)
+            exporter = self._exporter_for(data_spec)
+            must_wait = not exporter.can_prepare
+            if not must_wait:
+                exporter.prepare(data_spec)
             self._usable = True
+        return must_wait
 
     def _prepared_exporter(self):
         """The exporter of this training; one without spec where nobody called `train_function`."""
@@ -310,7 +316,7 @@ class GenSynthExportCallback(KerasHooks):
 
     def _moved(self):
         """Whether something other than a step changed weights since the last export: another callback, an average."""
-        if self._sample is None or self._epoch is None or not self._usable:
+        if self._sample is None or not self._usable:
             return False
         now = sample_of_weights(self.model)
         return len(now) != len(self._sample) or not all(map(np.array_equal, now, self._sample))

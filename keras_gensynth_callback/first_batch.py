@@ -22,7 +22,8 @@ class FirstBatch:
 
         Args:
             model: a Keras model whose `fit` has just begun.
-            action: called with `batch_spec(iterator)`; what it raises ends the training before its first step.
+            action: called with `batch_spec(iterator)`; what it raises ends the training before its first step. If it
+                returns True it is called again after that step.
         """
         self.withdraw()
         original = getattr(model, "train_function", None)
@@ -31,15 +32,20 @@ class FirstBatch:
         history = getattr(model, "history", None)
 
         def first_call(wrapped, instance, args, kwargs):
-            watching = self._proxy is proxy
+            # Every `fit` has a new History: with another one this call belongs to a later `fit`, after ours died
+            # between `on_train_begin` and its first step.
+            watching = self._proxy is proxy and getattr(model, "history", None) is history
             _put_back(model, proxy, original)
-            if watching:
+            if self._proxy is proxy:
                 self._forget()
-                # Every `fit` has a new History: with another one this call belongs to a later `fit`, after ours died
-                # between `on_train_begin` and its first step.
-                if args and getattr(model, "history", None) is history:
-                    action(batch_spec(args[0]))
-            return wrapped(*args, **kwargs)
+            if not watching:
+                return wrapped(*args, **kwargs)
+            spec = batch_spec(args[0])
+            again = action(spec)
+            result = wrapped(*args, **kwargs)
+            if again:
+                action(spec)
+            return result
 
         proxy = wrapt.FunctionWrapper(original, first_call)
         self._model, self._original, self._proxy = model, original, proxy

@@ -184,8 +184,8 @@ class EditableGraph:
         node.input.extend(input_name(tensor) for tensor in inputs)
         for key, value in attrs.items():
             node.attr[key].CopyFrom(attr_value(value))
-        self.nodes[node.name] = node
         self._lower_names().add(node.name.lower())
+        self.nodes[node.name] = node
         if beside is not None:
             context = self.context_of.get(beside if isinstance(beside, str) else beside.name)
         if context is not None:

@@ -9,8 +9,8 @@ import sys
 
 import wrapt
 
+from keras_gensynth_callback.api import export_checkpoint
 from keras_gensynth_callback.callback import GenSynthExportCallback
-from keras_gensynth_callback.exporter import Exporter
 
 DEFAULT_FOLDER = "gensynth_exports"
 PACKAGE = "keras_gensynth_callback"
@@ -63,11 +63,7 @@ class GenSynthMixin:
         Returns:
             An `ExportRecord`.
         """
-        from keras_gensynth_callback.arguments import check_filepath
-
-        exporter = Exporter(self, **options)
-        exporter.prepare()
-        return exporter.export(check_filepath(filepath))
+        return export_checkpoint(self, filepath, **options)
 
     def compile_from_config(self, config):
         """Compiles a loaded model.

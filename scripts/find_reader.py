@@ -33,8 +33,9 @@ class ReaderNotFoundError(RuntimeError):
 
 
 def clean_environ():
-    """Returns the environment variables without those that lead one Python to another one's packages."""
-    leaks = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+    """Returns the environment variables without those that lead one Python to another one's packages or behaviour."""
+    # TensorFlow 2 sets TF2_BEHAVIOR when it is imported, and TensorFlow 1.15 would turn eager mode on by it.
+    leaks = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "TF2_BEHAVIOR")
     environ = {name: value for name, value in os.environ.items() if name not in leaks}
     environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     return environ

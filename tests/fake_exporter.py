@@ -21,6 +21,7 @@ class FakeExporter:
     """Takes the place of `Exporter`. Every test has a class of its own, so that nothing is left behind."""
 
     made = ()
+    can_prepare = True
     fail_prepare = None  # raised by `prepare`
     fail_export = None  # raised by `export`, once
 

@@ -135,7 +135,7 @@ def assert_same_numbers(reader, folder, *traced, tolerance=1e-5):
         assert len(found.outputs) == len(expected.outputs) > 0
         assert len(found.gradients) == len(expected.gradients)
         for here, there in zip(expected.outputs + expected.gradients, found.outputs + found.gradients):
-            assert here.shape == there.shape and here.dtype == there.dtype
+            assert (here.shape, here.dtype) == (there.shape, there.dtype)
             scale = max(np.abs(here.astype("f8")).max(), 1e-3) if here.size else 1.0
             assert np.abs(here.astype("f8") - there.astype("f8")).max(initial=0.0) <= tolerance * scale
 

@@ -113,6 +113,20 @@ def test_a_subclassed_model_that_is_not_built_yet_is_prepared_too(keras, exporte
     assert len(exporter.made[0].specs[0]) == 2
 
 
+def test_a_model_that_gets_its_weights_in_its_first_step_is_prepared_right_after_it(keras, exporter, tmp_path):
+    class Starts(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append((batch, len(exporter.made[0].specs)))
+
+    seen = []
+    exporter.can_prepare = property(lambda self: int(self.model.optimizer.iterations.numpy()) > 0)
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(X, Y, batch_size=8, verbose=0, callbacks=[GenSynthExportCallback(str(tmp_path / "net")), Starts()])
+    assert seen == [(0, 1), (1, 1), (2, 1)]
+    assert len(exporter.records) == 1
+
+
 def test_the_train_function_is_the_models_own_after_training(keras, exporter, tmp_path):
     model, _, _ = train(keras, [GenSynthExportCallback(str(tmp_path / "net"))], {}, WAYS_TO_FIT["arrays"])
     assert not hasattr(model.train_function, "_self_wrapper")

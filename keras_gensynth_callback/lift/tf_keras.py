@@ -73,7 +73,8 @@ class TfKeras(Adapter):
     def build_for_training(self):
         optimizer = self.optimizer
         if optimizer is not None and hasattr(optimizer, "build") and not getattr(optimizer, "_built", False):
-            with tf.init_scope():
+            # The scope under which `apply_gradients` builds, for the same names.
+            with tf.init_scope(), tf.name_scope(optimizer.name):
                 optimizer.build(self.model.trainable_variables)
 
     @contextlib.contextmanager

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from ..errors import UnsupportedModelError
 from ..graphdef import EditableGraph, node_of
-from ..target.loops import single_slot_arrays
+from .loops import single_slot_arrays
 from .tape import recorded_gradients
 from .tf_private import ask_for_v1_control_flow, identity_inside_contexts
 

@@ -1,6 +1,6 @@
 """What rewrites are written with: constants, shapes and new nodes beside the node that is rewritten.
 
-A rewritten node keeps its name: it becomes the last op of what replaces it, so that nothing else in the graph has to change.
+A rewritten node keeps its name: it becomes the last op of what replaces it, so that nothing else has to change.
 """
 
 import numpy as np
@@ -67,7 +67,7 @@ class Rewriter:
     # -- writing
 
     def add(self, op, name, inputs, beside, outputs=1, **attrs):
-        """Adds a node `<beside>/<name>` in the control flow context of `beside`; returns the name of its first output."""
+        """Adds a node `<beside>/<name>` in the control flow context of `beside`; returns its first output."""
         node = self.graph.add(op, f"{beside.name}/{name}", inputs, beside=beside, outputs=outputs, **attrs)
         if self._readers is not None:
             self._readers[node.name] = []
@@ -76,7 +76,7 @@ class Rewriter:
         return node.name
 
     def constant(self, value, name, beside, dtype=None):
-        """Adds a constant; inside of control flow it waits for the first input of `beside`, so that it stands in the same frame."""
+        """Adds a constant. In control flow it waits for an input of `beside`, so that it stands in the same frame."""
         value = np.asarray(value, dtype)
         inside = beside.name in self.graph.context_of and len(beside.input) > 0
         inputs = ["^" + node_of(beside.input[0])] if inside else []
@@ -108,8 +108,8 @@ class Rewriter:
 
         Args:
             node: NodeDef.
-            function: takes a tensor for each data input, with the static shape as far as it is known, and returns a tensor. Its ops
-                must be in the target.
+            function: takes a tensor for each data input, with the static shape as far as it is known, and returns a
+                tensor. Its ops must be in the target.
         """
         inputs = [name for name in node.input if not is_control(name)]
         with tf.Graph().as_default() as graph:

@@ -1,7 +1,7 @@
 """What a TensorFlow knows: its ops, which of them have a gradient, and for which types there is a CPU kernel.
 
-The table of a released TensorFlow is a file in `data/`, written by `scripts/make_op_table.py` in that TensorFlow. A new target is a new
-file, and nothing else.
+The table of a released TensorFlow is a file in `data/`, written by `scripts/make_op_table.py` in that TensorFlow. A new
+target is a new file, and nothing else.
 """
 
 import base64
@@ -54,8 +54,8 @@ class OpTable:
         """
         if version not in known_targets():
             raise InvalidArgumentError(
-                f"Unknown target {version!r}. Expected one of {', '.join(map(repr, known_targets()))}: the oldest TensorFlow that "
-                "must read the export."
+                f"Unknown target {version!r}. Expected one of {', '.join(map(repr, known_targets()))}: the oldest "
+                "TensorFlow that must read the export."
             )
         return _load(version)
 

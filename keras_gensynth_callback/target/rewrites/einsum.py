@@ -186,10 +186,8 @@ def _without_ellipsis(rewriter, node, operands, result):
     for tensor, labels in zip(node.input, operands):
         shape = rewriter.shape(tensor)
         if "..." in labels and shape is None:
-            raise Unfit(
-                f"its equation {node.attr['equation'].s.decode()!r} has an ellipsis, and the rank of {tensor!r} is not
-                known"
-            )
+            equation = node.attr["equation"].s.decode()
+            raise Unfit(f"its equation {equation!r} has an ellipsis, and the rank of {tensor!r} is not known")
         lengths.append(len(shape) - len(labels) + 3 if "..." in labels else 0)
         shapes.append(shape)
     names = spare[: max(lengths)]

@@ -25,7 +25,7 @@ def spell_out_projective_transform(rewriter, node):
 
 
 def _sources(transforms, height, width):
-    """For each image and each pixel of the result the place in the image that it comes from: two tensors [images, pixels]."""
+    """Where in each image each pixel of the result comes from: two tensors [images, pixels]."""
     y, x = tf.meshgrid(tf.range(height), tf.range(width), indexing="ij")
     x, y = (tf.cast(tf.reshape(axis, [1, -1]), tf.float32) for axis in (x, y))
     a0, a1, a2, b0, b1, b2, c0, c1 = tf.split(transforms, 8, axis=1)

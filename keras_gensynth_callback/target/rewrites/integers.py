@@ -38,7 +38,7 @@ _INPUTS = {"SelectV2": (1, 2), "Select": (1, 2), "Fill": (1,)}
 
 
 def compute_in_wider_integers(rewriter, node):
-    """Casts the operands to int64 and the result back, which wraps around as the narrow type does. Returns whether it did."""
+    """Casts the operands to int64 and the result back, which wraps around as the narrow type does."""
     narrow = node.attr["T"].type
     if narrow not in _NARROW:
         return False

@@ -40,7 +40,7 @@ def _transposed(rewriter, node, tensor, name, order):
 
 
 def _train_without_old_statistics(rewriter, node):
-    """In training TF 1.15 wants empty statistics as inputs; TF 2 blends the batch's statistics into those it is given."""
+    """In training TF 1.15 wants empty statistics as inputs; TF 2 blends the batch's into those it is given."""
     factor = node.attr["exponential_avg_factor"].f if "exponential_avg_factor" in node.attr else 1.0
     if "exponential_avg_factor" in node.attr:
         del node.attr["exponential_avg_factor"]

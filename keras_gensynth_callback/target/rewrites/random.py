@@ -1,7 +1,7 @@
 """Random numbers.
 
-From a seed, the first version of each stateless op gives the same numbers as the second. From a `tf.random.Generator`, whose state
-TensorFlow 1.15 cannot advance, other numbers of the same distribution are drawn.
+From a seed, the first version of each stateless op gives the same numbers as the second. From a `tf.random.Generator`,
+whose state TensorFlow 1.15 cannot advance, other numbers of the same distribution are drawn.
 """
 
 import tensorflow as tf
@@ -45,7 +45,7 @@ def use_first_random_integers(rewriter, node):
 
 @rewrites("StatelessRandomUniformFullIntV2")
 def draw_all_integers_from_a_range(rewriter, node):
-    """All integers but one are in the range from the least to the greatest; counted from the least, they are the same bits."""
+    """All integers but one are in the range from the least to the greatest; counted from the least, the bits agree."""
     source = _key_source(rewriter, node, node.input[1:4])
     result = tf.as_dtype(node.attr["dtype"].type)
     signed = tf.int32 if result.size == 4 else tf.int64

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from target_harness import Traced, assert_same_numbers
 
-from keras_gensynth_callback.target.loops import single_slot_arrays
+from keras_gensynth_callback.lift.loops import single_slot_arrays
 
 
 def last_output(x, kernel):

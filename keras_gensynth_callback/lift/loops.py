@@ -55,7 +55,7 @@ def single_slot_arrays():
 
 
 def _compare_by_identity(wrapped, instance, args, kwargs):
-    """A loop variable that a step does not read is found with `==` between tensors, which in TF 2 builds an op instead."""
+    """A loop variable that a step does not read is found with `==`, which between tensors of TF 2 builds an op."""
     enabled = tf.Tensor._USE_EQUALITY
     tf.Tensor._USE_EQUALITY = False
     try:

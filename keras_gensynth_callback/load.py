@@ -1,0 +1,102 @@
+"""The way back: values of a checkpoint, ours or what a TF 1.x program saved from it, into the Keras model."""
+import tensorflow as tf
+
+from .checkpoint import read_tensors
+from .checkpoint.names import existing_prefix
+from .errors import CheckpointMismatchError, GenSynthExportError
+from .lift import adapter_of, lift
+
+_SHOWN = 12
+
+
+def load_checkpoint(model, filepath):
+    """Reads a checkpoint into a Keras model: weights, and as far as they are there, optimizer, metrics and random state.
+
+    The checkpoint may be an export, or what `tf.compat.v1.train.Saver.save` of a TF 1.x program wrote from one, under the same names.
+    Variables that such a program added for itself - slots of another optimizer, say - are passed over.
+
+    Args:
+        model: a built Keras model on TensorFlow, of the architecture that was exported.
+        filepath: str or PathLike, the checkpoint prefix.
+
+    Returns:
+        The names of the variables that were read, a sorted list of str.
+
+    Raises:
+        CheckpointFormatError: the files are missing, truncated or of another kind.
+        CheckpointMismatchError: the checkpoint is of another architecture; the model is as it was.
+
+    >>> import keras, keras_gensynth_callback as gensynth
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
+    >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+    >>> gensynth.load_checkpoint(model, record.prefix)
+    ['level/bias', 'level/kernel']
+    """
+    prefix = existing_prefix(filepath)
+    values, adapter = read_tensors(prefix), adapter_of(model)
+    variables = adapter.variables()
+    _refuse_other_architecture(model, prefix, variables, values)
+    if any(name not in {variable.name for variable in variables} for name in values):
+        variables = _with_slots_and_metrics(adapter, values)
+        _refuse_other_architecture(model, prefix, variables, values)
+    found = [variable for variable in variables if variable.name in values]
+    for variable in found:
+        variable.value.assign(tf.cast(values[variable.name], variable.value.dtype))
+    return sorted(variable.name for variable in found)
+
+
+def _with_slots_and_metrics(adapter, values):
+    """The model's variables, once the optimizer's slots and the metrics' variables exist that the checkpoint has values for."""
+    if adapter.is_compiled and any(name.startswith("training/") for name in values):
+        adapter.build_for_training()
+    variables = adapter.variables()
+    known = {variable.name for variable in variables}
+    if adapter.is_compiled and any(name.startswith("metrics/") and name not in known for name in values):
+        try:
+            # Keras creates the variables of compiled metrics when they first see data, which a trace is enough for.
+            lift(adapter.model)
+        except GenSynthExportError:
+            return variables  # weights and optimizer can be read all the same
+        variables = adapter.variables()
+    return variables
+
+
+def _refuse_other_architecture(model, prefix, variables, values):
+    expected = {variable.name: tuple(variable.value.shape) for variable in variables}
+    weights = [variable.name for variable in variables if variable.kind == "weight"]
+    missing = [f"{name} {expected[name]}: not in the checkpoint" for name in weights if name not in values]
+    other = [
+        f"{name}: {expected[name]} in the model, {values[name].shape} in the checkpoint"
+        for name in expected
+        if name in values and values[name].shape != expected[name]
+    ]
+    surplus = [f"{name} {values[name].shape}: not in the model" for name in _weights_of(prefix) if name in values and name not in expected]
+    differences = missing + other + surplus
+    if differences:
+        more = f"\n  ... and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+        raise CheckpointMismatchError(
+            f"The checkpoint {prefix!r} is of another architecture than the model `{model.name}`; nothing was read. What differs:\n  "
+            + "\n  ".join(differences[:_SHOWN])
+            + more
+            + "\nBuild the model as it was when it was exported: the same layers, sizes and names."
+        )
+
+
+def _weights_of(prefix):
+    """The names of the weights of the model that was exported, from the collection `model_variables`; [] without a `.meta`."""
+    path = prefix + ".meta"
+    if not tf.io.gfile.exists(path):
+        return []
+    with tf.io.gfile.GFile(path, "rb") as file:
+        meta_graph = tf.compat.v1.MetaGraphDef.FromString(file.read())
+    collection = tf.compat.v1.GraphKeys.MODEL_VARIABLES
+    if collection not in meta_graph.collection_def:
+        return []
+    protos = meta_graph.collection_def[collection].bytes_list.value
+    return [_variable_def(proto).variable_name.split(":")[0] for proto in protos]
+
+
+def _variable_def(serialized):
+    from tensorflow.core.framework import variable_pb2
+
+    return variable_pb2.VariableDef.FromString(serialized)

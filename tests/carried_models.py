@@ -1,0 +1,264 @@
+"""The models that the contract is tested with: one function a kind, for any Keras.
+
+Each returns a dict: `model`, `x`, `y`, and where they are not the default: `fit` (arguments of `fit`), `batch` (16), `random` (training draws
+random numbers), `trained` (weights after train steps can be compared), `twice` (parts of names of layers that may stand twice).
+"""
+import numpy as np
+import tensorflow as tf
+
+SAMPLES = 40
+
+
+def _numbers(*shape, seed=0):
+    return np.random.RandomState(seed).standard_normal((SAMPLES, *shape)).astype("float32")
+
+
+def _classes(count, seed=0):
+    return np.random.RandomState(seed).randint(0, count, SAMPLES).astype("int32")
+
+
+def sequential_convnet(keras):
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 2), name="image"),
+            layers.Conv2D(4, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return {"model": model, "x": _numbers(8, 8, 2), "y": _classes(3)}
+
+
+def dropout_noise_and_augmentation(keras):
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 3))
+    hidden = layers.RandomFlip()(inputs)
+    hidden = layers.GaussianNoise(0.3)(hidden)
+    hidden = layers.SpatialDropout2D(0.5)(layers.Conv2D(4, 3)(hidden))
+    hidden = layers.GaussianDropout(0.2)(layers.AlphaDropout(0.2)(hidden))
+    model = keras.Model(inputs, layers.Dense(1)(layers.Dropout(0.4)(layers.Flatten()(hidden))))
+    model.compile("sgd", "mse")
+    return {"model": model, "x": _numbers(8, 8, 3), "y": _numbers(1), "random": True}
+
+
+def nested_and_shared(keras):
+    layers = keras.layers
+    inner_input = keras.Input((5,))
+    inner = keras.Model(inner_input, layers.BatchNormalization()(layers.Dense(4, use_bias=False)(inner_input)), name="inner")
+    tower = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="tanh")], name="tower")
+    left, right = keras.Input((5,), name="left"), keras.Input((5,), name="right")
+    both = layers.Concatenate()([tower(inner(left)), tower(inner(right))])
+    model = keras.Model([left, right], layers.Dense(1, name="score")(both))
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), "mae")
+    return {"model": model, "x": [_numbers(5), _numbers(5, seed=1)], "y": _numbers(1), "twice": ["dense", "inner", "tower"]}
+
+
+def subclassed_with_everything_custom(keras):
+    class Scale(keras.layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(name="scale", shape=(shape[-1],), initializer="ones")
+            self.seen = self.add_weight(name="seen", shape=(), initializer="zeros", trainable=False)
+
+        def call(self, inputs, training=False):
+            if training:
+                self.seen.assign_add(1.0)
+                return inputs * self.scale * 2.0
+            return inputs * self.scale
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [keras.layers.Dense(6, activation="relu"), Scale()]
+            self.head = keras.layers.Dense(2)
+
+        def call(self, inputs, training=False):
+            for block in self.blocks:
+                inputs = block(inputs, training=training) if isinstance(block, Scale) else block(inputs)
+            return self.head(inputs)
+
+    class Largest(keras.metrics.Metric):
+        def __init__(self, name="largest", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self.value = self.add_weight(name="value", shape=(), initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.value.assign(tf.maximum(self.value, tf.reduce_max(tf.abs(y_pred))))
+
+        def result(self):
+            return self.value * 1.0
+
+    def quartic(y_true, y_pred):
+        return tf.reduce_mean((y_true - y_pred) ** 4, axis=-1)
+
+    model = Net()
+    model.compile(keras.optimizers.RMSprop(1e-3), quartic, metrics=[Largest()])
+    return {"model": model, "x": _numbers(5), "y": _numbers(2)}
+
+
+def never_built_before_fit(keras):
+    model = keras.Sequential([keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    return {"model": model, "x": _numbers(3), "y": _numbers(1)}
+
+
+def frozen_layers_and_regularizers(keras):
+    layers = keras.layers
+    inputs = keras.Input((6,))
+    hidden = layers.Dense(5, kernel_regularizer="l1", bias_regularizer="l2", name="regular")(inputs)
+    frozen = layers.BatchNormalization(trainable=False, name="frozen")
+    hidden = layers.Activation("elu", name="elu")(frozen(hidden))
+    hidden = layers.ActivityRegularization(l2=0.02)(layers.Dense(4, activity_regularizer="l2", trainable=False)(hidden))
+    model = keras.Model(inputs, layers.Dense(1, kernel_constraint="non_neg")(hidden))
+    model.compile(keras.optimizers.SGD(0.05, clipnorm=1.0), "huber", metrics=["mse"])
+    return {"model": model, "x": _numbers(6), "y": _numbers(1)}
+
+
+def dicts_of_inputs_and_outputs(keras):
+    layers = keras.layers
+    inputs = {"width": keras.Input((3,), name="width"), "height": keras.Input((2,), name="height")}
+    both = layers.Concatenate()([inputs["width"], inputs["height"]])
+    outputs = {"area": layers.Dense(1, name="area")(both), "kind": layers.Dense(3, activation="softmax", name="kind")(both)}
+    model = keras.Model(inputs, outputs)
+    model.compile(
+        "adam",
+        loss={"area": "mse", "kind": "sparse_categorical_crossentropy"},
+        loss_weights={"area": 0.3, "kind": 2.0},
+        metrics={"area": ["mae"], "kind": ["accuracy"]},
+    )
+    x = {"width": _numbers(3), "height": _numbers(2, seed=1)}
+    return {"model": model, "x": x, "y": {"area": _numbers(1), "kind": _classes(3)}}
+
+
+def weighted_samples(keras):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"], weighted_metrics=["mse"])
+    weights = np.random.RandomState(3).uniform(0.2, 3, SAMPLES).astype("float32")
+    return {"model": model, "x": _numbers(4), "y": _classes(2)[:, None], "fit": {"sample_weight": weights}}
+
+
+def weighted_classes(keras):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return {"model": model, "x": _numbers(4), "y": _classes(2), "fit": {"class_weight": {0: 1.0, 1: 5.0}}}
+
+
+def masked_embedding_and_lstm(keras):
+    layers = keras.layers
+    inputs = keras.Input((7,), dtype="int32", name="words")
+    hidden = layers.Embedding(11, 4, mask_zero=True)(inputs)
+    hidden = layers.LSTM(3, return_sequences=True)(hidden)
+    model = keras.Model(inputs, layers.Dense(1, name="mood")(layers.GRU(3)(hidden)))
+    model.compile(keras.optimizers.Adam(0.01, clipvalue=0.5), "mse")
+    x = np.random.RandomState(0).randint(0, 11, (SAMPLES, 7)).astype("int32")
+    x[:, 0], x[::3, 4:] = 1, 0
+    return {"model": model, "x": x, "y": _numbers(1)}
+
+
+def recurrent_dropout_and_wrappers(keras):
+    layers = keras.layers
+    inputs = keras.Input((6, 4))
+    hidden = layers.Bidirectional(layers.LSTM(3, dropout=0.3, return_sequences=True))(inputs)
+    hidden = layers.TimeDistributed(layers.Dense(2))(hidden)
+    model = keras.Model(inputs, layers.SimpleRNN(2, recurrent_dropout=0.2)(hidden))
+    model.compile("sgd", "mse")
+    return {"model": model, "x": _numbers(6, 4), "y": _numbers(2), "random": True}
+
+
+def attention(keras):
+    layers = keras.layers
+    inputs = keras.Input((5, 8))
+    hidden = layers.LayerNormalization()(inputs + layers.MultiHeadAttention(2, 4, use_bias=False)(inputs, inputs))
+    model = keras.Model(inputs, layers.Dense(1)(layers.GlobalMaxPooling1D()(hidden)))
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    return {"model": model, "x": _numbers(5, 8), "y": _numbers(1)}
+
+
+def uncompiled(keras):
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(inputs))
+    return {"model": keras.Model(inputs, keras.layers.Dense(2, name="out")(hidden)), "x": _numbers(4), "y": None}
+
+
+def own_train_and_test_step(keras):
+    class Model(keras.Model):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.tracker = keras.metrics.Mean(name="distance")
+
+        @property
+        def metrics(self):
+            return [self.tracker]
+
+        def distance(self, x, y, training):
+            return tf.reduce_mean(tf.abs(self(x, training=training) - y)) + 0.1 * tf.reduce_mean(x**2)
+
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                distance = self.distance(x, y, True)
+            gradients = tape.gradient(distance, self.trainable_variables)
+            gradients = [0.5 * gradient for gradient in gradients]
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+            self.tracker.update_state(distance)
+            return {"distance": self.tracker.result()}
+
+        def test_step(self, data):
+            x, y = data
+            self.tracker.update_state(self.distance(x, y, False))
+            return {"distance": self.tracker.result()}
+
+    inputs = keras.Input((4,))
+    model = Model(inputs, keras.layers.Dense(1)(keras.layers.BatchNormalization()(inputs)))
+    model.compile(keras.optimizers.Adam(0.01))
+    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+
+
+def own_compute_loss(keras):
+    class Model(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return tf.reduce_mean((y - y_pred) ** 2) + 0.5 * tf.reduce_mean(tf.abs(y_pred))
+
+    inputs = keras.Input((4,))
+    model = Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("adam", "mse", metrics=["mae"])
+    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+
+
+def schedules_and_decay(keras):
+    schedule = keras.optimizers.schedules.CosineDecay(0.05, 40, warmup_steps=3, warmup_target=0.1)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="gelu"), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.AdamW(schedule, weight_decay=0.01), "log_cosh")
+    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+
+
+def metrics_with_state(keras):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid", name="yes")])
+    metrics = [keras.metrics.AUC(name="auc", num_thresholds=20), keras.metrics.Precision(name="precision")]
+    model.compile("sgd", keras.losses.BinaryCrossentropy(label_smoothing=0.1), metrics=metrics)
+    return {"model": model, "x": _numbers(4), "y": _classes(2)[:, None]}
+
+
+def constants_in_layers(keras):
+    layers = keras.layers
+    table = tf.constant(np.random.RandomState(1).standard_normal((4, 3)).astype("float32"))
+    inputs = keras.Input((4,))
+    hidden = layers.Normalization(mean=[0.0, 1.0, 2.0, 3.0], variance=[1.0, 2.0, 3.0, 4.0])(inputs)
+    model = keras.Model(inputs, layers.Dense(1)(layers.Lambda(lambda value: value @ table)(layers.Rescaling(0.5)(hidden))))
+    model.compile("sgd", "mse")
+    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+
+
+def sequences_with_weights_of_time_steps(keras):
+    inputs = keras.Input((6, 3))
+    model = keras.Model(inputs, keras.layers.Dense(4, activation="softmax", name="tag")(keras.layers.GRU(5, return_sequences=True)(inputs)))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    tags = np.random.RandomState(0).randint(0, 4, (SAMPLES, 6)).astype("int32")
+    return {"model": model, "x": _numbers(6, 3), "y": tags}
+
+
+ALL = [value for value in list(globals().values()) if getattr(value, "__module__", "") == __name__ and not value.__name__.startswith("_")]
