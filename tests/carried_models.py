@@ -198,7 +198,7 @@ def own_train_and_test_step(keras):
             return tf.reduce_mean(tf.abs(self(x, training=training) - y)) + 0.1 * tf.reduce_mean(x**2)
 
         def train_step(self, data):
-            x, y = data
+            x, y = data[:2]
             with tf.GradientTape() as tape:
                 distance = self.distance(x, y, True)
             gradients = tape.gradient(distance, self.trainable_variables)
@@ -208,7 +208,7 @@ def own_train_and_test_step(keras):
             return {"distance": self.tracker.result()}
 
         def test_step(self, data):
-            x, y = data
+            x, y = data[:2]
             self.tracker.update_state(self.distance(x, y, False))
             return {"distance": self.tracker.result()}
 

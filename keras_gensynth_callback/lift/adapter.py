@@ -142,7 +142,7 @@ def adapter_of(model):
 
         check_backend(model)
         return Keras3(model)
-    if callable(getattr(model, "train_step", None)) and hasattr(model, "trainable_variables"):
+    if callable(getattr(model, "train_step", None)) and hasattr(type(model), "trainable_variables"):
         from .tf_keras import TfKeras
 
         return TfKeras(model)

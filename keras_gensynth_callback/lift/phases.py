@@ -66,6 +66,7 @@ def unite(first, second, dtypes):
     alone.nodes = {name: first.nodes[name] for name in kept}
     alone.contexts, alone.context_of = contexts, {name: first.context_of[name] for name in kept if name in first.context_of}
     alone.rename({name: fresh for name, fresh in names.items() if name != fresh})
+    _frames_apart(alone, (), {context.name for context in second.contexts})
     second.nodes.update(alone.nodes)
     second.contexts.extend(contexts)
     second.context_of.update(alone.context_of)
@@ -131,6 +132,7 @@ class _Overlay:
                 renamed[name] = fresh
         changed = {old: new for old, new in renamed.items() if old != new}
         training.rename(changed)
+        _frames_apart(training, self.pairs, {context.name for context in inference.contexts})
         self.pairs = {name: name for name in self.pairs}
         self.step_only = {changed.get(name, name) for name in self.step_only}
         renamed_types = {changed.get(node_of(t), node_of(t)) + t[len(node_of(t)) :]: enum for t, enum in dtypes[1].items()}
@@ -194,8 +196,10 @@ class _Overlay:
             return True
         if self._is_hoisted(side, name) or name in side.pinned:
             return True
-        # What nobody takes has no reason to be inside, unless it writes in a way that no choice of its input can undo.
-        return not side.data_consumers[name] and not is_write(node)
+        if name in side.graph.context_of or node.op == "Exit" or is_write(node):
+            # A loop stays whole, and a write that no choice of its input can undo stays with what it writes.
+            return False
+        return not side.data_consumers[name]
 
     def _find_components(self):
         """Own nodes that hang together, with the choices between them, are one conditional."""
@@ -401,6 +405,22 @@ class _Overlay:
     def _typed(self, name, dtype):
         self.sides[0].dtypes[tensor_name(name)] = dtype.as_datatype_enum
         return tensor_name(name)
+
+
+def _frames_apart(graph, paired, taken):
+    """Gives the loops that `paired` nodes do not share frames of their own: a frame is one loop, by its name."""
+    for context in graph.contexts:
+        inside = [graph.nodes[node_of(value)] for value in context.values if graph.context_of.get(node_of(value)) is context]
+        if context.name not in taken or any(node.name in paired for node in inside):
+            continue
+        number = 1
+        while f"{context.name}_{number}" in taken:
+            number += 1
+        old, context.fields.context_name = context.name, f"{context.name}_{number}"
+        taken.add(context.name)
+        for node in graph.nodes.values():
+            if node.op == "Enter" and node.attr["frame_name"].s.decode() == old:
+                node.attr["frame_name"].s = context.name.encode()
 
 
 def _output_count(side, name):

@@ -79,9 +79,23 @@ def step_spec(adapter, inputs, outputs, output_names, data_spec=None):
     if weights is None and (adapter.overrides("train_step") or adapter.overrides("test_step")):
         return DataSpec((inputs.parts[0], y), inputs.input_names, target_names)
     if weights is None:
-        weights = tf.nest.map_structure(lambda spec: tf.TensorSpec([None], tf.float32), y)
+        weights = _default_weights(outputs, y)
     weight_names = [name + "_sample_weights" for name in _leaf_names(weights, output_names, "output")]
     return DataSpec((inputs.parts[0], y, weights), inputs.input_names, target_names, weight_names)
+
+
+def _default_weights(outputs, y):
+    """A weight for each value of a loss: for each sample, or, where outputs are sequences or maps, for each of their places.
+
+    Losses of Keras reduce the last axis. Where targets do not go along with the outputs - alignments, say - there is a weight a sample.
+    """
+    leaves, targets = tf.nest.flatten(outputs), tf.nest.flatten(y)
+    specs = []
+    for index, target in enumerate(targets):
+        places = leaves[index].shape[:-1] if len(leaves) == len(targets) and leaves[index].shape.rank else None
+        goes_along = places is not None and places.rank >= 1 and target.shape[: places.rank].is_compatible_with(places)
+        specs.append(tf.TensorSpec(places if goes_along else [None], tf.float32))
+    return tf.nest.pack_sequence_as(y, specs)
 
 
 def output_names(adapter, outputs):

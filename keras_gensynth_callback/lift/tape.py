@@ -87,8 +87,9 @@ def _stand_in(source, tensor, flow):
         return None, None
     if tensor.dtype == tf.resource:
         shape, dtype = tf.TensorShape(source.shape), tf.as_dtype(source.dtype)
-        if all(op.type in _SPARSE_READS for op in consumers):
-            indices_dtype = consumers[0].get_attr("Tindices")
+        gathers = [flow.gathers(op) for op in consumers]
+        if all(gathers):
+            indices_dtype = gathers[0][0].get_attr("Tindices")
             values = tf.compat.v1.placeholder(dtype, [None] + shape[1:].as_list(), name="gradient_values")
             indices = tf.compat.v1.placeholder(indices_dtype, [None], name="gradient_indices")
             slices = tf.IndexedSlices(values, indices, tf.constant(shape.as_list(), indices_dtype))
@@ -113,6 +114,22 @@ class _Flow:
             todo.extend(tensor.op for tensor in op.inputs if _carries_gradient(tensor))
         self._targets = {id(tensor) for tensor in targets}
 
+    def gathers(self, read):
+        """The ops that gather rows of what `read` reads, if nothing else is done with it; else an empty list."""
+        if read.type in _SPARSE_READS:
+            return [read]
+        found, todo = [], list(read.outputs)
+        while todo:
+            tensor = todo.pop()
+            for op in tensor.consumers():
+                if op.type == "Identity":
+                    todo.extend(op.outputs)
+                elif op in self._reached:
+                    if not _is_gather_of_rows(op, tensor):
+                        return []
+                    found.append(op)
+        return found
+
     def reached_consumers(self, tensor):
         """The ops that take `tensor` and through which a gradient comes back to it."""
         if tensor.dtype != tf.resource:
@@ -127,6 +144,13 @@ class _Flow:
                 elif op.type in ("Identity", "Enter", "Switch"):
                     todo.extend(op.outputs)
         return found
+
+
+def _is_gather_of_rows(op, tensor):
+    """Whether the gradient of `tensor` through `op` is an IndexedSlices (tensorflow/python/ops/array_grad.py, `_GatherV2Grad`)."""
+    if op.type not in ("Gather", "GatherV2") or op.inputs[0] is not tensor:
+        return False
+    return op.type == "Gather" or (tf.get_static_value(op.inputs[2]) == 0 and op.get_attr("batch_dims") == 0)
 
 
 def _has_gradient(op):

@@ -23,16 +23,20 @@ def default_weights(graph, spec, names):
 
 
 def _ones(graph, target, spec, name):
-    """Ones of the shape of `spec`, for as many samples as `target` has."""
-    constant = lambda value, label: graph.add("Const", f"{name}/{label}", dtype=tf.as_dtype(value.dtype), value=value).name  # noqa: E731
+    """Ones of the shape of `spec`; what is open in it is as large as in the target."""
+
+    def constant(value, label):
+        return graph.add("Const", f"{name}/{label}", dtype=tf.int32, value=_ints(value)).name
+
+    rank = spec.shape.rank
     shape = graph.add("Shape", f"{name}/Shape", [target], T=_dtype(graph, target), out_type=tf.int32).name
-    begin, size = constant(_ints([0]), "begin"), constant(_ints([1]), "size")
+    known = spec.shape.as_list()[1:]
+    count = 1 if None not in known else rank
+    begin, size = constant([0], "begin"), constant([count], "size")
     dims = graph.add("Slice", f"{name}/batch", [shape, begin, size], T=tf.int32, Index=tf.int32).name
-    rest = spec.shape.as_list()[1:]
-    if rest:
-        # An open inner dimension of weights broadcasts.
-        known = constant(_ints([1 if size is None else size for size in rest]), "rest")
-        dims = graph.add("ConcatV2", f"{name}/shape", [dims, known, constant(_ints(0), "axis")], T=tf.int32, Tidx=tf.int32, N=2).name
+    if known and None not in known:
+        inputs = [dims, constant(known, "known"), constant(0, "axis")]
+        dims = graph.add("ConcatV2", f"{name}/shape", inputs, T=tf.int32, Tidx=tf.int32, N=2).name
     one = graph.add("Const", f"{name}/one", dtype=spec.dtype, value=tf.make_tensor_proto(1, spec.dtype)).name
     return graph.add("Fill", f"{name}/ones", [dims, one], T=spec.dtype, index_type=tf.int32).name
 
