@@ -1,7 +1,7 @@
 """The functions for one export, outside of `fit`."""
 import tensorflow as tf
 
-from .arguments import check_filepath
+from .arguments import check_bool, check_filepath, check_graph, check_input_signature, check_target
 from .exporter import Exporter
 
 
@@ -28,11 +28,7 @@ def export_checkpoint(model, filepath, *, target="1.15", graph="trainable", incl
     True
     """
     prefix = check_filepath(filepath)
-    exporter = Exporter(
-        model, target=target, graph=graph, include_optimizer=include_optimizer, input_signature=input_signature
-    )
-    exporter.prepare()
-    return exporter.export(prefix)
+    return _prepared(model, target, graph, include_optimizer, input_signature).export(prefix)
 
 
 def build_graph(model, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None):
@@ -53,11 +49,20 @@ def build_graph(model, *, target="1.15", graph="trainable", include_optimizer=Tr
     >>> len(graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
     2
     """
-    exporter = Exporter(
-        model, target=target, graph=graph, include_optimizer=include_optimizer, input_signature=input_signature
-    )
-    exporter.prepare()
+    exporter = _prepared(model, target, graph, include_optimizer, input_signature)
     built = tf.Graph()
     with built.as_default():
         tf.compat.v1.train.import_meta_graph(tf.compat.v1.MetaGraphDef.FromString(exporter.meta_graph))
     return built
+
+
+def _prepared(model, target, graph, include_optimizer, input_signature):
+    exporter = Exporter(
+        model,
+        target=check_target(target),
+        graph=check_graph(graph),
+        include_optimizer=check_bool("include_optimizer", include_optimizer),
+        input_signature=check_input_signature(input_signature),
+    )
+    exporter.prepare()
+    return exporter

@@ -144,7 +144,7 @@ class Exporter:
             "collections": metagraph.collection_sizes(lifted),
             "nodes": len(lifted.graph.nodes),
             "parameters": {"total": count(weights), "trainable": count([variable for variable in weights if variable.trainable])},
-            "rewritten": [{"rule": change.rule, "op": change.op, "nodes": change.nodes} for change in self.changes],
+            "rewritten": [change._asdict() for change in self.changes if change.rule != "drop_private_attributes"],
             "not_carried_over": lifted.notes,
         }
 

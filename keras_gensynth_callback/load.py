@@ -1,9 +1,11 @@
 """The way back: values of a checkpoint, ours or what a TF 1.x program saved from it, into the Keras model."""
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import variable_pb2
 
 from .checkpoint import read_tensors
 from .checkpoint.names import existing_prefix
-from .errors import CheckpointMismatchError, GenSynthExportError
+from .errors import CheckpointFormatError, CheckpointMismatchError, GenSynthExportError, NotBuiltError
 from .lift import adapter_of, lift
 
 _SHOWN = 12
@@ -25,6 +27,7 @@ def load_checkpoint(model, filepath):
     Raises:
         CheckpointFormatError: the files are missing, truncated or of another kind.
         CheckpointMismatchError: the checkpoint is of another architecture; the model is as it was.
+        NotBuiltError: the model has no weights yet.
 
     >>> import keras, keras_gensynth_callback as gensynth
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
@@ -34,6 +37,11 @@ def load_checkpoint(model, filepath):
     """
     prefix = existing_prefix(filepath)
     values, adapter = read_tensors(prefix), adapter_of(model)
+    if not adapter.is_built():
+        raise NotBuiltError(
+            f"The model `{model.name}` has no weights yet that the checkpoint {prefix!r} could be read into. Call it once on a batch of "
+            "data, or build it with `model.build(input_shape)`, and load then."
+        )
     variables = adapter.variables()
     _refuse_other_architecture(model, prefix, variables, values)
     if any(name not in {variable.name for variable in variables} for name in values):
@@ -88,15 +96,15 @@ def _weights_of(prefix):
     if not tf.io.gfile.exists(path):
         return []
     with tf.io.gfile.GFile(path, "rb") as file:
-        meta_graph = tf.compat.v1.MetaGraphDef.FromString(file.read())
+        serialized = file.read()
+    try:
+        meta_graph = tf.compat.v1.MetaGraphDef.FromString(serialized)
+    except DecodeError as error:
+        raise CheckpointFormatError(
+            f"{path!r} is not a MetaGraphDef, or truncated: {error}. Take another copy of it, or remove it: the values are read without it."
+        ) from error
     collection = tf.compat.v1.GraphKeys.MODEL_VARIABLES
     if collection not in meta_graph.collection_def:
         return []
     protos = meta_graph.collection_def[collection].bytes_list.value
-    return [_variable_def(proto).variable_name.split(":")[0] for proto in protos]
-
-
-def _variable_def(serialized):
-    from tensorflow.core.framework import variable_pb2
-
-    return variable_pb2.VariableDef.FromString(serialized)
+    return [variable_pb2.VariableDef.FromString(proto).variable_name.split(":")[0] for proto in protos]

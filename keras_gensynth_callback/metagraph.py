@@ -155,7 +155,7 @@ def signatures(lifted, infos):
     found = {"serving_default": _signature(infos, lifted.inputs, lifted.outputs, _SIGNATURES.PREDICT_METHOD_NAME)}
     if not lifted.metrics and not lifted.loss:
         return found
-    inputs = {**lifted.inputs, **lifted.targets, **lifted.sample_weights}
+    inputs = {**lifted.step_inputs, **lifted.targets, **lifted.sample_weights}
     outputs = {f"predictions/{name}": tensor for name, tensor in lifted.outputs.items()}
     if lifted.loss:
         outputs["loss"] = lifted.loss
@@ -184,7 +184,7 @@ def inferred(lifted):
     Returns:
         dict, tensor name -> TensorInfo, for all tensors that a signature may name.
     """
-    names = {*lifted.inputs.values(), *lifted.targets.values(), *lifted.sample_weights.values(), *lifted.outputs.values()}
+    names = {*lifted.inputs.values(), *lifted.step_inputs.values(), *lifted.targets.values(), *lifted.sample_weights.values(), *lifted.outputs.values()}
     names |= {tensor for pair in lifted.metrics.values() for tensor in pair} | set(filter(None, [lifted.loss, lifted.learning_phase]))
     with tf.Graph().as_default() as private:
         tf.import_graph_def(lifted.graph.graph_def(writer_versions()), name="")

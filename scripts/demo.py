@@ -43,7 +43,7 @@ def convnet():
     """Returns a compiled convnet with batch normalisation and dropout."""
     image = keras.Input((8, 8, 1), name="image")
     h = keras.layers.Conv2D(16, 3, padding="same", use_bias=False)(image)
-    h = keras.layers.BatchNormalization()(h)
+    h = keras.layers.BatchNormalization(momentum=0.9)(h)
     h = keras.layers.ReLU()(h)
     h = keras.layers.MaxPooling2D()(h)
     h = keras.layers.Flatten()(h)

@@ -261,4 +261,102 @@ def sequences_with_weights_of_time_steps(keras):
     return {"model": model, "x": _numbers(6, 3), "y": tags}
 
 
+def gradient_penalty(keras):
+    class Model(keras.Model):
+        def train_step(self, data):
+            x, y = data[:2]
+            with tf.GradientTape() as outer:
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    y_pred = self(x, training=True)
+                slope = inner.gradient(y_pred, x)
+                loss = tf.reduce_mean((y - y_pred) ** 2) + 0.1 * tf.reduce_mean(slope**2)
+            gradients = outer.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+            return {"loss": loss}
+
+    inputs = keras.Input((4,))
+    model = Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(5, activation="tanh")(inputs)))
+    model.compile("sgd", "mse")
+    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+
+
+def average_of_weights_in_train_step(keras):
+    class Model(keras.Model):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            shapes = [tuple(v.shape) for v in self.trainable_variables]
+            self.shadows = [
+                self.add_weight(name=f"shadow_{i}", shape=shape, trainable=False, initializer="zeros")
+                for i, shape in enumerate(shapes)
+            ]
+
+        def train_step(self, data):
+            logs = super().train_step(data)
+            for shadow, variable in zip(self.shadows, self.trainable_variables):
+                shadow.assign(0.9 * shadow + 0.1 * tf.convert_to_tensor(variable))
+            return logs
+
+    inputs = keras.Input((4,))
+    model = Model(inputs, keras.layers.Dense(1)(keras.layers.BatchNormalization()(inputs)))
+    model.compile("adam", "mse")
+    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+
+
+def conditions_and_loops(keras):
+    class Steps(keras.layers.Layer):
+        def build(self, shape):
+            self.rounds = self.add_weight(name="rounds", shape=(), initializer="zeros", trainable=False)
+
+        def call(self, inputs):
+            inputs = tf.cond(self.rounds < 1.0, lambda: inputs * 2.0, lambda: inputs - 1.0)
+            return tf.while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, v * 0.9 + 0.1), (0, inputs))[1]
+
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(Steps(name="steps")(keras.layers.Dense(3)(inputs))))
+    model.compile("sgd", "mse")
+    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+
+
+def two_players(keras):
+    """A GAN: two optimizers, trained on something else than it is called on."""
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            layers = keras.layers
+            self.maker = keras.Sequential([keras.Input((4,)), layers.Dense(5, activation="tanh"), layers.Dense(3)], name="maker")
+            self.critic = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="relu"), layers.Dense(1)], name="critic")
+
+        def call(self, inputs):
+            return self.maker(inputs)
+
+        def compile(self, maker_optimizer, critic_optimizer):
+            super().compile(optimizer=maker_optimizer)
+            self.critic_optimizer = critic_optimizer
+
+        def train_step(self, data):
+            noise, real = data[:2]
+            with tf.GradientTape() as tape:
+                fake = self.critic(self.maker(noise, training=True), training=True)
+                loss = tf.reduce_mean(tf.nn.softplus(fake)) + tf.reduce_mean(tf.nn.softplus(-self.critic(real, training=True)))
+            gradients = tape.gradient(loss, self.critic.trainable_variables)
+            self.critic_optimizer.apply_gradients(zip(gradients, self.critic.trainable_variables))
+            with tf.GradientTape() as tape:
+                fooled = tf.reduce_mean(tf.nn.softplus(-self.critic(self.maker(noise, training=True), training=True)))
+            gradients = tape.gradient(fooled, self.maker.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.maker.trainable_variables))
+            return {"critic": loss, "maker": fooled}
+
+        def test_step(self, data):
+            noise, real = data[:2]
+            return {"maker": tf.reduce_mean(tf.nn.softplus(-self.critic(self.maker(noise))))}
+
+    model = Model()
+    model.compile(keras.optimizers.Adam(0.01), keras.optimizers.RMSprop(0.01))
+    model(tf.zeros((1, 4)))
+    model.critic(tf.zeros((1, 3)))
+    return {"model": model, "x": _numbers(4), "y": _numbers(3)}
+
+
 ALL = [value for value in list(globals().values()) if getattr(value, "__module__", "") == __name__ and not value.__name__.startswith("_")]

@@ -32,10 +32,10 @@ h = keras.layers.ReLU()(h)
 h = keras.layers.Dropout(0.2)(h)
 cultivar = keras.layers.Dense(3, activation="softmax", name="cultivar")(h)
 model = keras.Model(wine, cultivar)
-model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
 
 export = GenSynthExportCallback("gensynth_exports/wine/net", monitor="loss", save_best_only=True)
-model.fit(x, y, epochs=20, verbose=0, callbacks=[export])
+model.fit(x, y, epochs=10, verbose=0, callbacks=[export])
 print("exported:", export.latest_checkpoint)
 print("files:   ", ", ".join(sorted(os.listdir("gensynth_exports/wine"))))
 

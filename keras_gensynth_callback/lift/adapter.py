@@ -4,6 +4,7 @@ The generation is read off the model's own class, so that models of two Kerases 
 that the user has not imported.
 """
 import contextlib
+import re
 
 import tensorflow as tf
 
@@ -108,14 +109,21 @@ class Adapter:
         """The name scope of the model itself that TF 1.15 would not have, or ''."""
         return "" if self.is_subclassed() else self.model.name
 
+    def layer_of(self, op):
+        """The name of the layer that an op of a trace belongs to: the innermost scope that is named after a layer."""
+        names = {layer.name for layer in self.model._flatten_layers()}
+        for part in reversed(op.split("/")[:-1]):
+            for name in (part, re.sub(r"_\d+$", "", part)):
+                if name in names:
+                    return name
+        return op.rsplit("/", 1)[0]
+
     def trainable_values(self):
         """The tf.Variables of `model.trainable_variables`, in its order."""
         raise NotImplementedError
 
     def scopes_of_layers(self, graph, names):
         """dict, name scope of a layer's call in `graph` -> the layer's name, where the Keras does not report it by itself."""
-        import re
-
         scopes = {}
         for node in graph.nodes:
             parts = node.split("/")

@@ -17,7 +17,7 @@ def compare_gradients(graph):
     """Adds to `graph`, which is being traced, the custom and the plain gradient of each custom gradient in it.
 
     Returns:
-        list of (op name, layer, names of the tensors to feed, pairs of names (custom, plain) or None for no gradient).
+        list of (op name, names of the tensors to feed, pairs of names (custom, plain) or None for no gradient).
     """
     found = []
     for op in list(graph.get_operations()):
@@ -37,7 +37,7 @@ def _both_gradients(op):
     for index, other in zip(arguments, plain):
         if op.inputs[index].dtype.is_floating:
             pairs.append((_dense_name(custom[index]), _dense_name(other)))
-    return op.name, op.name.rsplit("/", 1)[0], [tensor.name for tensor in inputs if tensor.dtype != tf.resource], pairs
+    return op.name, [tensor.name for tensor in inputs if tensor.dtype != tf.resource], pairs
 
 
 def _result_count(op, custom):
@@ -57,23 +57,24 @@ def _dense_name(gradient):
     return None if gradient is None else tf.convert_to_tensor(gradient).name
 
 
-def refuse_changed_gradients(graph_def, found):
+def refuse_changed_gradients(graph_def, found, layer_of):
     """Raises UnsupportedModelError where a custom gradient is not the true one.
 
     Args:
         graph_def: the GraphDef of the trace.
         found: what `compare_gradients` returned.
+        layer_of: callable, the name of an op -> the name of its layer.
     """
     if not found:
         return
     with tf.Graph().as_default() as private:
         tf.import_graph_def(_without_attribute(graph_def), name="")
         with tf.compat.v1.Session(graph=private) as session:
-            changed = [(name, layer) for name, layer, feeds, pairs in found if not _agree(session, feeds, pairs)]
+            changed = [name for name, feeds, pairs in found if not _agree(session, feeds, pairs)]
     if changed:
-        name, layer = changed[0]
+        layers = ", ".join(f"`{layer}`" for layer in sorted({layer_of(name) for name in changed}))
         raise UnsupportedModelError(
-            f"The layer `{layer}` holds a tf.custom_gradient that changes the gradient (op `{name}`, {len(changed)} in all); TensorFlow 1.x "
+            f"The layer {layers} holds a tf.custom_gradient that changes the gradient (op IdentityN `{changed[0]}`); TensorFlow 1.x "
             "would train with the plain gradient instead. Write the layer so that its plain gradient is the wanted one, for example with "
             'tf.stop_gradient, or export with graph="inference".'
         )

@@ -1,9 +1,9 @@
 """Takes the gradients that the train step asked for, in the graph that serves both phases."""
 import tensorflow as tf
 
-from ..graphdef import EditableGraph, node_of, tensor_name
+from ..graphdef import node_of, tensor_name
 from .normalize import drop_private_attributes
-from .trace import v1_control_flow
+from .trace import editable, v1_control_flow
 
 
 def meta_graph_of(graph):
@@ -33,8 +33,7 @@ def fill_gradients(graph, calls, scope):
             tf.compat.v1.train.import_meta_graph(meta_graph_of(graph))
             with tf.name_scope(scope):
                 replaced = _gradients(live, call)
-            exported = tf.compat.v1.train.export_meta_graph(graph=live, graph_def=live.as_graph_def())
-        graph = EditableGraph.from_meta_graph(exported)
+            graph = editable(live)
         drop_private_attributes(graph)
         graph.redirect(replaced)
         graph.remove({node_of(name) for name in replaced})

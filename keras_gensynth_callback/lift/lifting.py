@@ -7,7 +7,7 @@ from . import spec as specs
 from . import steps
 from .adapter import Variable, adapter_of
 from .custom_gradients import refuse_changed_gradients
-from .gradients import fill_gradients, meta_graph_of
+from .gradients import fill_gradients
 from .lifted import Lifted
 from .losses import split_losses
 from .naming import tf1_names, unique
@@ -63,7 +63,7 @@ class _Lifting:
     def _trace(self):
         adapter = self.adapter
         inputs = specs.inputs_spec(adapter, self.data_spec, self.input_signature)
-        self.predict = steps.predict_step(adapter, inputs, self.scopes)
+        self.serving, self.predict = self._trace_predict(inputs)
         self.output_names = specs.output_names(adapter, self.predict.output_specs)
         self.spec, self.test, self.train = inputs, None, None
         if not self.trainable:
@@ -72,7 +72,20 @@ class _Lifting:
             self.train = steps.forward_in_training(adapter, inputs, self.scopes)
         else:
             self._trace_compiled(inputs)
-        refuse_changed_gradients(meta_graph_of(self.train.trace.graph).graph_def, self.train.custom_gradients)
+        refuse_changed_gradients(self.train.trace.graph.graph_def(), self.train.custom_gradients, adapter.layer_of)
+
+    def _trace_predict(self, inputs):
+        """The inputs of `predict_step` and its trace. A model may be trained on something else than it is called on: a GAN."""
+        adapter = self.adapter
+        try:
+            return inputs, steps.predict_step(adapter, inputs, self.scopes)
+        except UnsupportedModelError:
+            own = adapter.input_spec()
+            if not adapter.overrides("train_step") or own is None or self.data_spec is None:
+                raise
+        serving = specs.inputs_spec(adapter)
+        inputs.input_names = [f"{name}_train" for name in inputs.input_names]
+        return serving, steps.predict_step(adapter, serving, self.scopes)
 
     def _trace_compiled(self, inputs):
         adapter = self.adapter
@@ -93,13 +106,18 @@ class _Lifting:
     def _normalize(self):
         names = {id(variable.value): variable.name for variable in self.variables}
         taken = {name.lower() for name in names.values()}
-        self.placeholders = [unique(name, taken) for name in self.spec.names()]
-        taken.update(name.lower() for name in self.placeholders)
+        graph_names = {}
+        for name in self.serving.names() + self.spec.names():
+            if name not in graph_names:
+                graph_names[name] = unique(name, taken)
+                taken.add(graph_names[name].lower())
+        self.placeholders = [graph_names[name] for name in self.spec.names()]
+        self.serving_placeholders = [graph_names[name] for name in self.serving.names()]
         self.others, self.constants = {}, {}
         for step in (self.predict, self.test, self.train):
             if step is not None:
-                count = len(step.trace.inputs)
-                normalize(step, self.placeholders[:count], names, self.others, self.constants, taken)
+                fed = self.serving_placeholders if step is self.predict else self.placeholders
+                normalize(step, fed[: len(step.trace.inputs)], names, self.others, self.constants, taken)
         self.variables += [Variable(name, value, "other") for name, value in self.others.items()]
 
     # -- one graph
@@ -143,7 +161,7 @@ class _Lifting:
         targets = [name for call in calls for name in [*call.targets, *(call.output_gradients or [])]]
         phase = tensor_name(LEARNING_PHASE)
         self.dtypes[phase] = tf.bool.as_datatype_enum
-        self.graph, renamed = lay_over(
+        self.graph, renamed, self.alive = lay_over(
             self.graph,
             graph,
             phase,
@@ -179,10 +197,10 @@ class _Lifting:
         graph = self.graph
         self.metrics = {name: (self._without_update(tensor), tensor_name(tensor)) for name, tensor in self.metrics.items()}
         self.updates = self._update_ops() if self.trainable else []
-        train_ops = self.step_writes if self.trainable and self.has_step else []
         self.train_op = None
-        if train_ops:
-            self.train_op = graph.add("NoOp", "train_op", ["^" + name for name in dict.fromkeys(train_ops)]).name
+        if self.trainable and self.has_step:
+            waits = dict.fromkeys("^" + self._outlet(name) for name in self.step_writes)
+            self.train_op = graph.add("NoOp", "train_op", waits).name
         terms = split_losses(graph, self.loss) if self.loss is not None else ([], [])
         self.losses, self.regularization_losses = terms
         pinned = self._results()
@@ -197,16 +215,35 @@ class _Lifting:
         tensors = [*self.outputs, *self.losses, *self.regularization_losses, *filter(None, [self.loss, self.train_op])]
         tensors += [tensor for pair in self.metrics.values() for tensor in pair]
         names = [node_of(tensor) for tensor in tensors] + list(self.updates)
-        fed = [name for name in self.placeholders if name in self.graph.nodes] + ([LEARNING_PHASE] if self.trainable else [])
+        fed = [name for name in self._fed() if name in self.graph.nodes] + ([LEARNING_PHASE] if self.trainable else [])
         return list(dict.fromkeys([*names, *fed, *(node for node in self.graph.nodes if self.graph.nodes[node].op == "VarHandleOp")]))
+
+    def _fed(self):
+        return list(dict.fromkeys(self.serving_placeholders + self.placeholders))
 
     def _update_ops(self):
         """The writes that belong to layers and metrics, not to the train step."""
-        return [
-            name
-            for name, node in self.graph.nodes.items()
-            if is_write(node) and name not in self.step_only and name not in self.graph.context_of
-        ]
+        writes = [name for name, node in self.graph.nodes.items() if is_write(node) and name not in self.step_only]
+        return list(dict.fromkeys(self._outlet(name) for name in writes))
+
+    def _outlet(self, write):
+        """A node that runs after a write whether or not the branch runs in which it stands; outside of branches, the write itself."""
+        graph = self.graph
+        if write in self.alive:
+            return self.alive[write]
+        consumers, todo, seen = None, [write], set()
+        while todo:
+            name = todo.pop()
+            if name not in graph.context_of:
+                return name
+            seen.add(name)
+            consumers = consumers or graph.consumers()
+            todo.extend(node.name for node in consumers[name] if node.name not in seen)
+        raise UnsupportedModelError(
+            f"The layer `{self.adapter.layer_of(write)}` changes the variable `{graph.nodes[write].input[0]}` inside of a tf.cond or "
+            "tf.while_loop that returns nothing of it; in a TensorFlow 1.x graph the change would never run. Return the new value from the "
+            "branch, and assign it outside."
+        )
 
     def _without_update(self, tensor):
         """A copy of a metric's result that does not wait for the update: the same reads of the same variables, at any time."""
@@ -225,7 +262,7 @@ class _Lifting:
 
     def _rename(self):
         variables = {variable.name for variable in self.variables}
-        fixed = {*variables, *self.placeholders, LEARNING_PHASE, "train_op", *self.constants}
+        fixed = {*variables, *self._fed(), LEARNING_PHASE, "train_op", *self.constants}
         roots = {layer.name for layer in self.adapter.model._flatten_layers()}
         layers = self.scopes or self.adapter.scopes_of_layers(self.graph, roots)
         step_only = set(self.graph.nodes) - self.graph.ancestors([name for name in self._results() if name != self.train_op])
@@ -244,7 +281,7 @@ class _Lifting:
         spec, names = self.spec, self.placeholders
         count, targets = len(spec.input_names), len(spec.target_names)
         tensors = [tensor_name(name) for name in names]
-        for name, tensor_spec in zip(names, spec.specs()):
+        for name, tensor_spec in zip(self.serving_placeholders + names, self.serving.specs() + spec.specs()):
             if name not in kept:
                 self.graph.add("Placeholder", name, dtype=tensor_spec.dtype, shape=tensor_spec.shape)
         variables = [variable for variable in self._ordered_variables() if variable.name in kept or variable.kind != "optimizer"]
@@ -253,7 +290,8 @@ class _Lifting:
         return Lifted(
             graph=self.graph,
             variables=variables if self.trainable else [variable for variable in variables if variable.kind != "metric"],
-            inputs=dict(zip(spec.input_names, tensors[:count])),
+            inputs=dict(zip(self.serving.input_names, map(tensor_name, self.serving_placeholders))),
+            step_inputs=dict(zip(spec.input_names, tensors[:count])),
             targets=dict(zip(spec.target_names, tensors[count : count + targets])) if self.trainable else {},
             sample_weights=dict(zip(spec.weight_names, tensors[count + targets :])) if self.trainable else {},
             outputs={name: tensor_name(tensor) for name, tensor in zip(self.output_names, self.outputs)},

@@ -32,7 +32,8 @@ def lay_over(inference, training, phase, dtypes, step_only=(), unconditional=(),
         pinned: pair of collections of node names of the two graphs that must be alive in both phases.
 
     Returns:
-        (EditableGraph, dict of training node names that changed -> their names in the merged graph).
+        (EditableGraph, dict of training node names that changed -> their names in the merged graph, dict of writes that stand in a
+        branch -> a node that is alive in both phases and runs after them).
     """
     pairs = match(inference, training, excluded=step_only)
     return _Overlay(inference, training, pairs, phase, dtypes, set(step_only), set(unconditional), pinned).merge()
@@ -159,7 +160,8 @@ class _Overlay:
                     self._live_controls(self.merged.nodes[name])
                     if self._is_hoisted(side, name):
                         self._hoist(side, self.merged.nodes[name])
-        return self.merged, self.renamed
+        inside = [(side, name) for side in self.sides for name in side.inside if is_write(self.merged.nodes[name])]
+        return self.merged, self.renamed, {name: self._token(side, name) for side, name in inside}
 
     def _is_hoisted(self, side, name):
         node = side.graph.nodes[name]

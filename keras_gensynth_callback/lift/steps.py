@@ -3,6 +3,7 @@ import contextlib
 
 import tensorflow as tf
 
+from ..errors import GenSynthExportError, UnsupportedModelError
 from .custom_gradients import compare_gradients
 from .tf_private import patched
 from .trace import names_of, trace
@@ -83,7 +84,19 @@ def _traced(adapter, spec, scopes, run, check_gradients=False):
             notes["custom_gradients"] = compare_gradients(tf.compat.v1.get_default_graph())
 
     with adapter.tracing(scopes):
-        return Step(trace(function, spec.specs()), notes)
+        return Step(_explained(adapter, function, spec), notes)
+
+
+def _explained(adapter, function, spec):
+    try:
+        return trace(function, spec.specs(), adapter.layer_of)
+    except GenSynthExportError:
+        raise
+    except Exception as error:
+        raise UnsupportedModelError(
+            f"The Python of the model `{adapter.model.name}` fails when it is traced into a TensorFlow 1.x graph with inputs {spec.parts}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 @contextlib.contextmanager

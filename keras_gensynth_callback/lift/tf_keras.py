@@ -74,7 +74,7 @@ class TfKeras(Adapter):
         optimizer = self.optimizer
         if optimizer is not None and hasattr(optimizer, "build") and not getattr(optimizer, "_built", False):
             # The scope under which `apply_gradients` builds, for the same names.
-            with tf.init_scope(), tf.name_scope(optimizer.name):
+            with tf.init_scope(), tf.name_scope(getattr(optimizer, "name", type(optimizer).__name__)):
                 optimizer.build(self.model.trainable_variables)
 
     @contextlib.contextmanager

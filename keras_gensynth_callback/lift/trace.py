@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import UnsupportedModelError
-from ..graphdef import EditableGraph, node_of
+from ..graphdef import COND_CONTEXT, WHILE_CONTEXT, EditableGraph
 from .loops import single_slot_arrays
 from .tape import recorded_gradients
 from .tf_private import ask_for_v1_control_flow, identity_inside_contexts
@@ -34,19 +34,27 @@ class Trace:
         result: what the Python returned, tensors replaced by their names.
     """
 
-    def __init__(self, concrete, count, gradient_calls, result):
-        meta_graph = _export(concrete.graph)
-        self.graph = EditableGraph.from_meta_graph(meta_graph)
+    def __init__(self, concrete, count, gradient_calls, result, layer_of):
+        self.graph = editable(concrete.graph)
         self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
         self.gradient_calls, self.result = gradient_calls, result
         self.dtypes = {
             tensor.name: tensor.dtype.base_dtype.as_datatype_enum for op in concrete.graph.get_operations() for tensor in op.outputs
         }
-        self.variables, self.constants = _captures(concrete, count)
+        self.variables, self.constants = _captures(concrete, count, layer_of)
 
     def stateful_writes(self):
         """The names of the nodes that write to a variable, in order."""
         return [name for name, node in self.graph.nodes.items() if is_write(node)]
+
+
+def editable(graph):
+    """The EditableGraph of a live graph, with its control flow contexts."""
+    meta_graph = tf.compat.v1.MetaGraphDef(graph_def=graph.as_graph_def())
+    for collection in (COND_CONTEXT, WHILE_CONTEXT):
+        contexts = [context.to_proto().SerializeToString() for context in graph.get_collection(collection)]
+        meta_graph.collection_def[collection].bytes_list.value.extend(contexts)
+    return EditableGraph.from_meta_graph(meta_graph)
 
 
 def is_write(node):
@@ -54,15 +62,19 @@ def is_write(node):
     return node.op.startswith("Assign") and node.op.endswith("VariableOp") or node.op.startswith(("ResourceScatter", "ResourceApply", "ResourceSparseApply"))
 
 
-def trace(function, specs):
+def trace(function, specs, layer_of=str):
     """Traces `function(*tensors)`.
 
     Args:
         function: callable of as many tensors as there are specs; returns any nest of tensors and Python values.
         specs: list of tf.TensorSpec.
+        layer_of: callable, the name of an op -> the name of its layer, for error messages.
 
     Returns:
         A Trace.
+
+    Raises:
+        UnsupportedModelError: the Python fails, or uses a resource that is no variable.
     """
     calls, results = [], []
 
@@ -74,7 +86,7 @@ def trace(function, specs):
 
     with LOCK, _tf1_tracing(), _python_random_state():
         concrete = tf.function(body, autograph=False).get_concrete_function(*specs)
-    return Trace(concrete, len(specs), calls, names_of(results[-1]))
+    return Trace(concrete, len(specs), calls, names_of(results[-1]), layer_of)
 
 
 def names_of(value):
@@ -117,12 +129,7 @@ def _python_random_state():
         np.random.set_state(numpy)
 
 
-def _export(graph):
-    with graph.as_default():
-        return tf.compat.v1.train.export_meta_graph(graph=graph, graph_def=graph.as_graph_def())
-
-
-def _captures(concrete, count):
+def _captures(concrete, count, layer_of):
     handles = {id(variable.handle): variable for variable in concrete.graph.variables}
     variables, constants = {}, {}
     for outside, inside in zip(concrete.captured_inputs, concrete.inputs[count:]):
@@ -131,14 +138,14 @@ def _captures(concrete, count):
         elif outside.dtype not in (tf.resource, tf.variant):
             constants[inside.op.name] = outside
         else:
-            raise UnsupportedModelError(_unknown_resource(inside))
+            raise UnsupportedModelError(_unknown_resource(inside, layer_of))
     return variables, constants
 
 
-def _unknown_resource(placeholder):
-    users = sorted({f"{op.name} ({op.type})" for op in placeholder.consumers()})
-    layer = node_of(users[0]).rsplit("/", 1)[0] if users else placeholder.op.name
+def _unknown_resource(placeholder, layer_of):
+    users = sorted({(op.name, op.type) for op in placeholder.consumers()}) or [(placeholder.op.name, placeholder.op.type)]
+    name, op_type = users[0]
     return (
-        f"The layer `{layer}` holds a resource that is not a variable, such as a lookup table; it is used by {', '.join(users[:3])}. "
+        f"The layer `{layer_of(name)}` holds a resource that is not a variable, such as a lookup table; the op {op_type} uses it. "
         "Expected variables and constants alone. Look the values up before the model, in tf.data, and give the model their numbers."
     )

@@ -1,0 +1,250 @@
+"""Every name that TensorFlow and the Kerases do not promise, touched where it is defined.
+
+A release that moves one of them fails here, and says which, before it fails in a user's training.
+"""
+
+import inspect
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry, ops
+from tensorflow.python.ops import control_flow_ops
+from tensorflow.python.ops.control_flow_state import _ControlFlowState
+
+from keras_gensynth_callback.lift import tf_private
+from keras_gensynth_callback.lift.loops import single_slot_arrays
+from keras_gensynth_callback.lift.trace import v1_control_flow
+from keras_gensynth_callback.target import table
+
+X, Y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+
+
+def built(keras):
+    layers = keras.layers
+    dense = layers.Dense(2, activity_regularizer="l2", name="dense")
+    return keras.Sequential([keras.Input((3,), name="x"), dense, layers.Dropout(0.5), layers.Dense(1, name="y")])
+
+
+def trained(keras):
+    model = built(keras)
+    model.compile("adam", "mse", metrics=["mae"])
+    model.fit(X, Y, verbose=0)
+    return model
+
+
+# TensorFlow: lift/tf_private.py
+
+
+def test_gradient_functions_are_looked_up_as_tf_gradients_does():
+    with tf.Graph().as_default():
+        x = tf.compat.v1.placeholder(tf.float32, [2])
+        assert callable(tf_private.gradient_function(tf.square(x).op))
+        assert tf_private.gradient_function(tf.shape(x).op) is None
+        with pytest.raises(LookupError):
+            tf_private.gradient_function(tf.raw_ops.Invert(x=tf.cast(x, tf.int32)).op)
+    assert ops.get_gradient_function
+
+
+def test_a_func_graph_that_is_asked_builds_v1_control_flow():
+    def traced(x):
+        tf_private.ask_for_v1_control_flow(tf.compat.v1.get_default_graph())
+        return tf.cond(x > 0, lambda: x, lambda: -x)
+
+    with v1_control_flow(), tf_private.identity_inside_contexts():
+        function = tf.function(traced, autograph=False)
+        graph = function.get_concrete_function(tf.TensorSpec([], tf.float32)).graph
+    types = {op.type for op in graph.get_operations()}
+    assert {"Switch", "Merge"} <= types
+    assert not types & {"If", "StatelessIf"}
+
+
+@pytest.mark.parametrize("context", ["CondContext", "WhileContext"])
+def test_control_flow_contexts_add_ops_through_one_method(context):
+    context = getattr(control_flow_ops, context)
+    assert "_AddOpInternal" in vars(context)
+    with tf_private.identity_inside_contexts():
+        assert vars(context)["_AddOpInternal"] is not inspect.unwrap(vars(context)["_AddOpInternal"])
+
+
+def test_tensors_are_compared_as_the_equality_flag_says():
+    assert tf.Tensor._USE_EQUALITY is True
+    tf.compat.v1.disable_tensor_equality()
+    try:
+        assert tf.Tensor._USE_EQUALITY is False
+    finally:
+        tf.compat.v1.enable_tensor_equality()
+
+
+# TensorFlow: lift/loops.py
+
+
+def test_v1_loops_are_built_by_a_method_with_known_arguments():
+    parameters = list(inspect.signature(control_flow_ops.WhileContext.BuildLoop).parameters)
+    assert parameters == ["self", "pred", "body", "loop_vars", "shape_invariants", "return_same_structure"]
+
+
+def test_v1_loops_end_their_gradient_with_one_method():
+    assert list(inspect.signature(_ControlFlowState.PostProcessing).parameters) == ["self"]
+
+
+def test_both_are_exchanged_for_the_time_of_a_block():
+    kept = control_flow_ops.WhileContext.BuildLoop, _ControlFlowState.PostProcessing
+    with single_slot_arrays():
+        assert control_flow_ops.WhileContext.BuildLoop is not kept[0]
+        assert _ControlFlowState.PostProcessing is not kept[1]
+    assert (control_flow_ops.WhileContext.BuildLoop, _ControlFlowState.PostProcessing) == kept
+
+
+# TensorFlow: target/table.py
+
+
+def test_the_definition_of_an_op_is_found_by_its_name():
+    assert [argument.name for argument in table.writer_op("MatMul").input_arg] == ["a", "b"]
+    assert table.writer_op("NoSuchOp") is None
+    assert op_def_registry.get
+
+
+# Both Kerases: lift/keras3.py, lift/tf_keras.py, first_batch.py
+
+
+def test_layers_at_any_depth_are_flattened(keras):
+    inner = built(keras)
+    outer = keras.Sequential([keras.Input((3,)), inner, keras.layers.Dense(1, name="last")])
+    names = {layer.name for layer in outer._flatten_layers()}
+    assert {outer.name, inner.name, "dense", "y", "last"} <= names
+
+
+def test_a_train_function_is_called_with_the_iterator(keras):
+    model, seen = trained(keras), []
+    original = model.train_function
+    assert callable(original)
+    model.train_function = lambda iterator: seen.append(iterator.element_spec) or original(iterator)
+    model.fit(X, Y, verbose=0)
+    assert [len(spec) for spec in seen] == [2]
+
+
+def test_a_model_knows_its_history(keras):
+    model = trained(keras)
+    first = model.history
+    model.fit(X, Y, verbose=0)
+    assert model.history is not first
+
+
+def test_layers_keep_their_losses_in_lists(keras, keras_name):
+    layers = list(built(keras)._flatten_layers())
+    names = {"keras": ("_losses", "_loss_ids"), "tf_keras": ("_losses", "_eager_losses")}[keras_name]
+    for layer in layers:
+        for name in names:
+            assert isinstance(getattr(layer, name), (list, set)), (layer, name)
+
+
+# Keras 3
+
+
+@pytest.fixture
+def keras3():
+    import keras
+
+    return keras
+
+
+def test_keras_3_keeps_the_structure_of_inputs(keras3):
+    model = keras3.Sequential([keras3.Input((3,)), keras3.layers.Dense(1)])
+    assert tf.nest.flatten(model._functional._inputs_struct)
+    inputs = {"a": keras3.Input((3,), name="a"), "b": keras3.Input((3,), name="b")}
+    functional = keras3.Model(inputs, keras3.layers.Add()([inputs["a"], inputs["b"]]))
+    assert set(functional._inputs_struct) == {"a", "b"}
+
+
+def test_keras_3_tells_the_shapes_that_a_subclassed_model_was_built_with(keras3):
+    class Net(keras3.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras3.layers.Dense(1)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = Net()
+    model(X)
+    shapes = [shape for key, shape in model.get_build_config().items() if key.endswith("shape")]
+    assert [tuple(shape) for shape in shapes] == [(8, 3)]
+
+
+def test_keras_3_enters_a_name_scope_that_knows_its_caller(keras3):
+    layer = keras3.layers.Dense(1)
+    with tf.Graph().as_default(), keras3.name_scope("dense", caller=layer) as scope:
+        assert scope.caller is layer
+        assert scope.name == "dense"
+
+
+def test_keras_3_normalizes_batches_in_call(keras3):
+    parameters = list(inspect.signature(keras3.layers.BatchNormalization.call).parameters)
+    assert parameters == ["self", "inputs", "training", "mask"]
+
+
+def test_keras_3_names_slots_after_the_paths_of_weights(keras3):
+    model = trained(keras3)
+    paths = {variable.path for variable in model.optimizer.variables}
+    assert {"adam/iteration", "adam/learning_rate"} <= paths
+    for variable in model.trainable_variables:
+        assert f"adam/{variable.path.replace('/', '_')}_momentum" in paths
+
+
+def test_keras_3_says_whether_a_call_takes_training(keras3):
+    assert built(keras3)._call_has_training_arg is True
+
+
+# tf_keras
+
+
+@pytest.fixture
+def keras2():
+    import tf_keras
+
+    return tf_keras
+
+
+def test_tf_keras_keeps_the_learning_rate_outside_of_the_optimizers_variables(keras2):
+    optimizer = trained(keras2).optimizer
+    assert isinstance(optimizer._learning_rate, tf.Variable)
+    assert optimizer._built is True
+
+
+def test_tf_keras_names_slots_after_the_names_of_weights(keras2):
+    model = trained(keras2)
+    names = {variable.name for variable in model.optimizer.variables}
+    for variable in model.trainable_variables:
+        assert f"Adam/m/{variable.name}" in names
+
+
+def test_tf_keras_says_whether_a_model_is_compiled(keras2):
+    assert trained(keras2)._is_compiled is True
+    assert not built(keras2)._is_compiled
+
+
+def test_tf_keras_draws_layer_seeds_from_a_generator_that_can_be_put_back(keras2):
+    from tf_keras.src import backend
+
+    keras2.utils.set_random_seed(0)
+    generator = backend._SEED_GENERATOR.generator
+    state = generator.getstate()
+    drawn = generator.random()
+    generator.setstate(state)
+    assert generator.random() == drawn
+
+
+def test_tf_keras_tells_the_shapes_that_a_model_was_called_with(keras2):
+    args, _ = trained(keras2).save_spec(dynamic_batch=True)
+    assert tf.nest.flatten(args)[0].shape.as_list() == [None, 3]
+
+
+# What model.py needs to make `GenSynthModel`
+
+
+def test_functional_models_have_a_class_of_their_own(keras, keras_name):
+    from keras_gensynth_callback.model import _functional_class
+
+    inputs = keras.Input((3,))
+    assert type(keras.Model(inputs, keras.layers.Dense(1)(inputs))) is _functional_class(keras.Model)
