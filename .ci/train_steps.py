@@ -45,25 +45,25 @@ class Witness:
         return {int(number): self.arrays[start + "/" + number] for start, number in found if start == kind}
 
     def noise(self):
-        """The numbers of the variables whose gradient is noise, with the size of it relative to the largest gradient."""
+        """The variables whose gradient is noise: by number, the size of it relative to the largest gradient."""
         sizes = {number: np.abs(gradient).max() for number, gradient in self.group("gradient").items()}
         largest = max(sizes.values())
         return {number: size / largest for number, size in sizes.items() if size < NOISE * largest}
 
 
 def feed_for(signature, witness):
-    """The first batch, fed by signature key: under Keras's names where they are there, else in the order of the keys."""
-    targets = {key: info for key, info in signature.inputs.items() if key.endswith("_target")}
-    inputs = {key: info for key, info in signature.inputs.items() if key.endswith(("_target", "_sample_weights")) is False}
-    inputs.pop("keras_learning_phase")
-    feed = {"keras_learning_phase:0": True}
-    for kind, names, infos in (
+    """The first batch, fed by signature key: by Keras's names where they are there, else in the order of the keys."""
+    tensors = {key: info.name for key, info in signature.inputs.items()}
+    feed = {tensors.pop("keras_learning_phase"): True}
+    targets = {key for key in tensors if key.endswith("_target")}
+    inputs = {key for key in tensors if not key.endswith("_sample_weights")} - targets
+    for kind, names, keys in (
         ("x", witness.facts["inputs"], inputs),
         ("y", [name + "_target" for name in witness.facts["outputs"]], targets),
     ):
-        keys = names if set(names) == set(infos) else sorted(infos)
+        order = names if set(names) == keys else sorted(keys)
         for number, array in witness.group(kind).items():
-            feed[infos[keys[number]].name] = array[: witness.facts["batch"]]
+            feed[tensors[order[number]]] = array[: witness.facts["batch"]]
     return feed
 
 

@@ -30,6 +30,28 @@ def input_name(tensor):
     return tensor[:-2] if tensor.endswith(":0") else tensor
 
 
+def moved(tensor, renamed):
+    """A tensor, op or control input name after its node was renamed: `renamed` is a dict, node name -> node name."""
+    mark = "^" if is_control(tensor) else ""
+    name = node_of(tensor)
+    return mark + renamed.get(name, name) + tensor[len(mark) + len(name) :]
+
+
+def unique(name, taken):
+    """`name`, or `name_1`, `name_2`, ... where it is taken: TensorFlow's own rule, without regard to case.
+
+    Args:
+        name: str.
+        taken: set of lower-case str; the name that is returned is added to it.
+    """
+    candidate, number = name, 0
+    while candidate.lower() in taken:
+        number += 1
+        candidate = f"{name}_{number}"
+    taken.add(candidate.lower())
+    return candidate
+
+
 def is_control(name):
     """Whether an input of a NodeDef is a control input."""
     return name.startswith("^")
@@ -84,6 +106,7 @@ class EditableGraph:
         self.nodes = {node.name: node for node in (graph_def.node if graph_def is not None else ())}
         self.contexts = list(contexts)
         self.context_of = {}
+        self._taken = None
         for context in self.contexts:
             for value in context.values - set(context.external):
                 if node_of(value) in self.nodes:
@@ -150,19 +173,10 @@ class EditableGraph:
                 todo.extend(node_of(tensor) for tensor in self.nodes[name].input)
         return seen
 
-    def unique_name(self, name):
-        """`name`, or `name_1`, `name_2`, ... where it is taken: TensorFlow's own rule, without regard to case."""
-        taken = self._lower_names()
-        candidate, number = name, 0
-        while candidate.lower() in taken:
-            number += 1
-            candidate = f"{name}_{number}"
-        return candidate
-
-    def _lower_names(self):
-        if len(getattr(self, "_lower", ())) < len(self.nodes):
-            self._lower = {name.lower() for name in self.nodes}
-        return self._lower
+    def _taken_names(self):
+        if self._taken is None:
+            self._taken = {name.lower() for name in self.nodes}
+        return self._taken
 
     # -- editing
 
@@ -180,11 +194,10 @@ class EditableGraph:
         Returns:
             The NodeDef.
         """
-        node = node_def_pb2.NodeDef(op=op, name=self.unique_name(name))
+        node = node_def_pb2.NodeDef(op=op, name=unique(name, self._taken_names()))
         node.input.extend(input_name(tensor) for tensor in inputs)
         for key, value in attrs.items():
             node.attr[key].CopyFrom(attr_value(value))
-        self._lower_names().add(node.name.lower())
         self.nodes[node.name] = node
         if beside is not None:
             context = self.context_of.get(beside if isinstance(beside, str) else beside.name)
@@ -203,7 +216,7 @@ class EditableGraph:
         for name in names:
             self.nodes.pop(name, None)
             self.context_of.pop(name, None)
-        self._lower = set()
+        self._taken = None
         for context in self.contexts:
             context.values = {value for value in context.values if node_of(value) not in names}
             context.external = {
@@ -257,17 +270,15 @@ class EditableGraph:
             node.name = renamed.get(name, name)
             nodes[node.name] = node
             for index, tensor in enumerate(node.input):
-                source = node_of(tensor)
-                if source in renamed:
-                    mark, output = ("^", "") if is_control(tensor) else ("", tensor[len(source) :])
-                    node.input[index] = mark + renamed[source] + output
+                if node_of(tensor) in renamed:
+                    node.input[index] = moved(tensor, renamed)
         if len(nodes) != len(self.nodes):
             raise ValueError(f"two nodes would get one name: {len(self.nodes)} nodes, {len(nodes)} names")
         self.nodes = nodes
-        self._lower = set()
+        self._taken = None
         self.context_of = {renamed.get(name, name): context for name, context in self.context_of.items()}
         for context in self.contexts:
-            context.rename(lambda tensor: renamed.get(node_of(tensor), node_of(tensor)) + tensor[len(node_of(tensor)) :])
+            context.rename(lambda tensor: moved(tensor, renamed))
 
     def topological(self):
         """Node names so that inputs come first; loops are cut at `NextIteration`."""

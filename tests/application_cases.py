@@ -2,6 +2,7 @@
 
 CASE_KERAS=keras (default) or tf_keras picks the Keras.
 """
+
 import importlib
 import os
 
@@ -19,7 +20,7 @@ def _case(application, **arguments):
     draw = np.random.RandomState(6)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            # Random, too: with every beta at 0, means and gradients behind are 0 plus rounding, and 1e-5 of that says nothing.
+            # Random, too: with each beta at 0, means and gradients behind it are rounding noise, which cannot be compared.
             layer.set_weights([_random(draw, name, value) for name, value in zip(_NAMES, layer.get_weights())])
     # Plain SGD: weights before a batch normalisation have gradients of 0 plus noise, which Adam would turn into steps.
     model.compile(keras.optimizers.SGD(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -13,17 +13,28 @@ _ATTRIBUTE = "_gradient_op_type"
 _BOUND = 1e-3
 
 
-def compare_gradients(graph):
+def compare_gradients(graph, targets):
     """Adds to `graph`, which is being traced, the custom and the plain gradient of each custom gradient in it.
+
+    Args:
+        graph: the graph.
+        targets: names of the tensors that gradients are taken of; [] where a reader may take them of anything.
 
     Returns:
         list of (op name, names of the tensors to feed, pairs of names (custom, plain) or None for no gradient).
     """
-    found = []
-    for op in list(graph.get_operations()):
-        if op.type == "IdentityN" and _ATTRIBUTE in op.node_def.attr:
-            found.append(_both_gradients(op))
-    return found
+    ops = _ancestors([graph.get_tensor_by_name(name).op for name in targets]) if targets else graph.get_operations()
+    return [_both_gradients(op) for op in list(ops) if op.type == "IdentityN" and _ATTRIBUTE in op.node_def.attr]
+
+
+def _ancestors(ops):
+    seen, todo = set(), list(ops)
+    while todo:
+        op = todo.pop()
+        if op not in seen:
+            seen.add(op)
+            todo.extend(tensor.op for tensor in op.inputs)
+    return sorted(seen, key=lambda op: op.name)
 
 
 def _both_gradients(op):

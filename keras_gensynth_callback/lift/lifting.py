@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from ..errors import UnsupportedModelError
-from ..graphdef import is_control, node_of, tensor_name
+from ..graphdef import is_control, moved, node_of, tensor_name, unique
 from . import spec as specs
 from . import steps
 from .adapter import Variable, adapter_of
@@ -10,11 +10,12 @@ from .custom_gradients import refuse_changed_gradients
 from .gradients import fill_gradients
 from .lifted import Lifted
 from .losses import split_losses
-from .naming import tf1_names, unique
+from .naming import tf1_names
 from .normalize import normalize
-from .phases import lay_over, step_nodes, unite
+from .phases import lay_over, step_nodes
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
 from .trace import is_write
+from .union import unite
 from .weights import default_weights
 
 LEARNING_PHASE = "keras_learning_phase"
@@ -110,7 +111,6 @@ class _Lifting:
         for name in self.serving.names() + self.spec.names():
             if name not in graph_names:
                 graph_names[name] = unique(name, taken)
-                taken.add(graph_names[name].lower())
         self.placeholders = [graph_names[name] for name in self.spec.names()]
         self.serving_placeholders = [graph_names[name] for name in self.serving.names()]
         self.others, self.constants = {}, {}
@@ -135,7 +135,7 @@ class _Lifting:
         self._shrink(second, [*second.logs.values(), *filter(None, [second.loss])])
         names = unite(first.trace.graph, second.trace.graph, (first.trace.dtypes, second.trace.dtypes))
         self.graph, self.dtypes = second.trace.graph, second.trace.dtypes
-        self.outputs = [_moved(tensor, names) for tensor in tf.nest.flatten(first.outputs)]
+        self.outputs = [moved(tensor, names) for tensor in tf.nest.flatten(first.outputs)]
         self.loss, self.metrics = second.loss, second.logs
 
     def _shrink(self, step, results, writes=True):
@@ -174,7 +174,7 @@ class _Lifting:
         self.step_only = {renamed.get(name, name) for name in own}
         self.step_writes = [renamed.get(name, name) for name in all_writes]
         for call in calls:
-            call.rename(lambda tensor: _moved(tensor, renamed))
+            call.rename(lambda tensor: moved(tensor, renamed))
         if self.loss is None and calls:
             self.loss = tensor_name(calls[0].targets[0]) if self.test is not None else None
         self.has_step = self.adapter.is_compiled and self.include_optimizer and bool(calls)
@@ -269,7 +269,7 @@ class _Lifting:
         model_scope = self.adapter.layer_scope
         renamed = tf1_names(self.graph, layers, model_scope, self._optimizer_name(), step_only, fixed & set(self.graph.nodes))
         self.graph.rename(renamed)
-        move = lambda tensor: _moved(tensor, renamed)  # noqa: E731
+        move = lambda tensor: moved(tensor, renamed)  # noqa: E731
         self.outputs = [move(tensor) for tensor in self.outputs]
         self.losses, self.regularization_losses = [[move(t) for t in terms] for terms in (self.losses, self.regularization_losses)]
         self.metrics = {name: (move(value), move(update)) for name, (value, update) in self.metrics.items()}
@@ -347,8 +347,3 @@ def _data_ancestors(graph, name):
     except RecursionError:
         raise UnsupportedModelError(f"The result of a metric at `{name}` is computed in too many steps to be copied.") from None
     return order
-
-
-def _moved(tensor, renamed):
-    name = node_of(tensor)
-    return renamed.get(name, name) + tensor[len(name) :]

@@ -4,7 +4,7 @@ First by value: same op, same attributes, same inputs. Then, where an input diff
 else. A wrong guess by name costs nodes, never a number, since each differing input is then chosen by the learning phase (`phases.py`).
 Loops and conditionals are matched whole or not at all, since nothing can be chosen inside of a loop.
 """
-from ..graphdef import is_control, node_of, tensor_name
+from ..graphdef import is_control, moved, node_of, tensor_name
 from .trace import is_write
 
 _NAMED = {"VarHandleOp", "Placeholder", "PlaceholderWithDefault"}
@@ -123,9 +123,7 @@ class _Matcher:
         self.taken |= inside
 
     def _translated(self, tensor):
-        tensor = tensor_name(tensor)
-        name = self.pairs.get(node_of(tensor))
-        return None if name is None else name + tensor[len(node_of(tensor)) :]
+        return moved(tensor_name(tensor), self.pairs) if node_of(tensor) in self.pairs else None
 
 
 def keeps_order(node):

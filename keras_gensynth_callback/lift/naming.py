@@ -1,6 +1,8 @@
 """Gives ops the names that tf.keras of TF 1.15 would give: `dense/MatMul`, `loss/...`, `metrics/...`, `training/Adam/...`."""
 import re
 
+from ..graphdef import unique
+
 # Keras 3 calls a Conv2D `convolution`; in TF 1.15 an op is called by its type.
 _KERAS_3_OPS = re.compile(r"^(convolution|depthwise)(_\d+)?$")
 _OWN_SCOPES = {"loss", "metrics", "training", "keras_learning_phase"}
@@ -31,17 +33,7 @@ def tf1_names(graph, layers, model_scope, optimizer, step_only, fixed):
                 scope = scopes[scope]
                 inner = _by_type(graph, name, inner)
             found[name] = unique("/".join(filter(None, [scope, inner])), taken)
-            taken.add(found[name].lower())
     return {old: new for old, new in found.items() if old != new}
-
-
-def unique(name, taken):
-    """`name`, or `name_1`, ... where it is taken: TensorFlow's own rule, without regard to case."""
-    candidate, number = name, 0
-    while candidate.lower() in taken:
-        number += 1
-        candidate = f"{name}_{number}"
-    return candidate
 
 
 def _used_scopes(graph):
@@ -62,7 +54,6 @@ def _scopes(used, layers, model_scope):
         parent, between = _split(scope, final)
         path = [final[parent] if parent is not None else "", *between.split("/")[:-1], layers[scope]]
         final[scope] = unique("/".join(filter(None, path)), taken)
-        taken.add(final[scope].lower())
     return final
 
 

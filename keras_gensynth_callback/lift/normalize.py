@@ -1,8 +1,7 @@
 """Gives placeholders, variables and constants of a trace the names that they have in every other trace of the model."""
 import tensorflow as tf
 
-from ..graphdef import attr_value
-from .naming import unique
+from ..graphdef import attr_value, moved, unique
 
 # Larger constants do not belong into a GraphDef, which is limited to 2 GB; they become variables that nothing trains.
 _LARGEST_CONSTANT = 64 * 1024
@@ -26,7 +25,6 @@ def normalize(step, placeholders, names, others, constants, taken):
     for node_name, variable in trace.variables.items():
         if id(variable) not in names:
             name = unique(variable.name.split(":")[0], taken)
-            taken.add(name.lower())
             names[id(variable)], others[name] = name, variable
         renamed[node_name] = names[id(variable)]
         become_handle(nodes[node_name], names[id(variable)], variable.dtype, variable.shape)
@@ -67,13 +65,11 @@ def _move_aside(graph, renamed):
     for name in list(graph.nodes):
         if name not in renamed and name.lower() in wanted:
             renamed[name] = unique(name, taken)
-            taken.add(renamed[name].lower())
 
 
 def _rename_notes(step, renamed):
     def move(tensor):
-        name = tensor.split(":")[0]
-        return renamed.get(name, name) + tensor[len(name) :]
+        return moved(tensor, renamed)
 
     trace = step.trace
     trace.dtypes = {move(tensor): enum for tensor, enum in trace.dtypes.items()}

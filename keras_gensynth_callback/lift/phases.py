@@ -8,16 +8,15 @@ they write chosen instead: the new value, or the old one.
 What depends on gradients or on updated weights is the train step's own. It stands outside of every choice, and nothing but `train_op`
 runs it.
 """
-from tensorflow.core.protobuf import control_flow_pb2
-
 import tensorflow as tf
 
-from ..graphdef import COND_CONTEXT, Context, EditableGraph, input_name, is_control, node_of, tensor_name
+from ..graphdef import EditableGraph, input_name, is_control, moved, node_of, tensor_name
+from .conditionals import INFERENCE, TRAINING, Conditionals, scope_of
 from .match import group_key, match
 from .trace import is_write
+from .union import frames_apart, names_apart
 
-_HOISTED = {"AssignVariableOp": 1, "AssignAddVariableOp": 1, "AssignSubVariableOp": 1}
-INFERENCE, TRAINING = 0, 1
+_HOISTED = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 
 
 def lay_over(inference, training, phase, dtypes, step_only=(), unconditional=(), pinned=((), ())):
@@ -36,42 +35,16 @@ def lay_over(inference, training, phase, dtypes, step_only=(), unconditional=(),
         branch -> a node that is alive in both phases and runs after them).
     """
     pairs = match(inference, training, excluded=step_only)
-    return _Overlay(inference, training, pairs, phase, dtypes, set(step_only), set(unconditional), pinned).merge()
-
-
-def unite(first, second, dtypes):
-    """Adds to `second` what `first` has and it has not; both are of one phase.
-
-    Args:
-        first, second: EditableGraph; `second` is changed in place.
-        dtypes: pair of dicts, tensor name -> DataType enum; the second is completed.
-
-    Returns:
-        dict, node name in `first` -> node name in `second`.
-    """
-    pairs = match(first, second, by_name=False)
-    names, taken = dict(pairs), {name.lower() for name in second.nodes}
-    for name in first.nodes:
-        if name not in names:
-            fresh, number = name, 0
-            while fresh.lower() in taken:
-                number += 1
-                fresh = f"{name}_{number}"
-            taken.add(fresh.lower())
-            names[name] = fresh
-    kept = [name for name in first.nodes if name not in pairs]
-    contexts = [context for context in first.contexts if any(node_of(value) in kept for value in context.values)]
-    for tensor, enum in dtypes[0].items():
-        dtypes[1].setdefault(names.get(node_of(tensor), node_of(tensor)) + tensor[len(node_of(tensor)) :], enum)
-    alone = EditableGraph()
-    alone.nodes = {name: first.nodes[name] for name in kept}
-    alone.contexts, alone.context_of = contexts, {name: first.context_of[name] for name in kept if name in first.context_of}
-    alone.rename({name: fresh for name, fresh in names.items() if name != fresh})
-    _frames_apart(alone, (), {context.name for context in second.contexts})
-    second.nodes.update(alone.nodes)
-    second.contexts.extend(contexts)
-    second.context_of.update(alone.context_of)
-    return names
+    names = names_apart(training, inference, {theirs: mine for mine, theirs in pairs.items()})
+    renamed = {old: new for old, new in names.items() if old != new}
+    training.rename(renamed)
+    frames_apart(training, pairs, inference)
+    sides = (
+        _Side(inference, dtypes[0], INFERENCE, pairs, pinned[0]),
+        _Side(training, {moved(tensor, renamed): enum for tensor, enum in dtypes[1].items()}, TRAINING, pairs, [names[name] for name in pinned[1]]),
+    )
+    overlay = _Overlay(sides, list(pairs), phase, {names[name] for name in step_only}, set(unconditional))
+    return overlay.merge(), renamed, overlay.alive_after_writes()
 
 
 def step_nodes(graph, gradients, weights):
@@ -94,65 +67,42 @@ def step_nodes(graph, gradients, weights):
 
 
 class _Side:
-    """One of the two traces while it is merged."""
+    """One of the two traces while it is merged.
+
+    Attributes:
+        alone: names of the nodes that the other trace has not.
+        inside: those of them that stand in this side's branch.
+    """
 
     def __init__(self, graph, dtypes, branch, paired, pinned):
         self.graph, self.dtypes, self.branch, self.pinned = graph, dtypes, branch, set(pinned)
         self.alone = [name for name in graph.nodes if name not in paired]
         self.inside = set()
-        self.data_consumers = {name: 0 for name in graph.nodes}
-        for node in graph.nodes.values():
-            for tensor in node.input:
-                if not is_control(tensor):
-                    self.data_consumers[node_of(tensor)] += 1
+        self.taken = {node_of(tensor) for node in graph.nodes.values() for tensor in node.input if not is_control(tensor)}
+
+    def output_count(self, name):
+        count = 0
+        while f"{name}:{count}" in self.dtypes:
+            count += 1
+        return count
 
 
 class _Overlay:
-    def __init__(self, inference, training, pairs, phase, dtypes, step_only, unconditional, pinned):
-        self.pairs, self.phase, self.step_only, self.unconditional = pairs, phase, step_only, unconditional
-        self.renamed = self._name_apart(inference, training, dtypes)
-        self.sides = (
-            _Side(inference, dtypes[0], INFERENCE, self.pairs, pinned[0]),
-            _Side(training, dtypes[1], TRAINING, self.pairs, [self.renamed.get(name, name) for name in pinned[1]]),
-        )
+    def __init__(self, sides, paired, phase, step_only, unconditional):
+        self.sides, self.paired, self.step_only, self.unconditional = sides, paired, step_only, unconditional
         self.merged = EditableGraph()
-        self.choices, self.switches, self.tokens = {}, {}, {}
-        self.component_of, self.contexts = {}, {}
-
-    def _name_apart(self, inference, training, dtypes):
-        """Gives paired nodes the inference trace's names, and the others names of their own."""
-        renamed = {theirs: mine for mine, theirs in self.pairs.items()}
-        taken = {name.lower() for name in inference.nodes}
-        for name in training.nodes:
-            if name not in renamed:
-                fresh, number = name, 0
-                while fresh.lower() in taken:
-                    number += 1
-                    fresh = f"{name}_{number}"
-                taken.add(fresh.lower())
-                renamed[name] = fresh
-        changed = {old: new for old, new in renamed.items() if old != new}
-        training.rename(changed)
-        _frames_apart(training, self.pairs, {context.name for context in inference.contexts})
-        self.pairs = {name: name for name in self.pairs}
-        self.step_only = {changed.get(name, name) for name in self.step_only}
-        renamed_types = {changed.get(node_of(t), node_of(t)) + t[len(node_of(t)) :]: enum for t, enum in dtypes[1].items()}
-        dtypes[1].clear()
-        dtypes[1].update(renamed_types)
-        return changed
-
-    # -- the plan
+        self.phase, self.choices, self.tokens, self.component_of = phase, {}, {}, {}
 
     def merge(self):
         for side in self.sides:
             self._find_inside(side)
         self._find_components()
         self._copy_nodes()
-        self._add_pivots()
+        self.conditionals = Conditionals(self.merged, self.phase)
         for side in self.sides:
-            for name in side.alone:
+            for name in side.inside:
                 self._place(side, self.merged.nodes[name])
-        for name in self.pairs:
+        for name in self.paired:
             self._join(name)
         for side in self.sides:
             for name in side.alone:
@@ -160,8 +110,14 @@ class _Overlay:
                     self._live_controls(self.merged.nodes[name])
                     if self._is_hoisted(side, name):
                         self._hoist(side, self.merged.nodes[name])
+        return self.merged
+
+    def alive_after_writes(self):
+        """dict, write inside of a branch -> a node outside that runs after it."""
         inside = [(side, name) for side in self.sides for name in side.inside if is_write(self.merged.nodes[name])]
-        return self.merged, self.renamed, {name: self._token(side, name) for side, name in inside}
+        return {name: self._token(side, name) for side, name in inside}
+
+    # -- the plan
 
     def _is_hoisted(self, side, name):
         node = side.graph.nodes[name]
@@ -201,7 +157,7 @@ class _Overlay:
         if name in side.graph.context_of or node.op == "Exit" or is_write(node):
             # A loop stays whole, and a write that no choice of its input can undo stays with what it writes.
             return False
-        return not side.data_consumers[name]
+        return name not in side.taken
 
     def _find_components(self):
         """Own nodes that hang together, with the choices between them, are one conditional."""
@@ -220,7 +176,7 @@ class _Overlay:
                     if node_of(tensor) in side.inside:
                         parent[find((side.branch, name))] = find((side.branch, node_of(tensor)))
         inference, training = self.sides
-        for name in self.pairs:
+        for name in self.paired:
             for mine, theirs in zip(inference.graph.nodes[name].input, training.graph.nodes[name].input):
                 if node_of(mine) in inference.inside and node_of(theirs) in training.inside:
                     parent[find((INFERENCE, node_of(mine)))] = find((TRAINING, node_of(theirs)))
@@ -242,191 +198,109 @@ class _Overlay:
                 {name: context for name, context in side.graph.context_of.items() if name in alone or side is inference}
             )
 
-    def _add_pivots(self):
-        switch = self.merged.add("Switch", f"{node_of(self.phase)}/Switch", [self.phase, self.phase], T=tf.bool)
-        self.pivots = [
-            self.merged.add("Identity", f"{node_of(self.phase)}/switch_{letter}", [f"{switch.name}:{branch}"], T=tf.bool).name
-            for branch, letter in ((INFERENCE, "f"), (TRAINING, "t"))
-        ]
-
     def _place(self, side, node):
         """Puts a side's own node into its branch, and lets what it takes from outside enter by a `Switch`."""
-        if node.name not in side.inside:
-            return
         context = self._context(side, node.name)
-        own = self.merged.context_of.get(node.name)
-        if own is None:
-            self.merged.enter(node.name, context, _output_count(side, node.name))
-        else:
-            while own.outer is not None and own.outer is not context:
-                own = own.outer
-            own.outer = context
+        self.conditionals.put_inside(node.name, context, side.output_count(node.name))
         anchored = False
         for index, tensor in enumerate(node.input):
             if node_of(tensor) in side.inside:
                 anchored = True
             elif not is_control(tensor):
                 entered = self._switch(side, tensor, context)
-                self._enter_group(node.name, tensor, entered)
+                self._tell_contexts(node.name, tensor, entered)
                 node.input[index] = input_name(entered)
                 anchored = True
         if not anchored:
-            node.input.append("^" + self.pivots[side.branch])
+            node.input.append("^" + self.conditionals.pivots[side.branch])
 
     def _context(self, side, name):
-        key = self.component_of[(side.branch, name)]
-        return self._context_of_component(key, side.branch, name)
-
-    def _context_of_component(self, key, branch, name):
-        if (key, branch) not in self.contexts:
-            scope = name.rsplit("/", 1)[0] if "/" in name else name
-            fields = control_flow_pb2.CondContextDef(
-                context_name=f"{scope}/cond_{len(self.contexts)}",
-                pred_name=self.phase,
-                pivot_name=tensor_name(self.pivots[branch]),
-                branch=branch,
-            )
-            context = Context(COND_CONTEXT, fields)
-            context.external[self.phase] = self.phase
-            context.external[tensor_name(self.pivots[branch])] = tensor_name(self.pivots[branch])
-            self.contexts[(key, branch)] = context
-            self.merged.contexts.insert(0, context)
-        return self.contexts[(key, branch)]
+        return self.conditionals.context(self.component_of[(side.branch, name)], side.branch, name)
 
     def _switch(self, side, tensor, context):
-        """The tensor inside of a branch that stands for `tensor` outside."""
-        tensor = tensor_name(tensor)
-        key = (tensor, id(context))
-        if key not in self.switches:
-            switch = self.merged.add(
-                "Switch", f"{context.name.rsplit('/', 1)[0]}/Switch", [tensor, self.phase], context=context, outputs=2, T=self._dtype(side, tensor)
-            )
-            self.switches[key] = f"{switch.name}:{side.branch}"
-            context.external[tensor] = self.switches[key]
-        return self.switches[key]
+        return self.conditionals.switch(tensor_name(tensor), context, self._dtype(side, tensor))
 
-    def _enter_group(self, name, tensor, entered):
-        """Tells the loop or conditional of the node `name` that `tensor` now comes in as `entered`."""
+    def _tell_contexts(self, name, tensor, now):
+        """Tells the loops and conditionals that the node `name` stands in that `tensor` now comes in as `now`."""
         context = self.merged.context_of.get(name)
         while context is not None:
             if tensor_name(tensor) in context.external:
-                context.external[tensor_name(entered)] = context.external.pop(tensor_name(tensor))
-            for field in ("pred_name",):
-                if getattr(context.fields, field, "") == tensor_name(tensor):
-                    setattr(context.fields, field, tensor_name(entered))
+                context.external[tensor_name(now)] = context.external.pop(tensor_name(tensor))
+            if getattr(context.fields, "pred_name", "") == tensor_name(tensor):
+                context.fields.pred_name = tensor_name(now)
             context = context.outer
 
     def _dtype(self, side, tensor):
-        enum = side.dtypes.get(tensor)
-        if enum is None:
-            enum = self.sides[1 - side.branch].dtypes[tensor]
-        return tf.as_dtype(enum)
-
-    def _choose(self, mine, theirs):
-        """A tensor that is `mine` in inference and `theirs` in training."""
-        key = (tensor_name(mine), tensor_name(theirs))
-        if key not in self.choices:
-            inference, training = self.sides
-            context_key = self._choice_component(mine, theirs)
-            branches = [
-                self._in_branch(side, tensor, context_key) for side, tensor in ((inference, key[0]), (training, key[1]))
-            ]
-            scope = node_of(theirs if node_of(theirs) in training.inside else mine)
-            merge = self.merged.add("Merge", f"{scope.rsplit('/', 1)[0] if '/' in scope else scope}/Merge", branches, T=self._dtype(inference, key[0]), N=2)
-            self.choices[key] = merge.name
-        return self.choices[key]
-
-    def _choice_component(self, mine, theirs):
-        for branch, tensor in ((TRAINING, theirs), (INFERENCE, mine)):
-            found = self.component_of.get((branch, node_of(tensor)))
-            if found is not None:
-                return found
-        return ("choice", tensor_name(mine), tensor_name(theirs))
-
-    def _in_branch(self, side, tensor, component):
-        if node_of(tensor) in side.inside:
-            return tensor
-        context = self._context_of_component(component, side.branch, node_of(tensor))
-        return self._switch(side, tensor, context)
+        tensor = tensor_name(tensor)
+        other = self.sides[1 - side.branch]
+        return tf.as_dtype(side.dtypes[tensor] if tensor in side.dtypes else other.dtypes[tensor])
 
     def _join(self, name):
         """One node for a pair: inputs that differ are chosen, control inputs are united."""
-        inference, training = self.sides
-        node, other = self.merged.nodes[name], training.graph.nodes[name]
+        node, other = self.merged.nodes[name], self.sides[TRAINING].graph.nodes[name]
         for index, (mine, theirs) in enumerate(zip(list(node.input), other.input)):
             if is_control(mine) or is_control(theirs):
                 break
             if tensor_name(mine) != tensor_name(theirs):
                 chosen = self._choose(mine, theirs)
-                self._enter_group(name, mine, chosen)
+                self._tell_contexts(name, mine, chosen)
                 node.input[index] = chosen
         have = {tensor for tensor in node.input if is_control(tensor)}
         node.input.extend(tensor for tensor in other.input if is_control(tensor) and tensor not in have)
         self._live_controls(node)
 
+    def _choose(self, mine, theirs):
+        """A tensor that is `mine` in inference and `theirs` in training."""
+        mine, theirs = tensor_name(mine), tensor_name(theirs)
+        if (mine, theirs) not in self.choices:
+            inference, training = self.sides
+            of_theirs = self.component_of.get((TRAINING, node_of(theirs)))
+            component = of_theirs or self.component_of.get((INFERENCE, node_of(mine))) or (mine, theirs)
+            ends = [self._in_branch(inference, mine, component), self._in_branch(training, theirs, component)]
+            name = f"{scope_of(node_of(theirs if of_theirs else mine))}/Merge"
+            self.choices[mine, theirs] = self.conditionals.merge(name, *ends, self._dtype(inference, mine))
+        return self.choices[mine, theirs]
+
+    def _in_branch(self, side, tensor, component):
+        if node_of(tensor) in side.inside:
+            return tensor
+        return self._switch(side, tensor, self.conditionals.context(component, side.branch, node_of(tensor)))
+
     def _live_controls(self, node):
         """Replaces control inputs from inside a branch, which are dead in the other phase, by a choice that is alive in both."""
         for index, tensor in enumerate(node.input):
-            if is_control(tensor):
-                for side in self.sides:
-                    if node_of(tensor) in side.inside:
-                        node.input[index] = "^" + self._token(side, node_of(tensor))
+            for side in self.sides:
+                if is_control(tensor) and node_of(tensor) in side.inside:
+                    node.input[index] = "^" + self._token(side, node_of(tensor))
 
     def _token(self, side, name):
         """A node outside that runs after the node `name` inside, in the phase in which that runs."""
         if name not in self.tokens:
-            key = self.component_of[(side.branch, name)]
-            ends = []
+            component, ends = self.component_of[(side.branch, name)], []
             for branch in (INFERENCE, TRAINING):
-                context = self._context_of_component(key, branch, name)
-                waits = name if branch == side.branch else self.pivots[branch]
-                value = tf.make_tensor_proto(True)
-                ends.append(self.merged.add("Const", f"{name}/done", ["^" + waits], context=context, dtype=tf.bool, value=value).name)
-            self.tokens[name] = self.merged.add("Merge", f"{name}/done/Merge", ends, T=tf.bool, N=2).name
+                context = self.conditionals.context(component, branch, name)
+                waits = name if branch == side.branch else None
+                ends.append(self.conditionals.constant(f"{name}/done", tf.make_tensor_proto(True), context, waits))
+            self.tokens[name] = self.conditionals.merge(f"{name}/done/Merge", *ends, tf.bool)
         return self.tokens[name]
 
     def _hoist(self, side, node):
         """Lets a write of one phase write nothing new in the other."""
-        handle, value = node.input[0], node.input[1]
-        dtype = self._dtype(side, tensor_name(value))
-        key = self.component_of.get((side.branch, node_of(value)), ("write", node.name))
-        here = self._in_branch(side, tensor_name(value), key)
-        other = self._context_of_component(key, 1 - side.branch, node.name)
-        if node.op == "AssignVariableOp":
-            read = self.merged.add("ReadVariableOp", f"{node.name}/old", [handle], dtype=dtype)
-            unchanged = self._switch(self.sides[1 - side.branch], self._typed(read.name, dtype), other)
-        else:
-            shape = self.merged.nodes[node_of(handle)].attr["shape"].shape
-            zeros = tf.make_tensor_proto(0, dtype, [dim.size for dim in shape.dim])
-            unchanged = self.merged.add(
-                "Const", f"{node.name}/nothing", ["^" + self.pivots[1 - side.branch]], context=other, dtype=dtype, value=zeros
-            ).name
-        ends = (here, unchanged) if side.branch == INFERENCE else (unchanged, here)
-        node.input[1] = self.merged.add("Merge", f"{node.name}/Merge", ends, T=dtype, N=2).name
+        value = tensor_name(node.input[1])
+        component = self.component_of.get((side.branch, node_of(value)), ("write", node.name))
+        here = self._in_branch(side, value, component)
+        other = self.conditionals.context(component, 1 - side.branch, node.name)
+        nothing = self._nothing_new(node, self._dtype(side, value), other)
+        ends = (here, nothing) if side.branch == INFERENCE else (nothing, here)
+        node.input[1] = self.conditionals.merge(f"{node.name}/Merge", *ends, self._dtype(side, value))
 
-    def _typed(self, name, dtype):
-        self.sides[0].dtypes[tensor_name(name)] = dtype.as_datatype_enum
-        return tensor_name(name)
-
-
-def _frames_apart(graph, paired, taken):
-    """Gives the loops that `paired` nodes do not share frames of their own: a frame is one loop, by its name."""
-    for context in graph.contexts:
-        inside = [graph.nodes[node_of(value)] for value in context.values if graph.context_of.get(node_of(value)) is context]
-        if context.name not in taken or any(node.name in paired for node in inside):
-            continue
-        number = 1
-        while f"{context.name}_{number}" in taken:
-            number += 1
-        old, context.fields.context_name = context.name, f"{context.name}_{number}"
-        taken.add(context.name)
-        for node in graph.nodes.values():
-            if node.op == "Enter" and node.attr["frame_name"].s.decode() == old:
-                node.attr["frame_name"].s = context.name.encode()
-
-
-def _output_count(side, name):
-    count = 0
-    while f"{name}:{count}" in side.dtypes:
-        count += 1
-    return count
+    def _nothing_new(self, write, dtype, context):
+        """What a write must be given to change nothing: the old value, or zeros for an addition."""
+        handle = write.input[0]
+        if write.op == "AssignVariableOp":
+            # The old value is the one that this write would have found: it waits for what the write waits for.
+            waits = [tensor for tensor in write.input if is_control(tensor)]
+            read = self.merged.add("ReadVariableOp", f"{write.name}/old", [handle, *waits], dtype=dtype)
+            return self.conditionals.switch(tensor_name(read.name), context, dtype)
+        shape = [dim.size for dim in self.merged.nodes[node_of(handle)].attr["shape"].shape.dim]
+        return self.conditionals.constant(f"{write.name}/nothing", tf.make_tensor_proto(0, dtype, shape), context)

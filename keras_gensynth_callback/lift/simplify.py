@@ -1,7 +1,7 @@
 """Makes a graph smaller without changing a number: what is computed twice is computed once, what is constant is a constant."""
 import tensorflow as tf
 
-from ..graphdef import input_name, is_control, node_of, tensor_name
+from ..graphdef import input_name, is_control, moved, node_of, tensor_name
 from .match import attributes, keeps_order
 
 _CONTROL_FLOW = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"}
@@ -24,7 +24,7 @@ def merge_equal_nodes(graph, pinned=()):
         node = graph.nodes[name]
         for index, tensor in enumerate(node.input):
             if not is_control(tensor) and node_of(tensor) in replaced:
-                node.input[index] = replaced[node_of(tensor)] + tensor[len(node_of(tensor)) :]
+                node.input[index] = moved(tensor, replaced)
         if name in pinned or not _is_pure(graph, node):
             continue
         key = attributes(node), tuple(tensor if is_control(tensor) else tensor_name(tensor) for tensor in node.input)
@@ -34,10 +34,9 @@ def merge_equal_nodes(graph, pinned=()):
     for node in graph.nodes.values():
         for index, tensor in enumerate(node.input):
             if node_of(tensor) in replaced:
-                mark = "^" if is_control(tensor) else ""
-                node.input[index] = mark + replaced[node_of(tensor)] + tensor[len(mark) + len(node_of(tensor)) :]
+                node.input[index] = moved(tensor, replaced)
     for context in graph.contexts:
-        context.rename(lambda tensor: replaced.get(node_of(tensor), node_of(tensor)) + tensor[len(node_of(tensor)) :])
+        context.rename(lambda tensor: moved(tensor, replaced))
     graph.remove(replaced)
     return replaced
 

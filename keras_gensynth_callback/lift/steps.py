@@ -80,16 +80,17 @@ def _traced(adapter, spec, scopes, run, check_gradients=False):
         notes.clear()
         with _noted_loss(adapter.model, notes):
             run(notes, spec.pack(tensors))
-        if check_gradients:
-            notes["custom_gradients"] = compare_gradients(tf.compat.v1.get_default_graph())
+
+    def compare(graph, calls):
+        notes["custom_gradients"] = compare_gradients(graph, [name for call in calls for name in call.targets])
 
     with adapter.tracing(scopes):
-        return Step(_explained(adapter, function, spec), notes)
+        return Step(_explained(adapter, function, spec, compare if check_gradients else None), notes)
 
 
-def _explained(adapter, function, spec):
+def _explained(adapter, function, spec, afterwards):
     try:
-        return trace(function, spec.specs(), adapter.layer_of)
+        return trace(function, spec.specs(), adapter.layer_of, afterwards)
     except GenSynthExportError:
         raise
     except Exception as error:

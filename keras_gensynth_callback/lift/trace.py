@@ -62,13 +62,14 @@ def is_write(node):
     return node.op.startswith("Assign") and node.op.endswith("VariableOp") or node.op.startswith(("ResourceScatter", "ResourceApply", "ResourceSparseApply"))
 
 
-def trace(function, specs, layer_of=str):
+def trace(function, specs, layer_of=str, afterwards=None):
     """Traces `function(*tensors)`.
 
     Args:
         function: callable of as many tensors as there are specs; returns any nest of tensors and Python values.
         specs: list of tf.TensorSpec.
         layer_of: callable, the name of an op -> the name of its layer, for error messages.
+        afterwards: callable, called inside the trace with the graph and the list of GradientCall.
 
     Returns:
         A Trace.
@@ -83,6 +84,8 @@ def trace(function, specs, layer_of=str):
         ask_for_v1_control_flow(graph)
         with recorded_gradients(graph, calls):
             results.append(function(*tensors))
+        if afterwards is not None:
+            afterwards(graph, calls)
 
     with LOCK, _tf1_tracing(), _python_random_state():
         concrete = tf.function(body, autograph=False).get_concrete_function(*specs)
