@@ -280,10 +280,11 @@ class EditableGraph:
         for context in self.contexts:
             context.rename(lambda tensor: moved(tensor, renamed))
 
-    def topological(self):
-        """Node names so that inputs come first; loops are cut at `NextIteration`."""
+    def topological(self, among=None):
+        """Node names, all or those of the set `among`, so that inputs come first; loops are cut at `NextIteration`."""
+        among = self.nodes if among is None else among
         done, order = set(), []
-        for root in self.nodes:
+        for root in among:
             stack = [(root, False)]
             while stack:
                 name, expanded = stack.pop()
@@ -296,7 +297,7 @@ class EditableGraph:
                 stack.append((name, True))
                 node = self.nodes[name]
                 if node.op != "NextIteration":
-                    stack.extend((node_of(tensor), False) for tensor in reversed(node.input))
+                    stack.extend((node_of(tensor), False) for tensor in reversed(node.input) if node_of(tensor) in among)
         return order
 
 

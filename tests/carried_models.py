@@ -246,9 +246,10 @@ def metrics_with_state(keras):
 def constants_in_layers(keras):
     layers = keras.layers
     table = tf.constant(np.random.RandomState(1).standard_normal((4, 3)).astype("float32"))
+    large = tf.constant(np.random.RandomState(2).standard_normal((3, 10000)).astype("float32") / 100)
     inputs = keras.Input((4,))
     hidden = layers.Normalization(mean=[0.0, 1.0, 2.0, 3.0], variance=[1.0, 2.0, 3.0, 4.0])(inputs)
-    model = keras.Model(inputs, layers.Dense(1)(layers.Lambda(lambda value: value @ table)(layers.Rescaling(0.5)(hidden))))
+    model = keras.Model(inputs, layers.Dense(1)(layers.Lambda(lambda value: value @ table @ large)(layers.Rescaling(0.5)(hidden))))
     model.compile("sgd", "mse")
     return {"model": model, "x": _numbers(4), "y": _numbers(1)}
 

@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from ..errors import UnsupportedModelError
-from ..graphdef import is_control, moved, node_of, tensor_name, unique
+from ..graphdef import moved, node_of, tensor_name, unique
 from . import spec as specs
 from . import steps
 from .adapter import Variable, adapter_of
@@ -10,9 +10,10 @@ from .custom_gradients import refuse_changed_gradients
 from .gradients import fill_gradients
 from .lifted import Lifted
 from .losses import split_losses
+from .metrics import initial_values, value_without_update
 from .naming import tf1_names
 from .normalize import normalize
-from .phases import lay_over, step_nodes
+from .phases import lay_over, outlet, step_nodes
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
 from .trace import is_write
 from .union import unite
@@ -45,7 +46,7 @@ class _Lifting:
     def __init__(self, adapter, data_spec, trainable, include_optimizer, input_signature):
         self.adapter, self.data_spec, self.trainable = adapter, data_spec, trainable
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
-        self.scopes, self.notes = {}, []
+        self.scopes, self.notes, self.alive, self.reset = {}, [], {}, None
 
     def run(self):
         self._trace()
@@ -113,11 +114,11 @@ class _Lifting:
                 graph_names[name] = unique(name, taken)
         self.placeholders = [graph_names[name] for name in self.spec.names()]
         self.serving_placeholders = [graph_names[name] for name in self.serving.names()]
-        self.others, self.constants = {}, {}
+        self.others = {}
         for step in (self.predict, self.test, self.train):
             if step is not None:
                 fed = self.serving_placeholders if step is self.predict else self.placeholders
-                normalize(step, fed[: len(step.trace.inputs)], names, self.others, self.constants, taken)
+                normalize(step, fed[: len(step.trace.inputs)], names, self.others, taken)
         self.variables += [Variable(name, value, "other") for name, value in self.others.items()]
 
     # -- one graph
@@ -171,8 +172,8 @@ class _Lifting:
             ([node_of(name) for name in results], [node_of(name) for name in targets]),
         )
         self._add_learning_phase()
-        self.step_only = {renamed.get(name, name) for name in own}
-        self.step_writes = [renamed.get(name, name) for name in all_writes]
+        self.step_only = {moved(name, renamed) for name in own}
+        self.step_writes = [moved(name, renamed) for name in all_writes]
         for call in calls:
             call.rename(lambda tensor: moved(tensor, renamed))
         if self.loss is None and calls:
@@ -195,7 +196,7 @@ class _Lifting:
 
     def _simplify(self):
         graph = self.graph
-        self.metrics = {name: (self._without_update(tensor), tensor_name(tensor)) for name, tensor in self.metrics.items()}
+        self.metrics = {name: (value_without_update(self.graph, tensor), tensor_name(tensor)) for name, tensor in self.metrics.items()}
         self.updates = self._update_ops() if self.trainable else []
         self.train_op = None
         if self.trainable and self.has_step:
@@ -216,7 +217,7 @@ class _Lifting:
         tensors += [tensor for pair in self.metrics.values() for tensor in pair]
         names = [node_of(tensor) for tensor in tensors] + list(self.updates)
         fed = [name for name in self._fed() if name in self.graph.nodes] + ([LEARNING_PHASE] if self.trainable else [])
-        return list(dict.fromkeys([*names, *fed, *(node for node in self.graph.nodes if self.graph.nodes[node].op == "VarHandleOp")]))
+        return list(dict.fromkeys([*names, *fed]))
 
     def _fed(self):
         return list(dict.fromkeys(self.serving_placeholders + self.placeholders))
@@ -227,42 +228,19 @@ class _Lifting:
         return list(dict.fromkeys(self._outlet(name) for name in writes))
 
     def _outlet(self, write):
-        """A node that runs after a write whether or not the branch runs in which it stands; outside of branches, the write itself."""
-        graph = self.graph
-        if write in self.alive:
-            return self.alive[write]
-        consumers, todo, seen = None, [write], set()
-        while todo:
-            name = todo.pop()
-            if name not in graph.context_of:
-                return name
-            seen.add(name)
-            consumers = consumers or graph.consumers()
-            todo.extend(node.name for node in consumers[name] if node.name not in seen)
-        raise UnsupportedModelError(
-            f"The layer `{self.adapter.layer_of(write)}` changes the variable `{graph.nodes[write].input[0]}` inside of a tf.cond or "
-            "tf.while_loop that returns nothing of it; in a TensorFlow 1.x graph the change would never run. Return the new value from the "
-            "branch, and assign it outside."
-        )
-
-    def _without_update(self, tensor):
-        """A copy of a metric's result that does not wait for the update: the same reads of the same variables, at any time."""
-        graph, copied = self.graph, {}
-        needed = _data_ancestors(graph, node_of(tensor))
-        if any(graph.nodes[name].op.startswith("Placeholder") or name in graph.context_of for name in needed):
-            return tensor_name(tensor)
-        for name in needed:
-            node = graph.nodes[name]
-            if node.op in ("VarHandleOp", "Const"):
-                copied[name] = name
-                continue
-            inputs = [copied[node_of(source)] + source[len(node_of(source)) :] for source in node.input if not is_control(source)]
-            copied[name] = graph.add(node.op, f"{name}/value", inputs, **node.attr).name
-        return tensor_name(copied[node_of(tensor)] + tensor[len(node_of(tensor)) :])
+        """A node that runs after a write in either phase."""
+        found = self.alive.get(write) or outlet(self.graph, write)
+        if found is None:
+            raise UnsupportedModelError(
+                f"The layer `{self.adapter.layer_of(write)}` changes the variable `{self.graph.nodes[write].input[0]}` inside of a tf.cond "
+                "or tf.while_loop that returns nothing of it; in a TensorFlow 1.x graph the change would never run. Return the new value "
+                "from the branch, and assign it outside."
+            )
+        return found
 
     def _rename(self):
         variables = {variable.name for variable in self.variables}
-        fixed = {*variables, *self._fed(), LEARNING_PHASE, "train_op", *self.constants}
+        fixed = {*variables, *self._fed(), LEARNING_PHASE, "train_op"}
         roots = {layer.name for layer in self.adapter.model._flatten_layers()}
         layers = self.scopes or self.adapter.scopes_of_layers(self.graph, roots)
         step_only = set(self.graph.nodes) - self.graph.ancestors([name for name in self._results() if name != self.train_op])
@@ -277,23 +255,20 @@ class _Lifting:
         self.loss = move(self.loss) if self.loss else None
 
     def _lifted(self):
-        kept = self.graph.nodes
-        spec, names = self.spec, self.placeholders
+        spec = self.spec
+        self._add_unused_placeholders()
+        tensors = [tensor_name(name) for name in self.placeholders]
         count, targets = len(spec.input_names), len(spec.target_names)
-        tensors = [tensor_name(name) for name in names]
-        for name, tensor_spec in zip(self.serving_placeholders + names, self.serving.specs() + spec.specs()):
-            if name not in kept:
-                self.graph.add("Placeholder", name, dtype=tensor_spec.dtype, shape=tensor_spec.shape)
-        variables = [variable for variable in self._ordered_variables() if variable.name in kept or variable.kind != "optimizer"]
-        iterations = self.adapter.iterations() if self.trainable and self.train_op else None
-        step = [variable.name for variable in variables if variable.value is iterations]
+        variables = self._kept_variables()
+        iterations = self.adapter.iterations() if self.train_op else None
+        names = {id(variable.value): variable.name for variable in variables}
         return Lifted(
             graph=self.graph,
-            variables=variables if self.trainable else [variable for variable in variables if variable.kind != "metric"],
+            variables=variables,
             inputs=dict(zip(self.serving.input_names, map(tensor_name, self.serving_placeholders))),
             step_inputs=dict(zip(spec.input_names, tensors[:count])),
-            targets=dict(zip(spec.target_names, tensors[count : count + targets])) if self.trainable else {},
-            sample_weights=dict(zip(spec.weight_names, tensors[count + targets :])) if self.trainable else {},
+            targets=dict(zip(spec.target_names, tensors[count : count + targets])),
+            sample_weights=dict(zip(spec.weight_names, tensors[count + targets :])),
             outputs={name: tensor_name(tensor) for name, tensor in zip(self.output_names, self.outputs)},
             learning_phase=tensor_name(LEARNING_PHASE) if self.trainable else None,
             loss=self.loss,
@@ -302,48 +277,22 @@ class _Lifting:
             metrics=self.metrics,
             updates=self.updates,
             train_op=self.train_op,
-            global_step=step[0] if step else None,
-            initial_values=self._initial_values() if self.trainable and self.adapter.is_compiled else {},
-            constants=self.constants,
+            global_step=names.get(id(iterations)),
+            initial_values=initial_values(self.reset, names) if self.reset is not None else {},
             notes=self.notes,
             keras=self.adapter.version(),
         )
 
-    def _ordered_variables(self):
-        """Trainable variables first, in the order of `model.trainable_variables`."""
-        trainable = self.adapter.trainable_values()
-        order = {id(value): index for index, value in enumerate(trainable)}
-        return sorted(self.variables, key=lambda variable: order.get(id(variable.value), len(order)))
+    def _add_unused_placeholders(self):
+        """A model need not look at all that it is fed with; the reader may feed it all the same."""
+        for name, spec in zip(self.serving_placeholders + self.placeholders, self.serving.specs() + self.spec.specs()):
+            if name not in self.graph.nodes:
+                self.graph.add("Placeholder", name, dtype=spec.dtype, shape=spec.shape)
 
-    def _initial_values(self):
-        """What a reset of the metrics writes, where that is a constant."""
-        traced = self.reset
-        names = {id(variable.value): variable.name for variable in self.variables}
-        fold_constants(traced.graph)
-        found = {}
-        for name in traced.stateful_writes():
-            node = traced.graph.nodes[name]
-            value = traced.graph.nodes[node_of(node.input[1])] if node.op == "AssignVariableOp" else None
-            variable = traced.variables.get(node_of(node.input[0]))
-            if value is not None and value.op == "Const" and id(variable) in names:
-                found[names[id(variable)]] = tf.make_ndarray(value.attr["value"].tensor)
-        return found
-
-
-def _data_ancestors(graph, name):
-    """The nodes that `name` takes data from, inputs first."""
-    order, seen = [], set()
-
-    def visit(current):
-        if current not in seen:
-            seen.add(current)
-            for tensor in graph.nodes[current].input:
-                if not is_control(tensor):
-                    visit(node_of(tensor))
-            order.append(current)
-
-    try:
-        visit(name)
-    except RecursionError:
-        raise UnsupportedModelError(f"The result of a metric at `{name}` is computed in too many steps to be copied.") from None
-    return order
+    def _kept_variables(self):
+        """The variables that the graph has, trainable ones first, in the order of `model.trainable_variables`."""
+        always = {"weight", "state", "metric"} if self.trainable else {"weight"}
+        always |= {"optimizer"} if self.train_op else set()
+        kept = [variable for variable in self.variables if variable.kind in always or variable.name in self.graph.nodes]
+        order = {id(value): index for index, value in enumerate(self.adapter.trainable_values())}
+        return sorted(kept, key=lambda variable: order.get(id(variable.value), len(order)))

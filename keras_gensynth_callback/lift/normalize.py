@@ -3,11 +3,21 @@ import tensorflow as tf
 
 from ..graphdef import attr_value, moved, unique
 
-# Larger constants do not belong into a GraphDef, which is limited to 2 GB; they become variables that nothing trains.
+# Larger constants do not belong into a GraphDef, which is limited to 2 GB: they become variables that nothing trains.
 _LARGEST_CONSTANT = 64 * 1024
 
 
-def normalize(step, placeholders, names, others, constants, taken):
+class Constant:
+    """A large eager tensor that a layer holds, in the place of a variable."""
+
+    def __init__(self, tensor):
+        self._tensor, self.dtype, self.shape = tensor, tensor.dtype, tensor.shape
+
+    def read_value(self):
+        return self._tensor
+
+
+def normalize(step, placeholders, names, others, taken):
     """Renames, in place, what a step's trace takes from outside.
 
     Args:
@@ -15,7 +25,6 @@ def normalize(step, placeholders, names, others, constants, taken):
         placeholders: names for the trace's inputs, in order.
         names: dict, id of a variable -> its name in the graph.
         others: dict, name -> variable, of those that neither the model nor its optimizer lists; is filled.
-        constants: dict, name -> eager tensor, of large constants kept as variables; is filled.
         taken: set of lower-case names; is filled.
     """
     trace = step.trace
@@ -29,7 +38,13 @@ def normalize(step, placeholders, names, others, constants, taken):
         renamed[node_name] = names[id(variable)]
         become_handle(nodes[node_name], names[id(variable)], variable.dtype, variable.shape)
     for node_name, value in trace.constants.items():
-        _become_constant(nodes[node_name], value, trace, node_name, renamed, constants, taken)
+        if value.dtype == tf.string or value.shape.num_elements() * value.dtype.size <= _LARGEST_CONSTANT:
+            _become_constant(nodes[node_name], value)
+            continue
+        if id(value) not in names:
+            names[id(value)] = unique("constant", taken)
+            others[names[id(value)]] = Constant(value)
+        _become_read(trace.graph, nodes[node_name], names[id(value)], value)
     _move_aside(trace.graph, renamed)
     trace.graph.rename(renamed)
     _rename_notes(step, renamed)
@@ -50,12 +65,20 @@ def become_handle(node, name, dtype, shape):
         node.attr[key].CopyFrom(attr_value(value))
 
 
-def _become_constant(node, value, trace, node_name, renamed, constants, taken):
-    array = value.numpy()
-    node.attr.clear()
+def _become_constant(node, value):
     node.op = "Const"
+    node.attr.clear()
     node.attr["dtype"].CopyFrom(attr_value(value.dtype))
-    node.attr["value"].CopyFrom(attr_value(tf.make_tensor_proto(array, value.dtype)))
+    node.attr["value"].CopyFrom(attr_value(tf.make_tensor_proto(value.numpy(), value.dtype)))
+
+
+def _become_read(graph, node, name, value):
+    handle = graph.nodes.get(name) or graph.add("VarHandleOp", name)
+    become_handle(handle, name, value.dtype, value.shape)
+    node.op = "ReadVariableOp"
+    node.attr.clear()
+    node.attr["dtype"].CopyFrom(attr_value(value.dtype))
+    node.input.append(name)
 
 
 def _move_aside(graph, renamed):

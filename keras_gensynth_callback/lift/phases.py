@@ -66,6 +66,26 @@ def step_nodes(graph, gradients, weights):
     return own
 
 
+def outlet(graph, write):
+    """A node that runs after a write whether or not the user's own branch runs in which it stands, or None; without branch, the write.
+
+    Args:
+        graph: EditableGraph.
+        write: str, the node's name.
+    """
+    if write not in graph.context_of:
+        return write
+    consumers, todo, seen = graph.consumers(), [write], {write}
+    while todo:
+        for node in consumers[todo.pop()]:
+            if node.name not in graph.context_of:
+                return node.name
+            if node.name not in seen:
+                seen.add(node.name)
+                todo.append(node.name)
+    return None
+
+
 class _Side:
     """One of the two traces while it is merged.
 
