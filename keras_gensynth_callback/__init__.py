@@ -1,4 +1,5 @@
 """Carries a Keras model into TensorFlow 1.x while it trains."""
+
 import sys
 
 from .api import build_graph, export_checkpoint
@@ -21,7 +22,8 @@ register_when_keras_is_imported()
 
 
 def __getattr__(name):
-    # A class for the Keras that the importing module uses; made when asked for, since no Keras is imported for the user.
+    # A class for the Keras that the importing module uses; made when asked for, since no Keras is imported for the
+    # user.
     if name == "GenSynthModel":
         return gensynth_model_class(default_keras_model_class(sys._getframe(1).f_globals))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

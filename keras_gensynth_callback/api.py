@@ -1,11 +1,14 @@
 """The functions for one export, outside of `fit`."""
+
 import tensorflow as tf
 
 from .arguments import check_bool, check_filepath, check_graph, check_input_signature, check_target
 from .exporter import Exporter
 
 
-def export_checkpoint(model, filepath, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None):
+def export_checkpoint(
+    model, filepath, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None
+):
     """Writes one export of a Keras model, now.
 
     Args:

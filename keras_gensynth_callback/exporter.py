@@ -1,4 +1,7 @@
-"""The thread through the rooms: lift a model and fit it to the target once, then read its values and write them each time."""
+"""The thread through the rooms: lift a model and fit it to the target once, then read its values and write them each
+time.
+"""
+
 import sys
 import time
 
@@ -74,7 +77,8 @@ class Exporter:
             return metagraph.inferred(lifted)
         except ValueError as error:
             raise UnsupportedOpError(
-                f"The graph of the model `{self.model.name}` does not load in the TensorFlow that made it ({error}). This is a defect of "
+                f"The graph of the model `{self.model.name}` does not load in the TensorFlow that made it "
+                f"({error}). This is a defect of "
                 "keras-gensynth-callback; please report it with the model."
             ) from error
 
@@ -123,7 +127,12 @@ class Exporter:
         weights = [variable for variable in lifted.variables if variable.kind == "weight"]
         return {
             "format_version": MANIFEST_FORMAT,
-            "writer": {"package": _version(), "tensorflow": tf.__version__, "keras": lifted.keras, "python": sys.version.split()[0]},
+            "writer": {
+                "package": _version(),
+                "tensorflow": tf.__version__,
+                "keras": lifted.keras,
+                "python": sys.version.split()[0],
+            },
             "target": self.target,
             "graph": self.graph,
             "model": {"name": self.model.name, "class": type(self.model).__name__},
@@ -137,18 +146,21 @@ class Exporter:
                 "outputs": lifted.outputs,
                 "keras_learning_phase": lifted.learning_phase,
                 "loss": lifted.loss,
-                "metrics": {name: {"value": value, "update_op": update} for name, (value, update) in lifted.metrics.items()},
+                "metrics": {
+                    name: {"value": value, "update_op": update} for name, (value, update) in lifted.metrics.items()
+                },
                 "train_op": lifted.train_op,
                 "global_step": lifted.global_step,
             },
             "collections": metagraph.collection_sizes(lifted),
             "nodes": len(lifted.graph.nodes),
-            "parameters": {"total": count(weights), "trainable": count([variable for variable in weights if variable.trainable])},
+            "parameters": {
+                "total": count(weights),
+                "trainable": count([variable for variable in weights if variable.trainable]),
+            },
             "rewritten": [change._asdict() for change in self.changes if change.rule != "drop_private_attributes"],
             "not_carried_over": lifted.notes,
         }
-
-
 
 
 def _read(variables):

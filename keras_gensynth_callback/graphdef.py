@@ -1,10 +1,11 @@
 """A GraphDef that can be edited, together with the v1 control flow contexts that name its tensors.
 
-TensorFlow 1.x keeps `cond` and `while_loop` twice: as nodes (`Switch`, `Merge`, `Enter`, ...) and as contexts in the collections
-`cond_context` and `while_context`, which list tensors by name and are what `tf.gradients` walks
-(tensorflow/core/protobuf/control_flow.proto). A node that is renamed, removed or added inside a context must change in both places,
-so both are edited here, in one object, and nowhere else.
+TensorFlow 1.x keeps `cond` and `while_loop` twice: as nodes (`Switch`, `Merge`, `Enter`, ...) and as contexts in the
+collections `cond_context` and `while_context`, which list tensors by name and are what `tf.gradients` walks
+(tensorflow/core/protobuf/control_flow.proto). A node that is renamed, removed or added inside a context must change
+in both places, so both are edited here, in one object, and nowhere else.
 """
+
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import control_flow_pb2
 
@@ -119,7 +120,9 @@ class EditableGraph:
         """The graph of a MetaGraphDef, with the contexts in its collections."""
         contexts = []
         for kind, proto in _CONTEXT_PROTOS.items():
-            for serialized in meta_graph.collection_def[kind].bytes_list.value if kind in meta_graph.collection_def else ():
+            for serialized in (
+                meta_graph.collection_def[kind].bytes_list.value if kind in meta_graph.collection_def else ()
+            ):
                 _read_context(kind, proto.FromString(serialized), None, contexts)
         return cls(meta_graph.graph_def, contexts)
 
@@ -132,7 +135,9 @@ class EditableGraph:
         return graph_def
 
     def context_protos(self):
-        """The contexts as they stand in collections: dict, collection name -> list of protos, nested ones inside outer ones."""
+        """The contexts as they stand in collections: dict, collection name -> list of protos, nested ones inside
+        outer ones.
+        """
         protos = {COND_CONTEXT: [], WHILE_CONTEXT: []}
         for context in self.contexts:
             if context.outer is None:
@@ -154,7 +159,9 @@ class EditableGraph:
     # -- reading
 
     def consumers(self):
-        """dict, node name -> list of the NodeDefs that take one of its outputs or wait for it. Built anew at each call."""
+        """dict, node name -> list of the NodeDefs that take one of its outputs or wait for it. Built anew at each
+        call.
+        """
         found = {name: [] for name in self.nodes}
         for node in self.nodes.values():
             for name in {node_of(tensor) for tensor in node.input}:
@@ -162,7 +169,8 @@ class EditableGraph:
         return found
 
     def ancestors(self, names, stop=()):
-        """The names of all nodes that `names` (node names) depend on, themselves included, not looking behind `stop`."""
+        """The names of all nodes that `names` (node names) depend on, themselves included, not looking behind "
+        "`stop`."""
         seen, todo, stop = set(), list(names), set(stop)
         while todo:
             name = todo.pop()
@@ -233,12 +241,16 @@ class EditableGraph:
         self.contexts = [context for context in self.contexts if context in needed]
 
     def keep(self, names):
-        """Removes every node that `names` (node names) do not depend on. What a kept loop needs to turn stays with it."""
+        """Removes every node that `names` (node names) do not depend on. What a kept loop needs to turn stays with
+        it.
+        """
         keep = self._with_loops(self.ancestors(names))
         self.remove([name for name in self.nodes if name not in keep])
 
     def _with_loops(self, keep):
-        """`keep` and the nodes that contexts name beside their values: pivots, exits, enters, and all that these depend on."""
+        """`keep` and the nodes that contexts name beside their values: pivots, exits, enters, and all that these
+        depend on.
+        """
         while True:
             more = set()
             for context in self.contexts:
@@ -262,7 +274,9 @@ class EditableGraph:
                     node.input[index] = input_name(replaced[tensor_name(tensor)])
 
     def rename(self, renamed):
-        """Renames nodes everywhere: `renamed` is a dict, node name -> node name. New names must be free, or freed by it."""
+        """Renames nodes everywhere: `renamed` is a dict, node name -> node name. New names must be free, or freed by
+        it.
+        """
         if not renamed:
             return
         nodes = {}
@@ -297,12 +311,16 @@ class EditableGraph:
                 stack.append((name, True))
                 node = self.nodes[name]
                 if node.op != "NextIteration":
-                    stack.extend((node_of(tensor), False) for tensor in reversed(node.input) if node_of(tensor) in among)
+                    stack.extend(
+                        (node_of(tensor), False) for tensor in reversed(node.input) if node_of(tensor) in among
+                    )
         return order
 
 
 def attr_value(value):
-    """An AttrValue of a Python value: bool, int, float, str/bytes, DType, shape (list of int or None), TensorProto or AttrValue."""
+    """An AttrValue of a Python value: bool, int, float, str/bytes, DType, shape (list of int or None), TensorProto or
+    AttrValue.
+    """
     import tensorflow as tf
 
     proto = tf.compat.v1.AttrValue

@@ -1,4 +1,5 @@
 """The way back: values of a checkpoint, ours or what a TF 1.x program saved from it, into the Keras model."""
+
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
@@ -12,10 +13,12 @@ _SHOWN = 12
 
 
 def load_checkpoint(model, filepath):
-    """Reads a checkpoint into a Keras model: weights, and as far as they are there, optimizer, metrics and random state.
+    """Reads a checkpoint into a Keras model: weights, and as far as they are there, optimizer, metrics and random
+    state.
 
-    The checkpoint may be an export, or what `tf.compat.v1.train.Saver.save` of a TF 1.x program wrote from one, under the same names.
-    Variables that such a program added for itself - slots of another optimizer, say - are passed over.
+    The checkpoint may be an export, or what `tf.compat.v1.train.Saver.save` of a TF 1.x program wrote from one, under
+    the same names. Variables that such a program added for itself - slots of another optimizer, say - are passed
+    over.
 
     Args:
         model: a built Keras model on TensorFlow, of the architecture that was exported.
@@ -39,7 +42,8 @@ def load_checkpoint(model, filepath):
     values, adapter = read_tensors(prefix), adapter_of(model)
     if not adapter.is_built():
         raise NotBuiltError(
-            f"The model `{model.name}` has no weights yet that the checkpoint {prefix!r} could be read into. Call it once on a batch of "
+            f"The model `{model.name}` has no weights yet that the checkpoint {prefix!r} could be read into. Call "
+            "it once on a batch of "
             "data, or build it with `model.build(input_shape)`, and load then."
         )
     variables = adapter.variables()
@@ -54,7 +58,9 @@ def load_checkpoint(model, filepath):
 
 
 def _with_slots_and_metrics(adapter, values):
-    """The model's variables, once the optimizer's slots and the metrics' variables exist that the checkpoint has values for."""
+    """The model's variables, once the optimizer's slots and the metrics' variables exist that the checkpoint has
+    values for.
+    """
     if adapter.is_compiled and any(name.startswith("training/") for name in values):
         adapter.build_for_training()
     variables = adapter.variables()
@@ -78,12 +84,17 @@ def _refuse_other_architecture(model, prefix, variables, values):
         for name in expected
         if name in values and values[name].shape != expected[name]
     ]
-    surplus = [f"{name} {values[name].shape}: not in the model" for name in _weights_of(prefix) if name in values and name not in expected]
+    surplus = [
+        f"{name} {values[name].shape}: not in the model"
+        for name in _weights_of(prefix)
+        if name in values and name not in expected
+    ]
     differences = missing + other + surplus
     if differences:
         more = f"\n  ... and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         raise CheckpointMismatchError(
-            f"The checkpoint {prefix!r} is of another architecture than the model `{model.name}`; nothing was read. What differs:\n  "
+            f"The checkpoint {prefix!r} is of another architecture than the model `{model.name}`; nothing was read. "
+            "What differs:\n  "
             + "\n  ".join(differences[:_SHOWN])
             + more
             + "\nBuild the model as it was when it was exported: the same layers, sizes and names."
@@ -91,7 +102,9 @@ def _refuse_other_architecture(model, prefix, variables, values):
 
 
 def _weights_of(prefix):
-    """The names of the weights of the model that was exported, from the collection `model_variables`; [] without a `.meta`."""
+    """The names of the weights of the model that was exported, from the collection `model_variables`; [] without a
+    `.meta`.
+    """
     path = prefix + ".meta"
     if not tf.io.gfile.exists(path):
         return []
@@ -101,7 +114,8 @@ def _weights_of(prefix):
         meta_graph = tf.compat.v1.MetaGraphDef.FromString(serialized)
     except DecodeError as error:
         raise CheckpointFormatError(
-            f"{path!r} is not a MetaGraphDef, or truncated: {error}. Take another copy of it, or remove it: the values are read without it."
+            f"{path!r} is not a MetaGraphDef, or truncated: {error}. Take another copy of it, or remove it: the "
+            "values are read without it."
         ) from error
     collection = tf.compat.v1.GraphKeys.MODEL_VARIABLES
     if collection not in meta_graph.collection_def:

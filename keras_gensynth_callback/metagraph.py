@@ -1,8 +1,11 @@
-"""Makes the MetaGraphDef that TensorFlow 1.x imports of a lifted model: saver, initialisers, signatures and collections.
+"""Makes the MetaGraphDef that TensorFlow 1.x imports of a lifted model: saver, initialisers, signatures and
+collections.
 
-The protos are those that `tf.compat.v1.train.export_meta_graph` writes (tensorflow/core/protobuf/meta_graph.proto, variable.proto,
-saver.proto). They are written directly: no live graph has to be built, and nothing of the writing process can leak in.
+The protos are those that `tf.compat.v1.train.export_meta_graph` writes (tensorflow/core/protobuf/meta_graph.proto,
+variable.proto, saver.proto). They are written directly: no live graph has to be built, and nothing of the writing
+process can leak in.
 """
+
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import variable_pb2
@@ -33,7 +36,9 @@ def _add_variable(graph, variable, initial):
     name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), variable.value.shape
     if name not in graph.nodes:
         graph.add("VarHandleOp", name, shared_name=name, container="", dtype=dtype, shape=tf.TensorShape(shape))
-    start = tf.make_tensor_proto(0 if initial is None else np.asarray(initial), dtype, list(shape) if initial is None else None)
+    start = tf.make_tensor_proto(
+        0 if initial is None else np.asarray(initial), dtype, list(shape) if initial is None else None
+    )
     graph.add("Const", f"{name}/Initializer/value", dtype=dtype, value=start)
     graph.add("AssignVariableOp", f"{name}/Assign", [name, f"{name}/Initializer/value"], dtype=dtype)
     graph.add("ReadVariableOp", f"{name}/Read/ReadVariableOp", [name], dtype=dtype)
@@ -42,14 +47,23 @@ def _add_variable(graph, variable, initial):
 def _add_saver(graph, names, dtypes):
     text = tf.make_tensor_proto
     graph.add("Const", "save/filename/input", dtype=tf.string, value=text(b"model"))
-    graph.add("PlaceholderWithDefault", "save/filename", ["save/filename/input"], dtype=tf.string, shape=tf.TensorShape([]))
+    graph.add(
+        "PlaceholderWithDefault", "save/filename", ["save/filename/input"], dtype=tf.string, shape=tf.TensorShape([])
+    )
     graph.add("PlaceholderWithDefault", "save/Const", ["save/filename"], dtype=tf.string, shape=tf.TensorShape([]))
     for op in ("SaveV2", "RestoreV2"):
-        graph.add("Const", f"save/{op}/tensor_names", dtype=tf.string, value=text([name.encode() for name in names], tf.string))
+        graph.add(
+            "Const",
+            f"save/{op}/tensor_names",
+            dtype=tf.string,
+            value=text([name.encode() for name in names], tf.string),
+        )
         slices = text([b""] * len(names), tf.string)
         graph.add("Const", f"save/{op}/shape_and_slices", dtype=tf.string, value=slices)
     lists = ["save/Const", "save/{}/tensor_names", "save/{}/shape_and_slices"]
-    types = tf.compat.v1.AttrValue(list=tf.compat.v1.AttrValue.ListValue(type=[dtype.as_datatype_enum for dtype in dtypes]))
+    types = tf.compat.v1.AttrValue(
+        list=tf.compat.v1.AttrValue.ListValue(type=[dtype.as_datatype_enum for dtype in dtypes])
+    )
     reads = [f"{name}/Read/ReadVariableOp" for name in names]
     graph.add("SaveV2", "save/SaveV2", [text.format("SaveV2") for text in lists] + reads, dtypes=types)
     graph.add("Identity", "save/control_dependency", ["save/Const", "^save/SaveV2"], T=tf.string)
@@ -58,7 +72,11 @@ def _add_saver(graph, names, dtypes):
     for index, (name, dtype) in enumerate(zip(names, dtypes)):
         suffix = f"_{index}" if index else ""
         graph.add("Identity", f"save/Identity{suffix}", [f"save/RestoreV2:{index}"], T=dtype)
-        restores.append(graph.add("AssignVariableOp", f"save/AssignVariableOp{suffix}", [name, f"save/Identity{suffix}"], dtype=dtype))
+        restores.append(
+            graph.add(
+                "AssignVariableOp", f"save/AssignVariableOp{suffix}", [name, f"save/Identity{suffix}"], dtype=dtype
+            )
+        )
     graph.add("NoOp", "save/restore_all", [f"^{node.name}" for node in restores])
 
 
@@ -85,7 +103,9 @@ def make_meta_graph(lifted, infos, op_list, graph_def_version=None):
         meta.collection_def[key].node_list.value.extend(names)
     for key, protos in {**_collections_of_protos(lifted), **graph.context_protos()}.items():
         if protos:
-            meta.collection_def[key].bytes_list.value.extend(proto.SerializeToString(deterministic=True) for proto in protos)
+            meta.collection_def[key].bytes_list.value.extend(
+                proto.SerializeToString(deterministic=True) for proto in protos
+            )
     return meta
 
 
@@ -176,7 +196,8 @@ def _signature(infos, inputs, outputs, method):
 
 
 def inferred(lifted):
-    """Adds the shapes that TensorFlow infers to the lifted graph, as `_output_shapes`, and returns what signatures need of them.
+    """Adds the shapes that TensorFlow infers to the lifted graph, as `_output_shapes`, and returns what signatures
+    need of them.
 
     Args:
         lifted: Lifted; its nodes get `_output_shapes` attributes.
@@ -184,8 +205,16 @@ def inferred(lifted):
     Returns:
         dict, tensor name -> TensorInfo, for all tensors that a signature may name.
     """
-    names = {*lifted.inputs.values(), *lifted.step_inputs.values(), *lifted.targets.values(), *lifted.sample_weights.values(), *lifted.outputs.values()}
-    names |= {tensor for pair in lifted.metrics.values() for tensor in pair} | set(filter(None, [lifted.loss, lifted.learning_phase]))
+    names = {
+        *lifted.inputs.values(),
+        *lifted.step_inputs.values(),
+        *lifted.targets.values(),
+        *lifted.sample_weights.values(),
+        *lifted.outputs.values(),
+    }
+    names |= {tensor for pair in lifted.metrics.values() for tensor in pair} | set(
+        filter(None, [lifted.loss, lifted.learning_phase])
+    )
     with tf.Graph().as_default() as private:
         tf.import_graph_def(lifted.graph.graph_def(writer_versions()), name="")
         for node in private.as_graph_def(add_shapes=True).node:

@@ -20,4 +20,5 @@ class ExportRecord:
 
     def __repr__(self):
         when = f", epoch {self.epoch}" if self.epoch is not None else ""
-        return f"<ExportRecord {self.prefix}{when}: {self.size / 1e6:.2f} MB for TensorFlow {self.target} in {self.seconds:.2f} s>"
+        cost = f"{self.size / 1e6:.2f} MB in {self.seconds:.2f} s"
+        return f"<ExportRecord {self.prefix}{when}: {cost}, for TensorFlow {self.target}>"

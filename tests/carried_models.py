@@ -1,8 +1,10 @@
 """The models that the contract is tested with: one function a kind, for any Keras.
 
-Each returns a dict: `model`, `x`, `y`, and where they are not the default: `fit` (arguments of `fit`), `batch` (16), `random` (training draws
-random numbers), `trained` (weights after train steps can be compared), `twice` (parts of names of layers that may stand twice).
+Each returns a dict: `model`, `x`, `y`, and where they are not the default: `fit` (arguments of `fit`), `batch` (16),
+`random` (training draws random numbers), `trained` (weights after train steps can be compared), `twice` (parts of
+names of layers that may stand twice).
 """
+
 import numpy as np
 import tensorflow as tf
 
@@ -49,13 +51,20 @@ def dropout_noise_and_augmentation(keras):
 def nested_and_shared(keras):
     layers = keras.layers
     inner_input = keras.Input((5,))
-    inner = keras.Model(inner_input, layers.BatchNormalization()(layers.Dense(4, use_bias=False)(inner_input)), name="inner")
+    inner = keras.Model(
+        inner_input, layers.BatchNormalization()(layers.Dense(4, use_bias=False)(inner_input)), name="inner"
+    )
     tower = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="tanh")], name="tower")
     left, right = keras.Input((5,), name="left"), keras.Input((5,), name="right")
     both = layers.Concatenate()([tower(inner(left)), tower(inner(right))])
     model = keras.Model([left, right], layers.Dense(1, name="score")(both))
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), "mae")
-    return {"model": model, "x": [_numbers(5), _numbers(5, seed=1)], "y": _numbers(1), "twice": ["dense", "inner", "tower"]}
+    return {
+        "model": model,
+        "x": [_numbers(5), _numbers(5, seed=1)],
+        "y": _numbers(1),
+        "twice": ["dense", "inner", "tower"],
+    }
 
 
 def subclassed_with_everything_custom(keras):
@@ -122,7 +131,10 @@ def dicts_of_inputs_and_outputs(keras):
     layers = keras.layers
     inputs = {"width": keras.Input((3,), name="width"), "height": keras.Input((2,), name="height")}
     both = layers.Concatenate()([inputs["width"], inputs["height"]])
-    outputs = {"area": layers.Dense(1, name="area")(both), "kind": layers.Dense(3, activation="softmax", name="kind")(both)}
+    outputs = {
+        "area": layers.Dense(1, name="area")(both),
+        "kind": layers.Dense(3, activation="softmax", name="kind")(both),
+    }
     model = keras.Model(inputs, outputs)
     model.compile(
         "adam",
@@ -249,14 +261,19 @@ def constants_in_layers(keras):
     large = tf.constant(np.random.RandomState(2).standard_normal((3, 10000)).astype("float32") / 100)
     inputs = keras.Input((4,))
     hidden = layers.Normalization(mean=[0.0, 1.0, 2.0, 3.0], variance=[1.0, 2.0, 3.0, 4.0])(inputs)
-    model = keras.Model(inputs, layers.Dense(1)(layers.Lambda(lambda value: value @ table @ large)(layers.Rescaling(0.5)(hidden))))
+    model = keras.Model(
+        inputs, layers.Dense(1)(layers.Lambda(lambda value: value @ table @ large)(layers.Rescaling(0.5)(hidden)))
+    )
     model.compile("sgd", "mse")
     return {"model": model, "x": _numbers(4), "y": _numbers(1)}
 
 
 def sequences_with_weights_of_time_steps(keras):
     inputs = keras.Input((6, 3))
-    model = keras.Model(inputs, keras.layers.Dense(4, activation="softmax", name="tag")(keras.layers.GRU(5, return_sequences=True)(inputs)))
+    model = keras.Model(
+        inputs,
+        keras.layers.Dense(4, activation="softmax", name="tag")(keras.layers.GRU(5, return_sequences=True)(inputs)),
+    )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     tags = np.random.RandomState(0).randint(0, 4, (SAMPLES, 6)).astype("int32")
     return {"model": model, "x": _numbers(6, 3), "y": tags}
@@ -326,8 +343,12 @@ def two_players(keras):
         def __init__(self):
             super().__init__()
             layers = keras.layers
-            self.maker = keras.Sequential([keras.Input((4,)), layers.Dense(5, activation="tanh"), layers.Dense(3)], name="maker")
-            self.critic = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="relu"), layers.Dense(1)], name="critic")
+            self.maker = keras.Sequential(
+                [keras.Input((4,)), layers.Dense(5, activation="tanh"), layers.Dense(3)], name="maker"
+            )
+            self.critic = keras.Sequential(
+                [keras.Input((3,)), layers.Dense(4, activation="relu"), layers.Dense(1)], name="critic"
+            )
 
         def call(self, inputs):
             return self.maker(inputs)
@@ -340,7 +361,9 @@ def two_players(keras):
             noise, real = data[:2]
             with tf.GradientTape() as tape:
                 fake = self.critic(self.maker(noise, training=True), training=True)
-                loss = tf.reduce_mean(tf.nn.softplus(fake)) + tf.reduce_mean(tf.nn.softplus(-self.critic(real, training=True)))
+                loss = tf.reduce_mean(tf.nn.softplus(fake)) + tf.reduce_mean(
+                    tf.nn.softplus(-self.critic(real, training=True))
+                )
             gradients = tape.gradient(loss, self.critic.trainable_variables)
             self.critic_optimizer.apply_gradients(zip(gradients, self.critic.trainable_variables))
             with tf.GradientTape() as tape:
@@ -360,4 +383,8 @@ def two_players(keras):
     return {"model": model, "x": _numbers(4), "y": _numbers(3)}
 
 
-ALL = [value for value in list(globals().values()) if getattr(value, "__module__", "") == __name__ and not value.__name__.startswith("_")]
+ALL = [
+    value
+    for value in list(globals().values())
+    if getattr(value, "__module__", "") == __name__ and not value.__name__.startswith("_")
+]

@@ -1,22 +1,29 @@
 """What Keras says of a model, in its own process: the numbers that an export must give in TensorFlow 1.15."""
+
 import numpy as np
 import tensorflow as tf
 
 
 def recorded(case):
-    """Runs a trained case of `carried_models` and returns dict, name -> array. The model ends in another state than it began."""
+    """Runs a trained case of `carried_models` and returns dict, name -> array. The model ends in another state than
+    it began.
+    """
     model, x, y, fit = case["model"], case["x"], case["y"], case.get("fit", {})
     batch, weights = case.get("batch", 16), fit.get("sample_weight")
     facts = {f"predict/{i}": a for i, a in enumerate(tf.nest.flatten(model.predict(x, batch_size=batch, verbose=0)))}
     if y is None:
         return facts
-    for name, value in model.evaluate(x, y, batch_size=batch, sample_weight=weights, verbose=0, return_dict=True).items():
+    for name, value in model.evaluate(
+        x, y, batch_size=batch, sample_weight=weights, verbose=0, return_dict=True
+    ).items():
         facts[f"evaluate/{name}"] = np.asarray(value)
     facts.update(_state_after_one_batch(model, _rows(x, batch)))
     if not case.get("random"):
         for _ in range(3):
             arguments = {"class_weight": fit["class_weight"]} if "class_weight" in fit else {}
-            model.train_on_batch(_rows(x, batch), _rows(y, batch), None if weights is None else weights[:batch], **arguments)
+            model.train_on_batch(
+                _rows(x, batch), _rows(y, batch), None if weights is None else weights[:batch], **arguments
+            )
         facts.update({f"trained/{i}": _array(v) for i, v in enumerate(model.trainable_variables)})
     return facts
 
@@ -37,4 +44,8 @@ def _rows(nest, count):
 
 
 def _array(variable):
-    return np.array(tf.convert_to_tensor(getattr(variable, "value", variable) if not callable(getattr(variable, "value", None)) else variable))
+    return np.array(
+        tf.convert_to_tensor(
+            getattr(variable, "value", variable) if not callable(getattr(variable, "value", None)) else variable
+        )
+    )

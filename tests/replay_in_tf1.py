@@ -1,8 +1,9 @@
 """Replays exports in TensorFlow 1.15, which has never heard of Keras's layers: `replay_in_tf1.py FOLDER`.
 
-Every sub-folder of FOLDER with `feeds.npz` holds an export `net`; its `replay.npz` (numbers) and `replay.json` (names, sizes, errors) are
-written here. Nothing but TensorFlow 1.x and NumPy is used.
+Every sub-folder of FOLDER with `feeds.npz` holds an export `net`; its `replay.npz` (numbers) and `replay.json`
+(names, sizes, errors) are written here. Nothing but TensorFlow 1.x and NumPy is used.
 """
+
 import json
 import os
 import sys
@@ -32,7 +33,9 @@ class Replay:
         self.graph = v1.get_default_graph()
         self.look()
         serving = self.meta.signature_def["serving_default"]
-        outputs = [t.name for _, t in sorted(serving.outputs.items(), key=lambda item: self.options["outputs"].index(item[0]))]
+        outputs = [
+            t.name for _, t in sorted(serving.outputs.items(), key=lambda item: self.options["outputs"].index(item[0]))
+        ]
         for i, value in enumerate(self.session.run(outputs, self.feed(slice(None), "x"))):
             self.numbers["predict/%d" % i] = value
         if "train" in self.meta.signature_def:
@@ -69,7 +72,9 @@ class Replay:
     def evaluate(self):
         outputs = self.meta.signature_def["eval"].outputs
         updates = {k.split("/")[1]: t.name for k, t in outputs.items() if k.endswith("/update_op")}
-        values = {k.split("/")[1]: t.name for k, t in outputs.items() if k.startswith("metrics/") and k.endswith("/value")}
+        values = {
+            k.split("/")[1]: t.name for k, t in outputs.items() if k.startswith("metrics/") and k.endswith("/value")
+        }
         self.session.run(v1.local_variables_initializer())
         for rows in self.batches():
             self.session.run(updates, self.feed(rows, "x", "y", "weight"))
@@ -99,7 +104,11 @@ class Replay:
 
     def update(self):
         trainable = {v.name for v in v1.trainable_variables()}
-        state = [v for v in v1.get_collection("model_variables") if v.name not in trainable and v.dtype.base_dtype.is_floating]
+        state = [
+            v
+            for v in v1.get_collection("model_variables")
+            if v.name not in trainable and v.dtype.base_dtype.is_floating
+        ]
         updates = v1.get_collection("update_ops")
         self.session.run(updates, self.first())
         self.numbers.update({"still/%d" % i: v for i, v in enumerate(self.session.run(state))})
@@ -109,7 +118,11 @@ class Replay:
         self.restore()
         serving = self.meta.signature_def["serving_default"]
         output = sorted(t.name for t in serving.outputs.values())[0]
-        twice = [self.session.run(output, self.first(training=True)) for _ in range(2) if not self.session.run(updates, self.first(training=True)) is None]
+        twice = [
+            self.session.run(output, self.first(training=True))
+            for _ in range(2)
+            if self.session.run(updates, self.first(training=True)) is not None
+        ]
         self.facts["training differs"] = bool(np.abs(twice[0] - twice[1]).max() > 0)
         again = [self.session.run(output, self.first()) for _ in range(2)]
         self.facts["inference differs"] = bool(np.abs(again[0] - again[1]).max() > 0)

@@ -132,7 +132,12 @@ def test_a_model_of_unknown_shape_is_refused_with_three_ways_out(keras, tmp_path
     for model in (keras.Sequential([keras.layers.Dense(1)], name="net"), subclassed(keras)):
         with pytest.raises(NotBuiltError) as refused:
             export_checkpoint(model, tmp_path / "net")
-        for words in ("The model `net` has never been built or called", "Call it once", "model.build(", "input_signature="):
+        for words in (
+            "The model `net` has never been built or called",
+            "Call it once",
+            "model.build(",
+            "input_signature=",
+        ):
             assert words in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -315,7 +320,9 @@ def test_a_layer_of_another_model_keeps_its_name():
 
 @pytest.fixture(scope="module")
 def predicted(reader, tmp_path_factory):
-    """Exports of several kinds and both Kerases, run in one TensorFlow 1.15: dict, (Keras, kind) -> (prefix, Keras's predictions)."""
+    """Exports of several kinds and both Kerases, run in one TensorFlow 1.15: dict, (Keras, kind) -> (prefix, Keras's
+    predictions).
+    """
     root, found = tmp_path_factory.mktemp("kinds"), {}
     for name in ("keras", "tf_keras"):
         keras = importlib.import_module(name)
@@ -357,7 +364,15 @@ def test_an_inference_graph_serves_and_does_nothing_else(facts, predicted, keras
     assert [name for name in found["fed"] if not name.startswith("save/")] == ["image"]
     assert not [name for name in found["variables"] if name.startswith(("metrics/", "training/"))]
     assert len(found["variables"]) == 7
-    training = {"update_ops", "losses", "train_op", "global_step", "metric_variables", "local_variables", "cond_context"}
+    training = {
+        "update_ops",
+        "losses",
+        "train_op",
+        "global_step",
+        "metric_variables",
+        "local_variables",
+        "cond_context",
+    }
     assert not training & set(found["collections"])
     ops = {node.op for node in meta_graph(predicted[keras_name, "inference"][0]).graph_def.node}
     assert not ops & {"Switch", "Merge", "AssignAddVariableOp"}

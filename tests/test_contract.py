@@ -1,4 +1,5 @@
 """Every kind of Keras model, exported while it trains, gives Keras's numbers in TensorFlow 1.15."""
+
 import importlib
 import json
 import pathlib
@@ -17,7 +18,9 @@ REPLAY = pathlib.Path(__file__).with_name("replay_in_tf1.py")
 
 @pytest.fixture(scope="module", params=["keras", "tf_keras"])
 def replayed(request, reader, tmp_path_factory):
-    """Trains and exports every model with one Keras, replays all exports in one TensorFlow 1.15: dict, name -> _Replayed."""
+    """Trains and exports every model with one Keras, replays all exports in one TensorFlow 1.15: dict, name ->
+    _Replayed.
+    """
     keras, root = importlib.import_module(request.param), tmp_path_factory.mktemp(request.param)
     found = {make.__name__: _Replayed(make, keras, root / make.__name__) for make in carried_models.ALL}
     reader.run(REPLAY, root, timeout=900)

@@ -51,7 +51,9 @@ def test_a_star_import_gives_the_public_names():
 
 
 def _modules_around(statement):
-    """The names of all modules before and after a statement, in an interpreter of its own that has imported TensorFlow."""
+    """The names of all modules before and after a statement, in an interpreter of its own that has imported
+    TensorFlow.
+    """
     root = os.path.dirname(os.path.dirname(os.path.abspath(package.__file__)))
     environ = dict(os.environ, PYTHONPATH=root)
     command = [sys.executable, "-c", PROGRAM.format(statement=statement)]

@@ -16,7 +16,9 @@ Y = DRAW.standard_normal((24, 2)).astype("float32")
 
 
 def restless(keras, name="restless"):
-    """A model with all that is random or moves while it trains: dropout with and without a seed, statistics, recurrent dropout."""
+    """A model with all that is random or moves while it trains: dropout with and without a seed, statistics,
+    recurrent dropout.
+    """
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -93,7 +95,9 @@ def process_state():
 
 
 def keras_state(keras):
-    """What an export might move in a Keras: the generator that layers without seed draw theirs from, the policy, classes it wraps."""
+    """What an export might move in a Keras: the generator that layers without seed draw theirs from, the policy,
+    classes it wraps.
+    """
     found = {
         "policy": keras.mixed_precision.global_policy().name
         if hasattr(keras.mixed_precision, "global_policy")
@@ -128,9 +132,14 @@ def model_state(model):
 
 def _plain_values(layer):
     """Numbers, texts and seeds among the attributes of a layer, and of what it draws random numbers with."""
-    holders = [layer] + [value for name, value in sorted(vars(layer).items()) if type(value).__name__.endswith("Generator")]
+    holders = [layer] + [
+        value for name, value in sorted(vars(layer).items()) if type(value).__name__.endswith("Generator")
+    ]
     plain = (bool, int, float, str, type(None))
-    return [sorted((k, v) for k, v in vars(h).items() if isinstance(v, plain) and k != "_obj_reference_counts") for h in holders]
+    return [
+        sorted((k, v) for k, v in vars(h).items() if isinstance(v, plain) and k != "_obj_reference_counts")
+        for h in holders
+    ]
 
 
 def _bits(variable):
@@ -214,7 +223,9 @@ def run(keras, make, *callbacks):
 def test_training_with_exports_gives_bit_for_bit_what_training_without_gives(keras, tmp_path, make, save_freq, count):
     exports = []
     alone = run(keras, make)
-    with_exports = run(keras, make, GenSynthExportCallback(tmp_path / "net", save_freq=save_freq, on_export=exports.append))
+    with_exports = run(
+        keras, make, GenSynthExportCallback(tmp_path / "net", save_freq=save_freq, on_export=exports.append)
+    )
     assert len(exports) == count
     for mine, theirs in zip(with_exports, alone):
         assert mine == theirs

@@ -1,4 +1,6 @@
-"""The way back: Keras, an export, more training and a plain `Saver.save` in TensorFlow 1.15, and the same Keras model again."""
+"""The way back: Keras, an export, more training and a plain `Saver.save` in TensorFlow 1.15, and the same Keras model
+again.
+"""
 
 import importlib
 import shutil
@@ -15,7 +17,8 @@ X = DRAW.standard_normal((48, 6)).astype("float32")
 Y = DRAW.randint(0, 3, 48).astype("int32")
 ROWS = slice(0, 16)
 
-# What somebody does who has TensorFlow 1.15, a checkpoint, and no Keras: FOLDER holds `net`, the export, and `data.npz`.
+# What somebody does who has TensorFlow 1.15, a checkpoint, and no Keras: FOLDER holds `net`, the export, and
+# `data.npz`.
 FINE_TUNE = """
     import os, sys
     import numpy as np
@@ -44,7 +47,8 @@ FINE_TUNE = """
         for _ in range(4):
             session.run(step, feed)
         found = values(session)
-        found["predictions"] = session.run(meta.signature_def["serving_default"].outputs["kind"].name, {"x:0": data["x"]})
+        found["predictions"] = session.run(meta.signature_def["serving_default"].outputs["kind"].name, {"x:0":
+        data["x"]})
         for name in ("loss", "accuracy"):
             found["metric " + name] = session.run(outputs["metrics/%s/value" % name].name)
         np.savez(os.path.join(folder, "tuned.npz"), **found)
@@ -62,9 +66,9 @@ FINE_TUNE = """
         session.run(v1.variables_initializer([v for v in v1.global_variables() if v not in before]))
         session.run(minimize, feed)
         found = values(session)
-        found["predictions"] = session.run(meta.signature_def["serving_default"].outputs["kind"].name, {"x:0": data["x"]})
-        np.savez(os.path.join(folder, "foreign.npz"), **found)
-        v1.train.Saver().save(session, os.path.join(folder, "foreign"))
+        found["predictions"] = session.run(meta.signature_def["serving_default"].outputs["kind"].name, {"x:0":
+        data["x"]}) np.savez(os.path.join(folder, "foreign.npz"), **found) v1.train.Saver().save(session,
+        os.path.join(folder, "foreign"))
 
     for folder in sys.argv[1:]:
         v1.reset_default_graph()

@@ -1,8 +1,9 @@
 """What lifting asks of a Keras model, whichever Keras it is of: one interface, and one subclass for each generation.
 
-The generation is read off the model's own class, so that models of two Kerases can be exported in one process, and no Keras is imported
-that the user has not imported.
+The generation is read off the model's own class, so that models of two Kerases can be exported in one process, and no
+Keras is imported that the user has not imported.
 """
+
 import contextlib
 import re
 
@@ -37,7 +38,9 @@ class Adapter:
     # -- which variables there are
 
     def variables(self):
-        """All variables that the model, its metrics and its optimizer hold, each once, as a list of Variable with unique names."""
+        """All variables that the model, its metrics and its optimizer hold, each once, as a list of Variable with
+        unique names.
+        """
         found, seen, taken = [], set(), set()
         for variable in self._all_variables():
             if id(variable.value) in seen:
@@ -100,7 +103,8 @@ class Adapter:
         """Around a trace: what this Keras does differently in a graph of TF 1.x, and what it remembers is put back.
 
         Args:
-            scopes: dict that is filled with the name scopes of layers: scope in the graph -> (its parent scope, the layer's name).
+            scopes: dict that is filled with the name scopes of layers: scope in the graph -> (its parent scope, the
+                layer's name).
         """
         raise NotImplementedError
 
@@ -123,7 +127,9 @@ class Adapter:
         raise NotImplementedError
 
     def scopes_of_layers(self, graph, names):
-        """dict, name scope of a layer's call in `graph` -> the layer's name, where the Keras does not report it by itself."""
+        """dict, name scope of a layer's call in `graph` -> the layer's name, where the Keras does not report it by
+        itself.
+        """
         scopes = {}
         for node in graph.nodes:
             parts = node.split("/")
@@ -135,7 +141,9 @@ class Adapter:
 
     def is_subclassed(self):
         """Whether the model is neither Sequential nor functional."""
-        return not any(base.__name__ in ("Sequential", "Functional") and _of_framework(base) for base in type(self.model).__mro__)
+        return not any(
+            base.__name__ in ("Sequential", "Functional") and _of_framework(base) for base in type(self.model).__mro__
+        )
 
 
 def adapter_of(model):
@@ -155,7 +163,8 @@ def adapter_of(model):
 
         return TfKeras(model)
     raise InvalidArgumentError(
-        f"`model` should be a Keras model on TensorFlow (keras.Model, tf_keras.Model). Received: {model!r} of type {type(model).__name__}."
+        f"`model` should be a Keras model on TensorFlow (keras.Model, tf_keras.Model). Received: {model!r} of type "
+        f"{type(model).__name__}."
     )
 
 
@@ -169,8 +178,10 @@ def check_backend(model):
     backend = keras.config.backend()
     if backend != "tensorflow":
         raise UnsupportedBackendError(
-            f"The model `{model.name}` runs on Keras's `{backend}` backend; a TensorFlow graph can only be made with the `tensorflow` "
-            'backend. Set the environment variable KERAS_BACKEND=tensorflow (or "backend": "tensorflow" in keras.json) before Keras is '
+            f"The model `{model.name}` runs on Keras's `{backend}` backend; a TensorFlow graph can only be made "
+            "with the `tensorflow` "
+            'backend. Set the environment variable KERAS_BACKEND=tensorflow (or "backend": "tensorflow" in '
+            "keras.json) before Keras is "
             "imported."
         )
 
@@ -189,7 +200,8 @@ def _free(name, taken):
 
 
 def slot_name(name, optimizer, references):
-    """The name TF 1.15 gives to a slot: `training/Adam/conv2d/kernel/m` of `adam/conv2d_kernel_momentum` or `Adam/m/conv2d/kernel`.
+    """The name TF 1.15 gives to a slot: `training/Adam/conv2d/kernel/m` of `adam/conv2d_kernel_momentum` or
+    `Adam/m/conv2d/kernel`.
 
     Args:
         name: str, the variable's own name.

@@ -1,11 +1,14 @@
 """Keras 3's BatchNormalization as TF 1.15's tf.keras builds it: the fused op, where that computes the same.
 
-Keras 3 writes the formula out (`tf.nn.moments`, `Rsqrt`, `Mul`, `Sub`, `AddV2`); TF 1.15 emits `FusedBatchNormV3`, which runs faster and
-which graph tools look for (tensorflow/python/keras/layers/normalization.py of TF 1.15, `_fused_can_be_used`).
+Keras 3 writes the formula out (`tf.nn.moments`, `Rsqrt`, `Mul`, `Sub`, `AddV2`); TF 1.15 emits `FusedBatchNormV3`,
+which runs faster and which graph tools look for (tensorflow/python/keras/layers/normalization.py of TF 1.15,
+`_fused_can_be_used`).
 """
+
 import tensorflow as tf
 
-# The op refuses a smaller epsilon (tensorflow/core/kernels/fused_batch_norm_op.cc by way of cuDNN's CUDNN_BN_MIN_EPSILON).
+# The op refuses a smaller epsilon (tensorflow/core/kernels/fused_batch_norm_op.cc by way of cuDNN's
+# CUDNN_BN_MIN_EPSILON).
 _MIN_EPSILON = 1.001e-5
 
 

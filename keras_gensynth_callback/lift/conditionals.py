@@ -1,7 +1,9 @@
 """Builds v1 conditionals on the learning phase: `Switch` in, `Merge` out, and the contexts that `tf.gradients` walks.
 
-The nodes are those of `tf.compat.v1.cond` (tensorflow/python/ops/control_flow_ops.py of TF 1.15); one pair of pivots serves all of them.
+The nodes are those of `tf.compat.v1.cond` (tensorflow/python/ops/control_flow_ops.py of TF 1.15); one pair of pivots
+serves all of them.
 """
+
 import tensorflow as tf
 from tensorflow.core.protobuf import control_flow_pb2
 
@@ -68,7 +70,9 @@ class Conditionals:
     def constant(self, name, proto, context, waits=None):
         """A constant inside of a branch, that runs after the node `waits` inside of it; returns its name."""
         waits = waits or self.pivots[context.fields.branch]
-        return self._graph.add("Const", name, [f"^{waits}"], context=context, dtype=tf.as_dtype(proto.dtype), value=proto).name
+        return self._graph.add(
+            "Const", name, [f"^{waits}"], context=context, dtype=tf.as_dtype(proto.dtype), value=proto
+        ).name
 
     def merge(self, name, inference, training, dtype):
         """What the one branch or the other gives; returns its name."""

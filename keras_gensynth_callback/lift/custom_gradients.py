@@ -1,8 +1,11 @@
-"""`tf.custom_gradient`s: those that are a faster form of the true gradient are dropped, those that change it are refused.
+"""`tf.custom_gradient`s: those that are a faster form of the true gradient are dropped, those that change it are
+refused.
 
-In a graph a custom gradient is an `IdentityN` that names a Python function of the writing process in `_gradient_op_type`. A reader has no such
-function, and without the attribute takes the plain gradient. Whether that is the same is found out by computing both, on random numbers.
+In a graph a custom gradient is an `IdentityN` that names a Python function of the writing process in
+`_gradient_op_type`. A reader has no such function, and without the attribute takes the plain gradient. Whether that
+is the same is found out by computing both, on random numbers.
 """
+
 import numpy as np
 import tensorflow as tf
 
@@ -85,8 +88,10 @@ def refuse_changed_gradients(graph_def, found, layer_of):
     if changed:
         layers = ", ".join(f"`{layer}`" for layer in sorted({layer_of(name) for name in changed}))
         raise UnsupportedModelError(
-            f"The layer {layers} holds a tf.custom_gradient that changes the gradient (op IdentityN `{changed[0]}`); TensorFlow 1.x "
-            "would train with the plain gradient instead. Write the layer so that its plain gradient is the wanted one, for example with "
+            f"The layer {layers} holds a tf.custom_gradient that changes the gradient (op IdentityN "
+            f"`{changed[0]}`); TensorFlow 1.x "
+            "would train with the plain gradient instead. Write the layer so that its plain gradient is the wanted "
+            "one, for example with "
             'tf.stop_gradient, or export with graph="inference".'
         )
 

@@ -1,4 +1,5 @@
 """Takes the gradients that the train step asked for, in the graph that serves both phases."""
+
 import tensorflow as tf
 
 from ..graphdef import node_of, tensor_name
@@ -22,7 +23,8 @@ def fill_gradients(graph, calls, scope):
 
     Args:
         graph: EditableGraph.
-        calls: list of GradientCall, in the order in which they were made: a later one may differentiate an earlier one's result.
+        calls: list of GradientCall, in the order in which they were made: a later one may differentiate an earlier
+            one's result.
         scope: str, the name scope of the new nodes.
 
     Returns:

@@ -1,4 +1,5 @@
 """Keras 3 on the TensorFlow backend."""
+
 import contextlib
 import sys
 

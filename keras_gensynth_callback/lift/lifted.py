@@ -6,9 +6,11 @@ class Lifted:
 
     Attributes:
         graph: EditableGraph.
-        variables: list of `adapter.Variable`, all that the graph holds; trainable ones in the order of `model.trainable_variables`.
+        variables: list of `adapter.Variable`, all that the graph holds; trainable ones in the order of
+            `model.trainable_variables`.
         inputs, targets, sample_weights: dicts, Keras name -> placeholder tensor.
-        step_inputs: dict, the same for what the train step is fed with; `inputs`, but for models that train on something else.
+        step_inputs: dict, the same for what the train step is fed with; `inputs`, but for models that train on
+            something else.
         outputs: dict, Keras output name -> tensor.
         learning_phase: str, the placeholder's tensor, or None in an inference graph.
         loss: str, the scalar that Keras minimises, or None.

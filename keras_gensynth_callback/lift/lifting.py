@@ -1,4 +1,7 @@
-"""The way from a Keras model to a `Lifted` graph: trace each step, lay the phases over each other, take gradients, name things."""
+"""The way from a Keras model to a `Lifted` graph: trace each step, lay the phases over each other, take gradients,
+name things.
+"""
+
 import tensorflow as tf
 
 from ..errors import UnsupportedModelError
@@ -77,7 +80,9 @@ class _Lifting:
         refuse_changed_gradients(self.train.trace.graph.graph_def(), self.train.custom_gradients, adapter.layer_of)
 
     def _trace_predict(self, inputs):
-        """The inputs of `predict_step` and its trace. A model may be trained on something else than it is called on: a GAN."""
+        """The inputs of `predict_step` and its trace. A model may be trained on something else than it is called on:
+        a GAN.
+        """
         adapter = self.adapter
         try:
             return inputs, steps.predict_step(adapter, inputs, self.scopes)
@@ -97,10 +102,13 @@ class _Lifting:
         try:
             self.test = steps.test_step(adapter, self.spec, self.scopes)
         except Exception as error:
-            # A model that overrides train_step alone often has no test step that runs; Keras's own evaluate fails on it, too.
+            # A model that overrides train_step alone often has no test step that runs; Keras's own evaluate fails on
+            # it, too.
             if not adapter.overrides("train_step"):
                 raise
-            self.notes.append(f"no `eval` signature: test_step fails with {type(error).__name__}: {str(error).splitlines()[0]}")
+            self.notes.append(
+                f"no `eval` signature: test_step fails with {type(error).__name__}: {str(error).splitlines()[0]}"
+            )
         self.reset = steps.metric_reset(adapter)
 
     # -- one naming for placeholders and variables in all traces
@@ -146,7 +154,10 @@ class _Lifting:
         if writes:
             roots += step.trace.stateful_writes()
         for call in step.trace.gradient_calls:
-            roots += [node_of(name) for name in [*call.targets, *call.sources, *(call.output_gradients or []), *call.placeholders()]]
+            roots += [
+                node_of(name)
+                for name in [*call.targets, *call.sources, *(call.output_gradients or []), *call.placeholders()]
+            ]
         graph.keep(roots)
         merge_equal_nodes(graph, pinned=roots)
 
@@ -186,7 +197,13 @@ class _Lifting:
 
     def _add_learning_phase(self):
         self.graph.add("Const", f"{LEARNING_PHASE}/input", dtype=tf.bool, value=tf.make_tensor_proto(False))
-        self.graph.add("PlaceholderWithDefault", LEARNING_PHASE, [f"{LEARNING_PHASE}/input"], dtype=tf.bool, shape=tf.TensorShape([]))
+        self.graph.add(
+            "PlaceholderWithDefault",
+            LEARNING_PHASE,
+            [f"{LEARNING_PHASE}/input"],
+            dtype=tf.bool,
+            shape=tf.TensorShape([]),
+        )
 
     def _optimizer_name(self):
         optimizer = getattr(self.adapter.model, "optimizer", None)
@@ -196,7 +213,10 @@ class _Lifting:
 
     def _simplify(self):
         graph = self.graph
-        self.metrics = {name: (value_without_update(self.graph, tensor), tensor_name(tensor)) for name, tensor in self.metrics.items()}
+        self.metrics = {
+            name: (value_without_update(self.graph, tensor), tensor_name(tensor))
+            for name, tensor in self.metrics.items()
+        }
         self.updates = self._update_ops() if self.trainable else []
         self.train_op = None
         if self.trainable and self.has_step:
@@ -232,8 +252,10 @@ class _Lifting:
         found = self.alive.get(write) or outlet(self.graph, write)
         if found is None:
             raise UnsupportedModelError(
-                f"The layer `{self.adapter.layer_of(write)}` changes the variable `{self.graph.nodes[write].input[0]}` inside of a tf.cond "
-                "or tf.while_loop that returns nothing of it; in a TensorFlow 1.x graph the change would never run. Return the new value "
+                f"The layer `{self.adapter.layer_of(write)}` changes the variable "
+                f"`{self.graph.nodes[write].input[0]}` inside of a tf.cond "
+                "or tf.while_loop that returns nothing of it; in a TensorFlow 1.x graph the change would never "
+                "run. Return the new value "
                 "from the branch, and assign it outside."
             )
         return found
@@ -243,13 +265,19 @@ class _Lifting:
         fixed = {*variables, *self._fed(), LEARNING_PHASE, "train_op"}
         roots = {layer.name for layer in self.adapter.model._flatten_layers()}
         layers = self.scopes or self.adapter.scopes_of_layers(self.graph, roots)
-        step_only = set(self.graph.nodes) - self.graph.ancestors([name for name in self._results() if name != self.train_op])
+        step_only = set(self.graph.nodes) - self.graph.ancestors(
+            [name for name in self._results() if name != self.train_op]
+        )
         model_scope = self.adapter.layer_scope
-        renamed = tf1_names(self.graph, layers, model_scope, self._optimizer_name(), step_only, fixed & set(self.graph.nodes))
+        renamed = tf1_names(
+            self.graph, layers, model_scope, self._optimizer_name(), step_only, fixed & set(self.graph.nodes)
+        )
         self.graph.rename(renamed)
         move = lambda tensor: moved(tensor, renamed)  # noqa: E731
         self.outputs = [move(tensor) for tensor in self.outputs]
-        self.losses, self.regularization_losses = [[move(t) for t in terms] for terms in (self.losses, self.regularization_losses)]
+        self.losses, self.regularization_losses = [
+            [move(t) for t in terms] for terms in (self.losses, self.regularization_losses)
+        ]
         self.metrics = {name: (move(value), move(update)) for name, (value, update) in self.metrics.items()}
         self.updates = [move(name) for name in self.updates]
         self.loss = move(self.loss) if self.loss else None

@@ -1,12 +1,14 @@
 """Takes a total loss apart into its terms."""
+
 from ..graphdef import is_control, node_of, tensor_name
 
 
 def split_losses(graph, loss):
     """The terms that add up to `loss`, as (losses, regularization losses).
 
-    Every Keras sums them up in its own way - `AddN`, `AddV2`, or `Sum` of a `Pack` - and so may a user's `compute_loss`: what is split is the
-    sum itself, down to the first thing that is no sum. A term that depends on variables alone is a regularisation loss.
+    Every Keras sums them up in its own way - `AddN`, `AddV2`, or `Sum` of a `Pack` - and so may a user's
+    `compute_loss`: what is split is the sum itself, down to the first thing that is no sum. A term that depends on
+    variables alone is a regularisation loss.
 
     Args:
         graph: EditableGraph.

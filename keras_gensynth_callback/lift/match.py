@@ -1,9 +1,11 @@
 """Finds, for two graphs that the same Python built, which nodes of the one are which nodes of the other.
 
-First by value: same op, same attributes, same inputs. Then, where an input differs, by name: the same line of Python, fed with something
-else. A wrong guess by name costs nodes, never a number, since each differing input is then chosen by the learning phase (`phases.py`).
-Loops and conditionals are matched whole or not at all, since nothing can be chosen inside of a loop.
+First by value: same op, same attributes, same inputs. Then, where an input differs, by name: the same line of Python,
+fed with something else. A wrong guess by name costs nodes, never a number, since each differing input is then chosen
+by the learning phase (`phases.py`). Loops and conditionals are matched whole or not at all, since nothing can be
+chosen inside of a loop.
 """
+
 from ..graphdef import is_control, moved, node_of, tensor_name
 from .trace import is_write
 
@@ -28,7 +30,11 @@ def match(first, second, by_name=True, excluded=()):
 
 def attributes(node):
     """What an op does, besides its inputs: its type and attributes, as a key."""
-    found = [(key, value.SerializeToString(deterministic=True)) for key, value in node.attr.items() if not key.startswith("_")]
+    found = [
+        (key, value.SerializeToString(deterministic=True))
+        for key, value in node.attr.items()
+        if not key.startswith("_")
+    ]
     return node.op, tuple(sorted(found))
 
 
@@ -98,13 +104,17 @@ class _Matcher:
         return node.name
 
     def _match_group(self, names):
-        """A whole loop or conditional, by names; the tensors that enter may differ where `Enter` or `Switch` takes them."""
+        """A whole loop or conditional, by names; the tensors that enter may differ where `Enter` or `Switch` takes
+        them.
+        """
         inside = set(names)
         for name in names:
             node, other = self.first.nodes[name], self.second.nodes.get(name)
             if other is None or name in self.taken or name in self.excluded or attributes(node) != attributes(other):
                 return
-            if (name in self.first.context_of) != (name in self.second.context_of) or len(node.input) != len(other.input):
+            if (name in self.first.context_of) != (name in self.second.context_of) or len(node.input) != len(
+                other.input
+            ):
                 return
             for mine, theirs in zip(node.input, other.input):
                 if node_of(mine) in inside:
@@ -137,7 +147,9 @@ def is_random(node):
 
 
 def units(graph):
-    """Lists of node names that belong together - a lone node, or all of an outermost loop or conditional - inputs first."""
+    """Lists of node names that belong together - a lone node, or all of an outermost loop or conditional - inputs
+    first.
+    """
     group_of = {name: _outermost(context) for name, context in graph.context_of.items()}
     members = {}
     for name in graph.nodes:
@@ -172,7 +184,9 @@ def _outermost(context):
 
 def _group_size(graph, names):
     keys = {group_key(graph, name) for name in names} - {None}
-    return sum(group_key(graph, name) in keys for name in graph.context_of) + sum(name not in graph.context_of for name in names)
+    return sum(group_key(graph, name) in keys for name in graph.context_of) + sum(
+        name not in graph.context_of for name in names
+    )
 
 
 def _takes_from_outside(node):

@@ -1,4 +1,5 @@
 """Metrics in the graph: their value without an update, and what a reset gives their variables."""
+
 import tensorflow as tf
 
 from ..graphdef import is_control, moved, node_of, tensor_name
@@ -8,7 +9,8 @@ from .simplify import fold_constants
 def value_without_update(graph, tensor):
     """A copy of a metric's result that does not wait for the update: the same reads of the same variables, at any time.
 
-    A result that depends on data, as of a `test_step` that returns a loss as it is, has no other value than that of its batch.
+    A result that depends on data, as of a `test_step` that returns a loss as it is, has no other value than that of
+    its batch.
 
     Args:
         graph: EditableGraph that is added to.

@@ -1,4 +1,7 @@
-"""Gives ops the names that tf.keras of TF 1.15 would give: `dense/MatMul`, `loss/...`, `metrics/...`, `training/Adam/...`."""
+"""Gives ops the names that tf.keras of TF 1.15 would give: `dense/MatMul`, `loss/...`, `metrics/...`,
+`training/Adam/...`.
+"""
+
 import re
 
 from ..graphdef import unique

@@ -1,4 +1,5 @@
 """Gives placeholders, variables and constants of a trace the names that they have in every other trace of the model."""
+
 import tensorflow as tf
 
 from ..graphdef import attr_value, moved, unique
@@ -51,7 +52,9 @@ def normalize(step, placeholders, names, others, taken):
 
 
 def drop_private_attributes(graph):
-    """Removes what TensorFlow notes on nodes for the writing process alone: colocation, shapes, the name of a custom gradient's function."""
+    """Removes what TensorFlow notes on nodes for the writing process alone: colocation, shapes, the name of a custom
+    gradient's function.
+    """
     for node in graph.nodes.values():
         for key in [key for key in node.attr if key.startswith("_")]:
             del node.attr[key]

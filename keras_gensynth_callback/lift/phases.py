@@ -1,13 +1,16 @@
-"""Lays the training trace over the inference trace: one graph, in which `keras_learning_phase` chooses only what differs.
+"""Lays the training trace over the inference trace: one graph, in which `keras_learning_phase` chooses only what
+differs.
 
-For every pair of nodes that `match.py` finds, the graph holds one node. Where an input of the pair differs, the learning phase chooses
-between the two: a v1 conditional whose branches hold what only one of the traces has, like the `smart_cond` that TF 1.15's own layers build.
-Writes are not left inside a branch - there they would be dead when the other branch runs, and kill what waits for them - but get what
-they write chosen instead: the new value, or the old one.
+For every pair of nodes that `match.py` finds, the graph holds one node. Where an input of the pair differs, the
+learning phase chooses between the two: a v1 conditional whose branches hold what only one of the traces has, like the
+`smart_cond` that TF 1.15's own layers build. Writes are not left inside a branch - there they would be dead when the
+other branch runs, and kill what waits for them - but get what they write chosen instead: the new value, or the old
+one.
 
-What depends on gradients or on updated weights is the train step's own. It stands outside of every choice, and nothing but `train_op`
-runs it.
+What depends on gradients or on updated weights is the train step's own. It stands outside of every choice, and
+nothing but `train_op` runs it.
 """
+
 import tensorflow as tf
 
 from ..graphdef import EditableGraph, input_name, is_control, moved, node_of, tensor_name
@@ -31,8 +34,8 @@ def lay_over(inference, training, phase, dtypes, step_only=(), unconditional=(),
         pinned: pair of collections of node names of the two graphs that must be alive in both phases.
 
     Returns:
-        (EditableGraph, dict of training node names that changed -> their names in the merged graph, dict of writes that stand in a
-        branch -> a node that is alive in both phases and runs after them).
+        (EditableGraph, dict of training node names that changed -> their names in the merged graph, dict of writes
+        that stand in a branch -> a node that is alive in both phases and runs after them).
     """
     pairs = match(inference, training, excluded=step_only)
     names = names_apart(training, inference, {theirs: mine for mine, theirs in pairs.items()})
@@ -41,7 +44,13 @@ def lay_over(inference, training, phase, dtypes, step_only=(), unconditional=(),
     frames_apart(training, pairs, inference)
     sides = (
         _Side(inference, dtypes[0], INFERENCE, pairs, pinned[0]),
-        _Side(training, {moved(tensor, renamed): enum for tensor, enum in dtypes[1].items()}, TRAINING, pairs, [names[name] for name in pinned[1]]),
+        _Side(
+            training,
+            {moved(tensor, renamed): enum for tensor, enum in dtypes[1].items()},
+            TRAINING,
+            pairs,
+            [names[name] for name in pinned[1]],
+        ),
     )
     overlay = _Overlay(sides, list(pairs), phase, {names[name] for name in step_only}, set(unconditional))
     return overlay.merge(), renamed, overlay.alive_after_writes()
@@ -67,7 +76,8 @@ def step_nodes(graph, gradients, weights):
 
 
 def outlet(graph, write):
-    """A node that runs after a write whether or not the user's own branch runs in which it stands, or None; without branch, the write.
+    """A node that runs after a write whether or not the user's own branch runs in which it stands, or None; without
+    branch, the write.
 
     Args:
         graph: EditableGraph.
@@ -98,7 +108,9 @@ class _Side:
         self.graph, self.dtypes, self.branch, self.pinned = graph, dtypes, branch, set(pinned)
         self.alone = [name for name in graph.nodes if name not in paired]
         self.inside = set()
-        self.taken = {node_of(tensor) for node in graph.nodes.values() for tensor in node.input if not is_control(tensor)}
+        self.taken = {
+            node_of(tensor) for node in graph.nodes.values() for tensor in node.input if not is_control(tensor)
+        }
 
     def output_count(self, name):
         count = 0
@@ -149,7 +161,9 @@ class _Overlay:
         )
 
     def _find_inside(self, side):
-        """Which of a side's own nodes stand in its branch: all whose results are used there, or chosen, and nowhere else."""
+        """Which of a side's own nodes stand in its branch: all whose results are used there, or chosen, and nowhere
+        else.
+        """
         graph = side.graph
         groups = {}
         for name in graph.context_of:
@@ -163,7 +177,11 @@ class _Overlay:
             outside.add(name)
             todo.extend(groups.get(group_key(graph, name), ()))
             if name in alone and not self._is_hoisted(side, name):
-                todo.extend(node_of(tensor) for tensor in graph.nodes[name].input if not is_control(tensor) and node_of(tensor) in alone)
+                todo.extend(
+                    node_of(tensor)
+                    for tensor in graph.nodes[name].input
+                    if not is_control(tensor) and node_of(tensor) in alone
+                )
         side.inside = alone - outside
 
     def _must_stay_outside(self, side, name):
@@ -287,7 +305,9 @@ class _Overlay:
         return self._switch(side, tensor, self.conditionals.context(component, side.branch, node_of(tensor)))
 
     def _live_controls(self, node):
-        """Replaces control inputs from inside a branch, which are dead in the other phase, by a choice that is alive in both."""
+        """Replaces control inputs from inside a branch, which are dead in the other phase, by a choice that is alive
+        in both.
+        """
         for index, tensor in enumerate(node.input):
             for side in self.sides:
                 if is_control(tensor) and node_of(tensor) in side.inside:

@@ -1,4 +1,7 @@
-"""Makes a graph smaller without changing a number: what is computed twice is computed once, what is constant is a constant."""
+"""Makes a graph smaller without changing a number: what is computed twice is computed once, what is constant is a
+constant.
+"""
+
 import tensorflow as tf
 
 from ..graphdef import input_name, is_control, moved, node_of, tensor_name
@@ -91,7 +94,8 @@ def _replace_by_constant(graph, tensor, value):
 
 
 def _is_pure(graph, node):
-    # A read that waits for nothing sees the variable as it was before the step, and so do all others that wait for nothing.
+    # A read that waits for nothing sees the variable as it was before the step, and so do all others that wait for
+    # nothing.
     return (
         node.name not in graph.context_of
         and (node.op == "ReadVariableOp" or not keeps_order(node))

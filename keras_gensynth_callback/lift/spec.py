@@ -1,8 +1,10 @@
 """What a step is fed with: structure, shapes and names of inputs, targets and sample weights.
 
-Names are those of tf.keras in TF 1.15: inputs under the Keras input names, `<output>_target`, `<output>_sample_weights`; a subclassed
-model has `input_1`, `output_1`, ... (tensorflow/python/keras/engine/training_utils.py, `ModelInputs`, `generic_output_names`).
+Names are those of tf.keras in TF 1.15: inputs under the Keras input names, `<output>_target`,
+`<output>_sample_weights`; a subclassed model has `input_1`, `output_1`, ...
+(tensorflow/python/keras/engine/training_utils.py, `ModelInputs`, `generic_output_names`).
 """
+
 import tensorflow as tf
 
 from ..errors import InvalidArgumentError, NotBuiltError
@@ -18,7 +20,11 @@ class DataSpec:
 
     def __init__(self, parts, input_names, target_names=(), weight_names=()):
         self.parts = parts
-        self.input_names, self.target_names, self.weight_names = list(input_names), list(target_names), list(weight_names)
+        self.input_names, self.target_names, self.weight_names = (
+            list(input_names),
+            list(target_names),
+            list(weight_names),
+        )
 
     def specs(self):
         """All TensorSpecs in order."""
@@ -52,7 +58,8 @@ def inputs_spec(adapter, data_spec=None, input_signature=None):
         x = adapter.input_spec()
     if x is None or not tf.nest.flatten(x):
         raise NotBuiltError(
-            f"The model `{adapter.model.name}` has never been built or called, so the shapes of its inputs are not known. Call it once on "
+            f"The model `{adapter.model.name}` has never been built or called, so the shapes of its inputs are not "
+            "known. Call it once on "
             "a batch of data, build it with `model.build(input_shape)`, export during `fit`, or give "
             "`input_signature=tf.TensorSpec([None, ...], tf.float32)`."
         )
@@ -85,9 +92,11 @@ def step_spec(adapter, inputs, outputs, output_names, data_spec=None):
 
 
 def _default_weights(outputs, y):
-    """A weight for each value of a loss: for each sample, or, where outputs are sequences or maps, for each of their places.
+    """A weight for each value of a loss: for each sample, or, where outputs are sequences or maps, for each of their
+    places.
 
-    Losses of Keras reduce the last axis. Where targets do not go along with the outputs - alignments, say - there is a weight a sample.
+    Losses of Keras reduce the last axis. Where targets do not go along with the outputs - alignments, say - there is
+    a weight a sample.
     """
     leaves, targets = tf.nest.flatten(outputs), tf.nest.flatten(y)
     specs = []
@@ -123,7 +132,8 @@ def _relaxed(part):
         return type(part)(kept) if any(value is not None for value in kept) else None
     if not isinstance(part, tf.TensorSpec):
         raise InvalidArgumentError(
-            f"The data holds a {type(part).__name__}; TensorFlow 1.x placeholders are dense tensors. Convert it with `to_dense` or "
+            f"The data holds a {type(part).__name__}; TensorFlow 1.x placeholders are dense tensors. Convert it "
+            "with `to_dense` or "
             "`to_tensor` in the input pipeline."
         )
     return relaxed(part.shape, part.dtype)
@@ -133,7 +143,8 @@ def _checked_signature(signature):
     leaves = tf.nest.flatten(signature)
     if not leaves or not all(isinstance(leaf, tf.TensorSpec) for leaf in leaves):
         raise InvalidArgumentError(
-            f"`input_signature` should be a tf.TensorSpec, or a list, tuple or dict of them, one for each input. Received: {signature!r}"
+            "`input_signature` should be a tf.TensorSpec, or a list, tuple or dict of them, one for each input. "
+            f"Received: {signature!r}"
         )
     return signature
 
@@ -164,7 +175,9 @@ def _unique(names):
 
 
 def _inferred_targets(adapter, outputs, names):
-    """The targets as tf.keras of TF 1.15 infers them from outputs and losses: like the output, or ints without the class axis."""
+    """The targets as tf.keras of TF 1.15 infers them from outputs and losses: like the output, or ints without the
+    class axis.
+    """
     losses = adapter.losses_by_output()
     if not adapter.is_compiled or losses is None:
         return None

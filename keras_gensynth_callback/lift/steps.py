@@ -1,4 +1,5 @@
 """The pieces of a Keras model's Python that are traced: predict, test and train step, and the reset of its metrics."""
+
 import contextlib
 
 import tensorflow as tf
@@ -58,7 +59,11 @@ def test_step(adapter, spec, scopes):
 def train_step(adapter, spec, scopes):
     """Traces `model.train_step`, whoever wrote it."""
     return _traced(
-        adapter, spec, scopes, lambda notes, data: _keep_logs(notes, adapter.model.train_step(data)), check_gradients=True
+        adapter,
+        spec,
+        scopes,
+        lambda notes, data: _keep_logs(notes, adapter.model.train_step(data)),
+        check_gradients=True,
     )
 
 
@@ -95,7 +100,8 @@ def _explained(adapter, function, spec, afterwards):
         raise
     except Exception as error:
         raise UnsupportedModelError(
-            f"The Python of the model `{adapter.model.name}` fails when it is traced into a TensorFlow 1.x graph with inputs {spec.parts}: "
+            f"The Python of the model `{adapter.model.name}` fails when it is traced into a TensorFlow 1.x graph "
+            f"with inputs {spec.parts}: "
             f"{type(error).__name__}: {error}"
         ) from error
 
@@ -119,11 +125,15 @@ def _noted_loss(model, notes):
 
 
 def _keep_logs(notes, logs):
-    notes["logs"] = {name: tensor.name for name, tensor in _flat_logs(logs).items() if tf.is_tensor(tensor) and hasattr(tensor, "op")}
+    notes["logs"] = {
+        name: tensor.name for name, tensor in _flat_logs(logs).items() if tf.is_tensor(tensor) and hasattr(tensor, "op")
+    }
 
 
 def _flat_logs(logs):
-    """Keras flattens nested dicts of metrics in what `evaluate` returns (keras/src/utils/python_utils.py, `pythonify_logs`)."""
+    """Keras flattens nested dicts of metrics in what `evaluate` returns (keras/src/utils/python_utils.py,
+    `pythonify_logs`).
+    """
     if not isinstance(logs, dict):
         return {}
     found = {}

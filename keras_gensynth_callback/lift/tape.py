@@ -1,8 +1,11 @@
-"""`tf.GradientTape.gradient` while a train step is traced: a placeholder for each gradient, and a note of what was asked for.
+"""`tf.GradientTape.gradient` while a train step is traced: a placeholder for each gradient, and a note of what was
+asked for.
 
-The train step is traced in the training phase alone; the gradients belong to the graph that serves both phases, which is made from
-this trace later (`phases.py`). So they are taken there (`gradients.py`), and what the step does with them is traced as it is.
+The train step is traced in the training phase alone; the gradients belong to the graph that serves both phases, which
+is made from this trace later (`phases.py`). So they are taken there (`gradients.py`), and what the step does with
+them is traced as it is.
 """
+
 import contextlib
 
 import tensorflow as tf
@@ -20,8 +23,8 @@ class GradientCall:
         targets: list of tensor names.
         sources: list of tensor names, of variable handles or of tensors.
         output_gradients: list of tensor names, or None.
-        results: list, an entry a source: None where no gradient flows, a placeholder's name, or, for an `IndexedSlices`,
-            the names of the placeholders of its values and indices.
+        results: list, an entry a source: None where no gradient flows, a placeholder's name, or, for an
+            `IndexedSlices`, the names of the placeholders of its values and indices.
     """
 
     def __init__(self, targets, sources, output_gradients, results):
@@ -42,7 +45,9 @@ class GradientCall:
 
 @contextlib.contextmanager
 def recorded_gradients(graph, calls):
-    """While the block runs, `tape.gradient` inside of `graph` appends a GradientCall to `calls` and returns placeholders."""
+    """While the block runs, `tape.gradient` inside of `graph` appends a GradientCall to `calls` and returns
+    placeholders.
+    """
 
     def gradient(wrapped, instance, args, kwargs):
         if tf.executing_eagerly() or tf.compat.v1.get_default_graph() is not graph:
@@ -147,7 +152,9 @@ class _Flow:
 
 
 def _is_gather_of_rows(op, tensor):
-    """Whether the gradient of `tensor` through `op` is an IndexedSlices (tensorflow/python/ops/array_grad.py, `_GatherV2Grad`)."""
+    """Whether the gradient of `tensor` through `op` is an IndexedSlices (tensorflow/python/ops/array_grad.py,
+    `_GatherV2Grad`).
+    """
     if op.type not in ("Gather", "GatherV2") or op.inputs[0] is not tensor:
         return False
     return op.type == "Gather" or (tf.get_static_value(op.inputs[2]) == 0 and op.get_attr("batch_dims") == 0)

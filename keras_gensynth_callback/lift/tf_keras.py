@@ -1,4 +1,5 @@
 """tf_keras, and tf.keras of TF 2.x, which it was."""
+
 import contextlib
 import sys
 

@@ -1,7 +1,9 @@
 """Every private name of TensorFlow that lifting needs, each with its reason and the versions it was seen in.
 
-`tests/test_private_apis.py` touches each of them first, so that a release that moves one fails there and not in a user's training.
+`tests/test_private_apis.py` touches each of them first, so that a release that moves one fails there and not in a
+user's training.
 """
+
 import contextlib
 
 import tensorflow as tf
@@ -11,7 +13,8 @@ from tensorflow.python.ops import control_flow_ops
 
 
 def gradient_function(op):
-    """The registered gradient of a tf.Operation, None where it has none by design; LookupError where it has none at all.
+    """The registered gradient of a tf.Operation, None where it has none by design; LookupError where it has none at
+    all.
 
     Public TensorFlow registers gradients (`tf.RegisterGradient`) but does not look them up. TF 1.0 to 2.21.
     """
@@ -19,10 +22,11 @@ def gradient_function(op):
 
 
 def ask_for_v1_control_flow(graph):
-    """Lets `tf.cond` and `tf.while_loop` build v1 control flow in a FuncGraph, once `disable_control_flow_v2` was called.
+    """Lets `tf.cond` and `tf.while_loop` build v1 control flow in a FuncGraph, once `disable_control_flow_v2` was
+    called.
 
-    `control_flow_util.EnableControlFlowV2` answers by the presence of this attribute, which only the FuncGraphs of TF 1.x had.
-    TF 1.13 to 2.21.
+    `control_flow_util.EnableControlFlowV2` answers by the presence of this attribute, which only the FuncGraphs of TF
+    1.x had. TF 1.13 to 2.21.
     """
     graph._captured = ()
 
@@ -31,8 +35,9 @@ def ask_for_v1_control_flow(graph):
 def identity_inside_contexts():
     """Lets v1 control flow contexts compare tensors by identity while they add an op.
 
-    `CondContext._AddOpInternal` and `WhileContext._AddOpInternal` say `real_x != x`, which in a FuncGraph builds a NotEqual op,
-    which is added to the context, and so on. TF 2.0 to 2.21; `Tensor._USE_EQUALITY` is what `tf.compat.v1.disable_tensor_equality` sets.
+    `CondContext._AddOpInternal` and `WhileContext._AddOpInternal` say `real_x != x`, which in a FuncGraph builds a
+    NotEqual op, which is added to the context, and so on. TF 2.0 to 2.21; `Tensor._USE_EQUALITY` is what
+    `tf.compat.v1.disable_tensor_equality` sets.
     """
 
     def by_identity(wrapped, instance, args, kwargs):

@@ -1,9 +1,11 @@
 """Runs a piece of Keras's own Python once, symbolically, and keeps what it built as a flat graph with v1 control flow.
 
-The tracer is `tf.function` itself, so that layers, losses, metrics and optimizers meet what they meet in `fit`: variables and eager
-constants are captured, variables created on the way are lifted out, and stateful ops keep their order by control dependencies. Two
-things differ from `fit`: nested functions run as plain Python, so that no function library arises, and control flow is that of TF 1.x.
+The tracer is `tf.function` itself, so that layers, losses, metrics and optimizers meet what they meet in `fit`:
+variables and eager constants are captured, variables created on the way are lifted out, and stateful ops keep their
+order by control dependencies. Two things differ from `fit`: nested functions run as plain Python, so that no function
+library arises, and control flow is that of TF 1.x.
 """
+
 import contextlib
 import random
 import threading
@@ -39,7 +41,9 @@ class Trace:
         self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
         self.gradient_calls, self.result = gradient_calls, result
         self.dtypes = {
-            tensor.name: tensor.dtype.base_dtype.as_datatype_enum for op in concrete.graph.get_operations() for tensor in op.outputs
+            tensor.name: tensor.dtype.base_dtype.as_datatype_enum
+            for op in concrete.graph.get_operations()
+            for tensor in op.outputs
         }
         self.variables, self.constants = _captures(concrete, count, layer_of)
 
@@ -59,7 +63,11 @@ def editable(graph):
 
 def is_write(node):
     """Whether a NodeDef changes a variable."""
-    return node.op.startswith("Assign") and node.op.endswith("VariableOp") or node.op.startswith(("ResourceScatter", "ResourceApply", "ResourceSparseApply"))
+    return (
+        node.op.startswith("Assign")
+        and node.op.endswith("VariableOp")
+        or node.op.startswith(("ResourceScatter", "ResourceApply", "ResourceSparseApply"))
+    )
 
 
 def trace(function, specs, layer_of=str, afterwards=None):
@@ -146,9 +154,13 @@ def _captures(concrete, count, layer_of):
 
 
 def _unknown_resource(placeholder, layer_of):
-    users = sorted({(op.name, op.type) for op in placeholder.consumers()}) or [(placeholder.op.name, placeholder.op.type)]
+    users = sorted({(op.name, op.type) for op in placeholder.consumers()}) or [
+        (placeholder.op.name, placeholder.op.type)
+    ]
     name, op_type = users[0]
     return (
-        f"The layer `{layer_of(name)}` holds a resource that is not a variable, such as a lookup table; the op {op_type} uses it. "
-        "Expected variables and constants alone. Look the values up before the model, in tf.data, and give the model their numbers."
+        f"The layer `{layer_of(name)}` holds a resource that is not a variable, such as a lookup table; the op "
+        f"{op_type} uses it. "
+        "Expected variables and constants alone. Look the values up before the model, in tf.data, and give the "
+        "model their numbers."
     )

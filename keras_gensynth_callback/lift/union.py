@@ -1,4 +1,5 @@
 """Brings two graphs together that have nodes in common."""
+
 from ..graphdef import EditableGraph, moved, node_of, unique
 from .match import match
 
@@ -40,7 +41,9 @@ def names_apart(graph, other, pairs):
 
 
 def frames_apart(graph, paired, other):
-    """Gives the loops that `paired` nodes do not share with `other` frames of their own: a frame is one loop, by its name."""
+    """Gives the loops that `paired` nodes do not share with `other` frames of their own: a frame is one loop, by its
+    name.
+    """
     taken = {context.name.lower() for context in other.contexts}
     for context in graph.contexts:
         inside = [node_of(value) for value in context.values if graph.context_of.get(node_of(value)) is context]

@@ -1,4 +1,5 @@
 """Sample weights that need not be fed: ones, as many as there are samples."""
+
 import tensorflow as tf
 
 from ..graphdef import attr_value

@@ -1,8 +1,10 @@
 """Which rewrite is for which op."""
 
 import collections
+from typing import Any, Callable, Dict
 
-RULES = collections.OrderedDict()
+# The order of registration is the order in which the rules are tried.
+RULES: Dict[str, Callable[..., Any]] = collections.OrderedDict()
 
 
 def rewrites(*ops):
