@@ -12,6 +12,7 @@ from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saver_pb2
 
 from .graphdef import tensor_name
+from .lift.initializers import distribution
 
 _KEYS = tf.compat.v1.GraphKeys
 _SIGNATURES = tf.compat.v1.saved_model.signature_constants
@@ -32,16 +33,42 @@ def add_variables_and_saver(lifted):
     _add_saver(graph, names, [variable.value.dtype for variable in lifted.variables])
 
 
-def _add_variable(graph, variable, initial):
+def _add_variable(graph, variable, reset):
     name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), variable.value.shape
     if name not in graph.nodes:
         graph.add("VarHandleOp", name, shared_name=name, container="", dtype=dtype, shape=tf.TensorShape(shape))
-    start = tf.make_tensor_proto(
-        0 if initial is None else np.asarray(initial), dtype, list(shape) if initial is None else None
-    )
-    graph.add("Const", f"{name}/Initializer/value", dtype=dtype, value=start)
-    graph.add("AssignVariableOp", f"{name}/Assign", [name, f"{name}/Initializer/value"], dtype=dtype)
+    start = _initial_value(graph, variable, reset)
+    graph.add("AssignVariableOp", f"{name}/Assign", [name, start], dtype=dtype)
     graph.add("ReadVariableOp", f"{name}/Read/ReadVariableOp", [name], dtype=dtype)
+
+
+def _initial_value(graph, variable, reset):
+    """What an initialiser gives a variable: the value after a reset, or a draw from what Keras's initializer draws from."""
+    name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), list(variable.value.shape)
+    if reset is not None:
+        return _constant(graph, variable, tf.make_tensor_proto(np.asarray(reset), dtype))
+    if variable.kind != "weight" or not dtype.is_floating:
+        return _constant(graph, variable, tf.make_tensor_proto(0, dtype, shape))
+    drawn = distribution(variable.initializer, name, tuple(shape))
+    if drawn.kind == "constant":
+        return _constant(graph, variable, tf.make_tensor_proto(drawn.first, dtype, shape))
+    scope = f"{name}/Initializer/random_{drawn.kind}"
+    low, factor = (drawn.first, drawn.second - drawn.first) if drawn.kind == "uniform" else (drawn.first, drawn.second)
+    dims = graph.add("Const", f"{scope}/shape", dtype=tf.int32, value=tf.make_tensor_proto(shape, tf.int32)).name
+    op = {"uniform": "RandomUniform", "normal": "RandomStandardNormal", "truncated_normal": "TruncatedNormal"}[
+        drawn.kind
+    ]
+    noise = graph.add(op, f"{scope}/{op}", [dims], T=tf.int32, dtype=dtype, seed=0, seed2=0).name
+    by = graph.add("Const", f"{scope}/mul/y", dtype=dtype, value=tf.make_tensor_proto(factor, dtype)).name
+    scaled = graph.add("Mul", f"{scope}/mul", [noise, by], T=dtype).name
+    if not low:
+        return scaled
+    offset = graph.add("Const", f"{scope}/add/y", dtype=dtype, value=tf.make_tensor_proto(low, dtype)).name
+    return graph.add("Add", scope, [scaled, offset], T=dtype).name
+
+
+def _constant(graph, variable, proto):
+    return graph.add("Const", f"{variable.name}/Initializer/value", dtype=tf.as_dtype(proto.dtype), value=proto).name
 
 
 def _add_saver(graph, names, dtypes):
@@ -134,7 +161,7 @@ def collection_sizes(lifted):
 
 
 def _collections_of_protos(lifted):
-    variables = {variable.name: _variable_def(variable) for variable in lifted.variables}
+    variables = {variable.name: _variable_def(lifted.graph, variable) for variable in lifted.variables}
     of_kind = lambda *kinds: [variables[v.name] for v in lifted.variables if v.kind in kinds]  # noqa: E731
     return {
         _KEYS.GLOBAL_VARIABLES: list(variables.values()),
@@ -147,11 +174,12 @@ def _collections_of_protos(lifted):
     }
 
 
-def _variable_def(variable):
+def _variable_def(graph, variable):
     name = variable.name
+    start = graph.nodes[f"{name}/Assign"].input[1]
     return variable_pb2.VariableDef(
         variable_name=f"{name}:0",
-        initial_value_name=f"{name}/Initializer/value:0",
+        initial_value_name=tensor_name(start),
         initializer_name=f"{name}/Assign",
         snapshot_name=f"{name}/Read/ReadVariableOp:0",
         is_resource=True,

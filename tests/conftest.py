@@ -11,6 +11,9 @@ import pytest
 from find_reader import ReaderNotFoundError, find_reader
 from reader import Reader
 
+# Holds the tests of the contract, but is no test module itself.
+pytest.register_assert_rewrite("contract")
+
 
 @pytest.fixture(scope="session")
 def reader():

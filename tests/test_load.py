@@ -31,7 +31,6 @@ FINE_TUNE = """
     def tune(folder):
         data = np.load(os.path.join(folder, "data.npz"))
         feed = {"x:0": data["x"], "kind_target:0": data["y"], "keras_learning_phase:0": True}
-        graph = v1.get_default_graph()
         session = v1.Session()
         meta = v1.MetaGraphDef()
         with open(os.path.join(folder, "net.meta"), "rb") as file:
@@ -40,6 +39,7 @@ FINE_TUNE = """
         saver.restore(session, os.path.join(folder, "net"))
         step = v1.get_collection("train_op")[0]
         outputs = meta.signature_def["eval"].outputs
+        predictions = meta.signature_def["serving_default"].outputs["kind"].name
         rate = [v for v in v1.global_variables() if v.op.name == "training/Adam/learning_rate"][0]
 
         session.run(v1.local_variables_initializer())
@@ -47,8 +47,7 @@ FINE_TUNE = """
         for _ in range(4):
             session.run(step, feed)
         found = values(session)
-        found["predictions"] = session.run(meta.signature_def["serving_default"].outputs["kind"].name, {"x:0":
-        data["x"]})
+        found["predictions"] = session.run(predictions, {"x:0": data["x"]})
         for name in ("loss", "accuracy"):
             found["metric " + name] = session.run(outputs["metrics/%s/value" % name].name)
         np.savez(os.path.join(folder, "tuned.npz"), **found)
@@ -66,9 +65,9 @@ FINE_TUNE = """
         session.run(v1.variables_initializer([v for v in v1.global_variables() if v not in before]))
         session.run(minimize, feed)
         found = values(session)
-        found["predictions"] = session.run(meta.signature_def["serving_default"].outputs["kind"].name, {"x:0":
-        data["x"]}) np.savez(os.path.join(folder, "foreign.npz"), **found) v1.train.Saver().save(session,
-        os.path.join(folder, "foreign"))
+        found["predictions"] = session.run(predictions, {"x:0": data["x"]})
+        np.savez(os.path.join(folder, "foreign.npz"), **found)
+        v1.train.Saver().save(session, os.path.join(folder, "foreign"))
 
     for folder in sys.argv[1:]:
         v1.reset_default_graph()

@@ -20,10 +20,12 @@ class Variable:
         value: the tf.Variable.
         trainable: bool.
         kind: str, `weight`, `state` (RNG), `metric`, `optimizer` or `other`.
+        initializer: the Keras initializer of a weight, or None.
     """
 
-    def __init__(self, name, value, kind, trainable=False):
+    def __init__(self, name, value, kind, trainable=False, initializer=None):
         self.name, self.value, self.kind, self.trainable = name, value, kind, trainable
+        self.initializer = initializer
 
     def __repr__(self):
         return f"<Variable {self.name}: {self.kind}, shape {tuple(self.value.shape)}>"

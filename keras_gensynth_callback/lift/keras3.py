@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .batch_normalization import fused_batch_normalization
+from .initializers import initializers_of
 from .tf_private import patched
 
 
@@ -24,13 +25,15 @@ class Keras3(Adapter):
     def _all_variables(self):
         model, prefix = self.model, "" if self.is_subclassed() else self.model.name + "/"
         weights = {id(variable) for variable in model.weights}
+        initializers = initializers_of(model._flatten_layers())
         trainable = {id(variable) for variable in model.trainable_variables}
         metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
         for variable in model.variables:
             if id(variable) not in metric_variables:
                 path = variable.path[len(prefix) :] if variable.path.startswith(prefix) else variable.path
                 kind = "weight" if id(variable) in weights else "state"
-                yield Variable(path, variable.value, kind, id(variable) in trainable)
+                initializer = initializers.get(id(variable))
+                yield Variable(path, variable.value, kind, id(variable) in trainable, initializer)
         for metric in model.metrics:
             for variable in metric.variables:
                 yield Variable("metrics/" + variable.path, variable.value, "metric")

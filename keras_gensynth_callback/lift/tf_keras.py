@@ -6,6 +6,7 @@ import sys
 import tensorflow as tf
 
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
+from .initializers import initializers_of
 
 
 class TfKeras(Adapter):
@@ -27,9 +28,11 @@ class TfKeras(Adapter):
         model = self.model
         metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
         trainable = {id(variable) for variable in model.trainable_variables}
+        initializers = initializers_of(model._flatten_layers())
         for variable in model.variables:
             if id(variable) not in metric_variables:
-                yield Variable(_base_name(variable), variable, "weight", id(variable) in trainable)
+                initializer = initializers.get(id(variable))
+                yield Variable(_base_name(variable), variable, "weight", id(variable) in trainable, initializer)
         for metric in model.metrics:
             for variable in metric.variables:
                 yield Variable(f"metrics/{metric.name}/{_base_name(variable).split('/')[-1]}", variable, "metric")

@@ -42,6 +42,8 @@ def raise_problems(problems, target):
     """Raises UnsupportedOpError with all problems, if there are any."""
     if not problems:
         return
+    # What the train step lacks is most often only the gradient of what a layer lacks.
+    problems = [problem for problem in problems if not problem.node.startswith("training/")] or problems
     grouped = collections.OrderedDict()
     for problem in problems:
         grouped.setdefault((layer_of(problem.node), problem.op, problem.reason), []).append(problem.node)

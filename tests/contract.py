@@ -1,4 +1,7 @@
-"""Every kind of Keras model, exported while it trains, gives Keras's numbers in TensorFlow 1.15."""
+"""Every kind of Keras model, exported while it trains, gives Keras's numbers in TensorFlow 1.15.
+
+Run by `test_contract_keras.py` and `test_contract_tf_keras.py`, a file each, so that two processes can share the work.
+"""
 
 import importlib
 import json
@@ -16,12 +19,13 @@ from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint
 REPLAY = pathlib.Path(__file__).with_name("replay_in_tf1.py")
 
 
-@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+@pytest.fixture(scope="module")
 def replayed(request, reader, tmp_path_factory):
     """Trains and exports every model with one Keras, replays all exports in one TensorFlow 1.15: dict, name ->
     _Replayed.
     """
-    keras, root = importlib.import_module(request.param), tmp_path_factory.mktemp(request.param)
+    name = request.module.KERAS
+    keras, root = importlib.import_module(name), tmp_path_factory.mktemp(name)
     found = {make.__name__: _Replayed(make, keras, root / make.__name__) for make in carried_models.ALL}
     reader.run(REPLAY, root, timeout=900)
     return found
