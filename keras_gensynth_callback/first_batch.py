@@ -41,6 +41,7 @@ class FirstBatch:
             if not watching:
                 return wrapped(*args, **kwargs)
             spec = batch_spec(args[0])
+            _trace_as_keras_would(wrapped, args)
             again = action(spec)
             result = wrapped(*args, **kwargs)
             if again:
@@ -59,6 +60,17 @@ class FirstBatch:
 
     def _forget(self):
         self._model = self._original = self._proxy = None
+
+
+def _trace_as_keras_would(train_function, args):
+    """Lets tf_keras trace its step before an action makes optimizer slots and metrics.
+
+    A `tf.function` runs its Python twice where that makes variables, and each run moves on the seeds of dropout layers:
+    were the variables there already, training would draw other numbers.
+    """
+    trace = getattr(train_function, "get_concrete_function", None)
+    if trace is not None:
+        trace(*args)
 
 
 def _put_back(model, proxy, original):

@@ -19,6 +19,8 @@ _SIGNATURES = tf.compat.v1.saved_model.signature_constants
 # TF 1.x has no public names for these two (tensorflow/python/saved_model/signature_constants.py).
 _TRAIN_METHOD, _EVAL_METHOD = "tensorflow/supervised/training", "tensorflow/supervised/eval"
 
+_RANDOM_OPS = {"uniform": "RandomUniform", "normal": "RandomStandardNormal", "truncated_normal": "TruncatedNormal"}
+
 
 def add_variables_and_saver(lifted):
     """Adds to the lifted graph what every variable of TF 1.x has - initialiser and read - and a saver.
@@ -43,7 +45,7 @@ def _add_variable(graph, variable, reset):
 
 
 def _initial_value(graph, variable, reset):
-    """What an initialiser gives a variable: the value after a reset, or a draw from what Keras's initializer draws from."""
+    """What an initialiser gives: the value after a reset, or a draw from what Keras's initializer draws from."""
     name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), list(variable.value.shape)
     if reset is not None:
         return _constant(graph, variable, tf.make_tensor_proto(np.asarray(reset), dtype))

@@ -305,7 +305,6 @@ def test_a_graph_is_a_new_one_each_time_and_runs(keras):
         assert session.run("level/kernel/Read/ReadVariableOp:0").shape == (3, 1)
 
 
-@pytest.mark.xfail(strict=True, reason="Keras 3 calls a variable after the model in which its layer was built first.")
 def test_a_layer_of_another_model_keeps_its_name():
     import keras
 

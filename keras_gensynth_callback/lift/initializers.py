@@ -1,4 +1,4 @@
-"""What a Keras initializer draws from, so that `tf.global_variables_initializer()` starts a training afresh in TF 1.x, too.
+"""What a Keras initializer draws from, so that `tf.global_variables_initializer()` starts a training afresh in TF 1.x.
 
 The formulas are those of keras/src/initializers/random_initializers.py (`VarianceScaling`: He et al. 2015, Glorot and
 Bengio 2010), which TF 1.15 shares (tensorflow/python/ops/init_ops.py).
@@ -39,7 +39,7 @@ def initializers_of(layers):
 
 
 def distribution(initializer, name, shape):
-    """The Distribution of an initializer; for one that is not known here, what Keras takes by default for such a weight.
+    """The Distribution of an initializer; of one that is not known here, what Keras takes by default.
 
     Args:
         initializer: a Keras initializer, or None.

@@ -23,31 +23,43 @@ class Keras3(Adapter):
         return f"keras {self.keras.__version__}"
 
     def _all_variables(self):
-        model, prefix = self.model, "" if self.is_subclassed() else self.model.name + "/"
+        model, names = self.model, self._names()
         weights = {id(variable) for variable in model.weights}
         initializers = initializers_of(model._flatten_layers())
         trainable = {id(variable) for variable in model.trainable_variables}
         metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
         for variable in model.variables:
             if id(variable) not in metric_variables:
-                path = variable.path[len(prefix) :] if variable.path.startswith(prefix) else variable.path
+                name = names.get(id(variable), variable.path)
                 kind = "weight" if id(variable) in weights else "state"
                 initializer = initializers.get(id(variable))
-                yield Variable(path, variable.value, kind, id(variable) in trainable, initializer)
+                yield Variable(name, variable.value, kind, id(variable) in trainable, initializer)
         for metric in model.metrics:
             for variable in metric.variables:
                 yield Variable("metrics/" + variable.path, variable.value, "metric")
         if self.optimizer is not None:
-            yield from self._optimizer_variables(prefix)
+            yield from self._optimizer_variables(names)
 
-    def _optimizer_variables(self, prefix):
+    def _optimizer_variables(self, names):
         optimizer = self.optimizer
-        references = {}
-        for variable in self.model.trainable_variables:
-            path = variable.path
-            references[path.replace("/", "_")] = path[len(prefix) :] if path.startswith(prefix) else path
+        references = {v.path.replace("/", "_"): names.get(id(v), v.path) for v in self.model.trainable_variables}
         for variable in optimizer.variables:
             yield Variable(slot_name(variable.path, type(optimizer).__name__, references), variable.value, "optimizer")
+
+    def _names(self):
+        """dict, id of a variable -> its path from its layer on, as in TF 1.15: what was built inside a Sequential or
+        functional model has that model's name in front of it in Keras 3, even in another model.
+        """
+        if self.is_subclassed():
+            return {}
+        names = {}
+        for layer in self.model.layers:
+            for variable in layer.variables:
+                parts = variable.path.split("/")
+                names[id(variable)] = (
+                    "/".join(parts[parts.index(layer.name) :]) if layer.name in parts else variable.path
+                )
+        return names
 
     @property
     def optimizer(self):

@@ -84,14 +84,26 @@ class TfKeras(Adapter):
     @contextlib.contextmanager
     def tracing(self, scopes):
         layers = list(self.model._flatten_layers())
-        generator = getattr(getattr(self.keras.backend, "_SEED_GENERATOR", None), "generator", None)
+        generator = getattr(getattr(self._backend(), "_SEED_GENERATOR", None), "generator", None)
         drawn = generator.getstate() if generator is not None else None
+        seeds = [(drawer, drawer._seed) for drawer in _random_generators(layers)]
         try:
             with restored_lists(layers, ("_losses", "_eager_losses")):
                 yield
         finally:
+            for drawer, seed in seeds:
+                drawer._seed = seed
             if generator is not None:
                 generator.setstate(drawn)
+
+    def _backend(self):
+        """The module `backend` with its private names: newer Kerases have it in `src`."""
+        return sys.modules.get(f"{self.keras.__name__}.src.backend", self.keras.backend)
+
+
+def _random_generators(layers):
+    """What layers draw from; with a `seed`, each trace moves it on (tf_keras/src/backend.py, `make_legacy_seed`)."""
+    return [value for layer in layers for value in vars(layer).values() if hasattr(value, "make_legacy_seed")]
 
 
 def _base_name(variable):

@@ -88,6 +88,7 @@ def trace(function, specs, layer_of=str, afterwards=None):
     calls, results = [], []
 
     def body(*tensors):
+        calls.clear()  # tf.function runs this twice where it makes variables, each time in a new graph
         graph = tf.compat.v1.get_default_graph()
         ask_for_v1_control_flow(graph)
         with recorded_gradients(graph, calls):
