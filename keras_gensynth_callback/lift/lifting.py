@@ -14,7 +14,7 @@ from .gradients import fill_gradients
 from .lifted import Lifted
 from .losses import split_losses
 from .metrics import initial_values, value_without_update
-from .naming import tf1_names
+from .naming import rename_contexts, tf1_names, tf1_scopes
 from .normalize import normalize
 from .phases import lay_over, outlet, step_nodes
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
@@ -261,18 +261,15 @@ class _Lifting:
         return found
 
     def _rename(self):
-        variables = {variable.name for variable in self.variables}
-        fixed = {*variables, *self._fed(), LEARNING_PHASE, "train_op"}
+        graph = self.graph
+        fixed = {*(variable.name for variable in self.variables), *self._fed(), LEARNING_PHASE, "train_op"}
         roots = {layer.name for layer in self.adapter.model._flatten_layers()}
-        layers = self.scopes or self.adapter.scopes_of_layers(self.graph, roots)
-        step_only = set(self.graph.nodes) - self.graph.ancestors(
-            [name for name in self._results() if name != self.train_op]
-        )
-        model_scope = self.adapter.layer_scope
-        renamed = tf1_names(
-            self.graph, layers, model_scope, self._optimizer_name(), step_only, fixed & set(self.graph.nodes)
-        )
-        self.graph.rename(renamed)
+        layers = self.scopes or self.adapter.scopes_of_layers(graph, roots)
+        step_only = set(graph.nodes) - graph.ancestors([name for name in self._results() if name != self.train_op])
+        scopes = tf1_scopes(graph, layers, self.adapter.layer_scope)
+        renamed = tf1_names(graph, scopes, self._optimizer_name(), step_only, fixed & set(graph.nodes))
+        rename_contexts(graph, scopes)
+        graph.rename(renamed)
         move = lambda tensor: moved(tensor, renamed)  # noqa: E731
         self.outputs = [move(tensor) for tensor in self.outputs]
         self.losses, self.regularization_losses = [

@@ -11,19 +11,42 @@ _KERAS_3_OPS = re.compile(r"^(convolution|depthwise)(_\d+)?$")
 _OWN_SCOPES = {"loss", "metrics", "training", "keras_learning_phase"}
 
 
-def tf1_names(graph, layers, model_scope, optimizer, step_only, fixed):
-    """The new names of nodes, as a dict, node name -> new name.
+def tf1_scopes(graph, layers, model_scope):
+    """The scopes that TF 1.15 would give to the calls of layers: dict, name scope in the graph -> new name scope.
 
     Args:
         graph: EditableGraph.
         layers: dict, name scope of a layer's call -> the layer's name.
         model_scope: str, the name of a model whose own scope TF 1.15 would not have, or ''.
+    """
+    return _scopes(_used_scopes(graph), layers, model_scope)
+
+
+def rename_contexts(graph, scopes):
+    """Gives loops and conditionals the scopes of their layers, too; a loop's frame is called as its context is."""
+    taken, frames = set(), {}
+    for context in graph.contexts:
+        old = context.name
+        scope, inner = _split(old, scopes)
+        name = "/".join(filter(None, [scopes[scope], inner])) if scope is not None else old
+        context.fields.context_name = unique(re.sub(r"/cond_\d+$", "/cond", name), taken)
+        frames[old] = context.name
+    for node in graph.nodes.values():
+        if node.op in ("Enter", "RefEnter") and node.attr["frame_name"].s.decode() in frames:
+            node.attr["frame_name"].s = frames[node.attr["frame_name"].s.decode()].encode()
+
+
+def tf1_names(graph, scopes, optimizer, step_only, fixed):
+    """The new names of nodes, as a dict, node name -> new name.
+
+    Args:
+        graph: EditableGraph.
+        scopes: dict, from `tf1_scopes`.
         optimizer: str, the optimizer's class name, or ''.
         step_only: node names that only the train step has.
         fixed: node names that stay: placeholders, variables, the learning phase.
     """
     fixed, step_only = set(fixed), set(step_only)
-    scopes = _scopes(_used_scopes(graph), layers, model_scope)
     taken = {name.lower() for name in fixed}
     found = {}
     for name in graph.nodes:
