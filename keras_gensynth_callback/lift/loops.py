@@ -10,12 +10,13 @@ loop.
 import contextlib
 
 import tensorflow as tf
-import wrapt
 
 # Private, but the one place through which each `while_loop` of the v1 API, under whichever alias, is built, and the one
 # that ends its gradient.
 from tensorflow.python.ops.control_flow_ops import WhileContext
 from tensorflow.python.ops.control_flow_state import _ControlFlowState
+
+from .tf_private import by_identity, patched
 
 
 class Slot:
@@ -45,23 +46,10 @@ class Slot:
 @contextlib.contextmanager
 def single_slot_arrays():
     """While it is active, TensorArrays of size 1 go through v1 `while_loop`s as the value last written."""
-    build, finish = WhileContext.BuildLoop, _ControlFlowState.PostProcessing
-    WhileContext.BuildLoop = wrapt.FunctionWrapper(build, _build_loop)
-    _ControlFlowState.PostProcessing = wrapt.FunctionWrapper(finish, _compare_by_identity)
-    try:
-        yield
-    finally:
-        WhileContext.BuildLoop, _ControlFlowState.PostProcessing = build, finish
-
-
-def _compare_by_identity(wrapped, instance, args, kwargs):
-    """A loop variable that a step does not read is found with `==`, which between tensors of TF 2 builds an op."""
-    enabled = tf.Tensor._USE_EQUALITY
-    tf.Tensor._USE_EQUALITY = False
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        tf.Tensor._USE_EQUALITY = enabled
+    with patched(WhileContext, "BuildLoop", _build_loop):
+        # A loop variable that a step does not read is found with `==`, which between tensors of TF 2 builds an op.
+        with patched(_ControlFlowState, "PostProcessing", by_identity):
+            yield
 
 
 def _build_loop(wrapped, instance, args, kwargs):

@@ -31,6 +31,16 @@ def ask_for_v1_control_flow(graph):
     graph._captured = ()
 
 
+def by_identity(wrapped, instance, args, kwargs):
+    """A wrapt wrapper: what it wraps compares tensors by identity, as all of TF 1.x does."""
+    equality = tf.Tensor._USE_EQUALITY
+    tf.Tensor._USE_EQUALITY = False
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        tf.Tensor._USE_EQUALITY = equality
+
+
 @contextlib.contextmanager
 def identity_inside_contexts():
     """Lets v1 control flow contexts compare tensors by identity while they add an op.
@@ -39,14 +49,6 @@ def identity_inside_contexts():
     NotEqual op, which is added to the context, and so on. TF 2.0 to 2.21; `Tensor._USE_EQUALITY` is what
     `tf.compat.v1.disable_tensor_equality` sets.
     """
-
-    def by_identity(wrapped, instance, args, kwargs):
-        equality = tf.Tensor._USE_EQUALITY
-        tf.Tensor._USE_EQUALITY = False
-        try:
-            return wrapped(*args, **kwargs)
-        finally:
-            tf.Tensor._USE_EQUALITY = equality
 
     with contextlib.ExitStack() as stack:
         for context in (control_flow_ops.CondContext, control_flow_ops.WhileContext):
