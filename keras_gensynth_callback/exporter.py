@@ -33,7 +33,6 @@ class Exporter:
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
         self._adapter = adapter_of(model)
         self._lifted = self._meta_graph = None
-        self.seconds_to_prepare = None
 
     @property
     def prepared(self):
@@ -57,7 +56,6 @@ class Exporter:
         """
         if self.prepared:
             return
-        started = time.perf_counter()
         lifted = lift(self.model, data_spec, self.graph, self.include_optimizer, self.input_signature)
         metagraph.add_variables_and_saver(lifted)
         infos = self._inferred(lifted)
@@ -68,9 +66,8 @@ class Exporter:
         op_list = table.op_list({node.op for node in lifted.graph.nodes.values()})
         meta_graph = metagraph.make_meta_graph(lifted, infos, op_list, table.graph_def_version)
         meta_graph.meta_info_def.tensorflow_version = self.target if self.target != "current" else tf.__version__
-        self._lifted, self._infos = lifted, infos
+        self._lifted = lifted
         self._meta_graph = meta_graph.SerializeToString(deterministic=True)
-        self.seconds_to_prepare = time.perf_counter() - started
 
     def _inferred(self, lifted):
         try:

@@ -105,8 +105,8 @@ class Adapter:
         """Around a trace: what this Keras does differently in a graph of TF 1.x, and what it remembers is put back.
 
         Args:
-            scopes: dict that is filled with the name scopes of layers: scope in the graph -> (its parent scope, the
-                layer's name).
+            scopes: dict that is filled with the name scopes of layers' calls, where this Keras reports them: scope in
+                the graph -> the layer's name.
         """
         raise NotImplementedError
 

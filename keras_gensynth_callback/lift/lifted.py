@@ -21,6 +21,7 @@ class Lifted:
         global_step: str, name of the iteration counter's variable, or None.
         initial_values: dict, variable name -> ndarray, where a reset gives something else than zeros.
         notes: list of str, what could not be carried over.
+        keras: str, the Keras and its version.
     """
 
     def __init__(self, **fields):

@@ -38,10 +38,6 @@ class DataSpec:
         """The data that the step gets for `tensors`, given in order."""
         return tf.nest.pack_sequence_as(self.parts, list(tensors))
 
-    def inputs_alone(self):
-        """The same without targets and sample weights."""
-        return DataSpec(self.parts[:1], self.input_names)
-
 
 def inputs_spec(adapter, data_spec=None, input_signature=None):
     """The DataSpec of the inputs alone, from what the user gave, from `fit`'s data, or from the model.
