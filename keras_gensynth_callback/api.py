@@ -2,12 +2,19 @@
 
 import tensorflow as tf
 
-from .arguments import check_bool, check_filepath, check_graph, check_input_signature, check_target
+from .arguments import check_bool, check_compute_dtype, check_filepath, check_graph, check_input_signature, check_target
 from .exporter import Exporter
 
 
 def export_checkpoint(
-    model, filepath, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None
+    model,
+    filepath,
+    *,
+    target="1.15",
+    graph="trainable",
+    include_optimizer=True,
+    input_signature=None,
+    compute_dtype=None,
 ):
     """Writes one export of a Keras model, now.
 
@@ -18,6 +25,9 @@ def export_checkpoint(
         graph: "trainable", or "inference": no learning phase, no targets, no training ops.
         include_optimizer: bool, whether the train step and the optimizer's variables come along.
         input_signature: nest of tf.TensorSpec for the model's inputs, where the model cannot tell them.
+        compute_dtype: "float32": a model of `mixed_float16` or `mixed_bfloat16` computes in float32 in the export, for
+            targets that cannot compute in the shorter type (TensorFlow 1.15 has no CPU kernels for bfloat16). None: as
+            the model computes.
 
     Returns:
         An ExportRecord.
@@ -31,14 +41,16 @@ def export_checkpoint(
     True
     """
     prefix = check_filepath(filepath)
-    return _prepared(model, target, graph, include_optimizer, input_signature).export(prefix)
+    return _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype).export(prefix)
 
 
-def build_graph(model, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None):
+def build_graph(
+    model, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None, compute_dtype=None
+):
     """The graph that an export of the model holds, with its collections filled, to look at or to run.
 
     Args:
-        model, target, graph, include_optimizer, input_signature: as for `export_checkpoint`.
+        model, target, graph, include_optimizer, input_signature, compute_dtype: as for `export_checkpoint`.
 
     Returns:
         A new `tf.Graph`. The default graph is not touched.
@@ -52,20 +64,21 @@ def build_graph(model, *, target="1.15", graph="trainable", include_optimizer=Tr
     >>> len(graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
     2
     """
-    exporter = _prepared(model, target, graph, include_optimizer, input_signature)
+    exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype)
     built = tf.Graph()
     with built.as_default():
         tf.compat.v1.train.import_meta_graph(tf.compat.v1.MetaGraphDef.FromString(exporter.meta_graph))
     return built
 
 
-def _prepared(model, target, graph, include_optimizer, input_signature):
+def _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype):
     exporter = Exporter(
         model,
         target=check_target(target),
         graph=check_graph(graph),
         include_optimizer=check_bool("include_optimizer", include_optimizer),
         input_signature=check_input_signature(input_signature),
+        compute_dtype=check_compute_dtype(compute_dtype),
     )
     exporter.prepare()
     return exporter

@@ -53,6 +53,13 @@ def check_graph(graph):
     return check_choice("graph", graph, GRAPHS)
 
 
+def check_compute_dtype(compute_dtype):
+    """What an export computes in: None, as the model does, or "float32"."""
+    if compute_dtype not in (None, "float32"):
+        _refuse("compute_dtype", compute_dtype, "None or 'float32'", "Pass None to compute as the model does.")
+    return compute_dtype
+
+
 def check_on_error(on_error):
     """What happens when an export fails."""
     return check_choice("on_error", on_error, ON_ERROR)

@@ -44,6 +44,7 @@ class GenSynthExportCallback(KerasHooks):
         graph: "trainable", or "inference": no learning phase, no targets, no training ops.
         include_optimizer: whether the optimizer and its train op are exported.
         input_signature: nest of `tf.TensorSpec`, for models whose inputs nothing else tells.
+        compute_dtype: "float32": a model of mixed precision computes in float32 in the export; None: as it does.
         on_error: "raise", or "warn": training goes on, the last good export stays, the next one is tried.
         on_export: called with the `ExportRecord` after an export is committed.
 
@@ -75,6 +76,7 @@ class GenSynthExportCallback(KerasHooks):
         graph="trainable",
         include_optimizer=True,
         input_signature=None,
+        compute_dtype=None,
         on_error="raise",
         on_export=None,
     ):
@@ -95,6 +97,7 @@ class GenSynthExportCallback(KerasHooks):
             "graph": arguments.check_graph(graph),
             "include_optimizer": arguments.check_bool("include_optimizer", include_optimizer),
             "input_signature": arguments.check_input_signature(input_signature),
+            "compute_dtype": arguments.check_compute_dtype(compute_dtype),
         }
         self._refuse_validation_keys_between_epochs()
         self._first_batch = FirstBatch()

@@ -10,9 +10,10 @@ import tensorflow as tf
 from . import metagraph
 from .checkpoint import write_checkpoint
 from .errors import UnsupportedOpError
-from .lift import adapter_of, lift
+from .graphdef import node_of
+from .lift import adapter_of, lift, shorten_identities
 from .record import ExportRecord
-from .target import OpTable, fit_to_target
+from .target import OpTable, compute_in_float32, fit_to_target
 
 MANIFEST_FORMAT = 1
 
@@ -26,11 +27,22 @@ class Exporter:
         graph: "trainable" or "inference".
         include_optimizer: bool, whether train step and optimizer come along.
         input_signature: nest of tf.TensorSpec for the model's inputs, or None.
+        compute_dtype: "float32", or None: as the model computes.
     """
 
-    def __init__(self, model, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None):
+    def __init__(
+        self,
+        model,
+        *,
+        target="1.15",
+        graph="trainable",
+        include_optimizer=True,
+        input_signature=None,
+        compute_dtype=None,
+    ):
         self.model, self.target, self.graph = model, target, graph
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
+        self.compute_dtype = compute_dtype
         self._adapter = adapter_of(model)
         self._lifted = self._meta_graph = None
 
@@ -57,14 +69,20 @@ class Exporter:
         if self.prepared:
             return
         lifted = lift(self.model, data_spec, self.graph, self.include_optimizer, self.input_signature)
+        if self.compute_dtype == "float32":
+            lifted.notes += [f"{dtype}: computed in float32" for dtype in compute_in_float32(lifted.graph)]
         metagraph.add_variables_and_saver(lifted)
         infos = self._inferred(lifted)
         self.changes = fit_to_target(lifted.graph, self.target)
+        if self.graph == "inference":
+            shorten_identities(lifted.graph, pinned=map(node_of, lifted.outputs.values()))
         for node in lifted.graph.nodes.values():
             node.attr.pop("_output_shapes", None)
         table = OpTable.load(self.target)
         op_list = table.op_list({node.op for node in lifted.graph.nodes.values()})
-        meta_graph = metagraph.make_meta_graph(lifted, infos, op_list, table.graph_def_version)
+        meta_graph = metagraph.make_meta_graph(
+            lifted, infos, op_list, table.graph_def_version, table.collections_of_names
+        )
         meta_graph.meta_info_def.tensorflow_version = self.target if self.target != "current" else tf.__version__
         self._lifted = lifted
         self._meta_graph = meta_graph.SerializeToString(deterministic=True)
@@ -120,7 +138,7 @@ class Exporter:
     def manifest(self, epoch=None, batch=None, logs=None):
         """What the manifest says, but for the files."""
         lifted = self._lifted
-        count = lambda variables: sum(v.value.shape.num_elements() for v in variables)  # noqa: E731
+        count = lambda variables: sum(v.shape.num_elements() for v in variables)  # noqa: E731
         weights = [variable for variable in lifted.variables if variable.kind == "weight"]
         return {
             "format_version": MANIFEST_FORMAT,

@@ -58,6 +58,11 @@ def is_control(name):
     return name.startswith("^")
 
 
+def data_inputs(node):
+    """The inputs of a NodeDef that carry values, in its order."""
+    return [tensor for tensor in node.input if not is_control(tensor)]
+
+
 class Context:
     """One `cond` branch or `while_loop`: which tensors stand inside, and which come in from outside.
 

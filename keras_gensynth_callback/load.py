@@ -97,7 +97,8 @@ def _refuse_other_architecture(model, prefix, variables, values):
             "What differs:\n  "
             + "\n  ".join(differences[:_SHOWN])
             + more
-            + "\nBuild the model as it was when it was exported: the same layers, sizes and names."
+            + "\nBuild the model as it was when it was exported: the same layers, sizes and names. (An export with "
+            'graph="inference" has the weights alone that predictions need.)'
         )
 
 

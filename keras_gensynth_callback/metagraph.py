@@ -23,7 +23,8 @@ _RANDOM_OPS = {"uniform": "RandomUniform", "normal": "RandomStandardNormal", "tr
 
 
 def add_variables_and_saver(lifted):
-    """Adds to the lifted graph what every variable of TF 1.x has - initialiser and read - and a saver.
+    """Adds to the lifted graph what every variable of TF 1.x has - initialiser and read - what fills its lookup tables,
+    and a saver.
 
     Args:
         lifted: Lifted; its graph is changed in place.
@@ -31,6 +32,8 @@ def add_variables_and_saver(lifted):
     graph = lifted.graph
     for variable in lifted.variables:
         _add_variable(graph, variable, lifted.initial_values.get(variable.name))
+    for table in lifted.tables:
+        _add_table_initializer(graph, table)
     names = [variable.name for variable in lifted.variables]
     _add_saver(graph, names, [variable.value.dtype for variable in lifted.variables])
 
@@ -46,7 +49,7 @@ def _add_variable(graph, variable, reset):
 
 def _initial_value(graph, variable, reset):
     """What an initialiser gives: the value after a reset, or a draw from what Keras's initializer draws from."""
-    name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), list(variable.value.shape)
+    name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), list(variable.shape)
     if reset is not None:
         return _constant(graph, variable, tf.make_tensor_proto(np.asarray(reset), dtype))
     if variable.kind != "weight" or not dtype.is_floating:
@@ -71,6 +74,19 @@ def _initial_value(graph, variable, reset):
 
 def _constant(graph, variable, proto):
     return graph.add("Const", f"{variable.name}/Initializer/value", dtype=tf.as_dtype(proto.dtype), value=proto).name
+
+
+def _add_table_initializer(graph, table):
+    columns = []
+    for part, values, dtype in (("keys", table.keys, table.key_dtype), ("values", table.values, table.value_dtype)):
+        proto = tf.make_tensor_proto(values, dtype, values.shape)
+        columns.append(graph.add("Const", f"{table.name}/{part}", dtype=dtype, value=proto).name)
+    types = {"Tkey": table.key_dtype, "Tval": table.value_dtype}
+    graph.add("InitializeTableV2", _table_initializer(table), [table.name, *columns], **types)
+
+
+def _table_initializer(table):
+    return f"{table.name}/table_init"
 
 
 def _add_saver(graph, names, dtypes):
@@ -109,7 +125,7 @@ def _add_saver(graph, names, dtypes):
     graph.add("NoOp", "save/restore_all", [f"^{node.name}" for node in restores])
 
 
-def make_meta_graph(lifted, infos, op_list, graph_def_version=None):
+def make_meta_graph(lifted, infos, op_list, graph_def_version=None, collections_of_names=()):
     """The MetaGraphDef of a lifted and fitted model.
 
     Args:
@@ -117,6 +133,7 @@ def make_meta_graph(lifted, infos, op_list, graph_def_version=None):
         infos: dict, tensor name -> TensorInfo, from `inferred`.
         op_list: OpList, the target's definitions of the ops that the graph uses.
         graph_def_version: int, the newest GraphDef version that the target reads, or None for the writer's.
+        collections_of_names: the collections of variables that the target keeps as names and not as protos.
 
     Returns:
         tf.compat.v1.MetaGraphDef.
@@ -131,7 +148,9 @@ def make_meta_graph(lifted, infos, op_list, graph_def_version=None):
     for key, names in collections_of_nodes(lifted).items():
         meta.collection_def[key].node_list.value.extend(names)
     for key, protos in {**_collections_of_protos(lifted), **graph.context_protos()}.items():
-        if protos:
+        if protos and key in collections_of_names:
+            meta.collection_def[key].node_list.value.extend(proto.variable_name for proto in protos)
+        elif protos:
             meta.collection_def[key].bytes_list.value.extend(
                 proto.SerializeToString(deterministic=True) for proto in protos
             )
@@ -151,6 +170,7 @@ def collections_of_nodes(lifted):
         _KEYS.UPDATE_OPS: lifted.updates,
         _KEYS.LOSSES: lifted.losses,
         _KEYS.REGULARIZATION_LOSSES: lifted.regularization_losses,
+        _KEYS.TABLE_INITIALIZERS: [_table_initializer(table) for table in lifted.tables],
         _KEYS.TRAIN_OP: [lifted.train_op] if lifted.train_op else [],
     }
     return {key: list(names) for key, names in found.items() if names}

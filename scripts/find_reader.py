@@ -1,10 +1,13 @@
-"""Finds or makes a Python that has TensorFlow 1.15.5: the foreign reader of the tests and of the demo.
+"""Finds or makes Pythons that have an older TensorFlow: the foreign readers of the tests and of the demo.
 
-    python scripts/find_reader.py          prints its path; makes the environment first where it is missing
+    python scripts/find_reader.py                  prints the path of the one with TensorFlow 1.15; makes the
+                                                   environment first where it is missing
+    python scripts/find_reader.py 1.13 1.14 1.15   the same for each of these versions, a line each
 
-An interpreter that already has TensorFlow 1.15 can be named in the environment variable KERAS_GENSYNTH_READER.
-Otherwise a Python 3.7 is looked for on the PATH, among pyenv's versions and through uv, and a virtual environment
-with TensorFlow 1.15.5 is made for it in `.cache/tf115`, once.
+An interpreter that already has TensorFlow 1.15 can be named in the environment variable KERAS_GENSYNTH_READER, those
+with 1.14 and 1.13 in KERAS_GENSYNTH_READER_1_14 and KERAS_GENSYNTH_READER_1_13. Otherwise a Python 3.7 is looked for on
+the PATH, among pyenv's versions and through uv, and a virtual environment is made for it in `.cache/tf115` (`tf114`,
+`tf113`), once.
 
 Only the standard library is used, so that any Python from 3.7 on can run this file.
 """
@@ -16,20 +19,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-OVERRIDE = "KERAS_GENSYNTH_READER"
-REQUIREMENTS = ("tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19")
-ENVIRONMENT = Path(__file__).resolve().parent.parent / ".cache" / "tf115"
+CACHE = Path(__file__).resolve().parent.parent / ".cache"
+REQUIREMENTS = {
+    "1.13": ("tensorflow==1.13.2", "protobuf<3.21", "numpy<1.17"),
+    "1.14": ("tensorflow==1.14.0", "protobuf<3.21", "numpy<1.17"),
+    "1.15": ("tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19"),
+}
 # Names what was installed and is written last, so an environment that was left half made is not taken for a whole one.
 STAMP = "installed.txt"
 
-HOW_TO = (
-    "Install Python 3.7 (for example `pyenv install 3.7` or `uv python install 3.7`) and run "
-    "`python scripts/find_reader.py`, or name a Python that has TensorFlow 1.15 in " + OVERRIDE + "."
-)
-
 
 class ReaderNotFoundError(RuntimeError):
-    """There is no Python with TensorFlow 1.15; the message says how to get one."""
+    """There is no Python with the TensorFlow that was asked for; the message says how to get one."""
 
 
 def clean_environ():
@@ -41,45 +42,61 @@ def clean_environ():
     return environ
 
 
-def find_reader():
-    """Returns the path of a Python that has TensorFlow 1.15. Installs nothing.
+def override(version):
+    """The environment variable that may name the reader of a version."""
+    return "KERAS_GENSYNTH_READER" + ("" if version == "1.15" else "_" + version.replace(".", "_"))
+
+
+def find_reader(version="1.15"):
+    """Returns the path of a Python that has TensorFlow `version`. Installs nothing.
+
+    Args:
+        version: str, a key of `REQUIREMENTS`.
 
     Raises:
         ReaderNotFoundError: there is none yet.
     """
-    named = os.environ.get(OVERRIDE)
+    named = os.environ.get(override(version))
     if named:
-        return _check_named(named)
-    python = ENVIRONMENT / "bin" / "python"
-    stamp = ENVIRONMENT / STAMP
-    if python.exists() and stamp.exists() and stamp.read_text() == _stamp_text():
+        return _check_named(named, version)
+    folder = _environment(version)
+    python, stamp = folder / "bin" / "python", folder / STAMP
+    if python.exists() and stamp.exists() and stamp.read_text() == _stamp_text(version):
         return str(python)
-    raise ReaderNotFoundError("No TensorFlow 1.15 was found in " + _relative(ENVIRONMENT) + ". " + HOW_TO)
+    raise ReaderNotFoundError(
+        "No TensorFlow {} was found in {}. {}".format(version, _relative(folder), _how_to(version))
+    )
 
 
-def make_reader():
-    """Returns the path of a Python that has TensorFlow 1.15; makes its environment where it is missing.
+def make_reader(version="1.15"):
+    """Returns the path of a Python that has TensorFlow `version`; makes its environment where it is missing.
+
+    Args:
+        version: str, a key of `REQUIREMENTS`.
 
     Raises:
-        ReaderNotFoundError: there is no Python 3.7, or TensorFlow 1.15.5 could not be installed for it.
+        ReaderNotFoundError: there is no Python 3.7, or TensorFlow could not be installed for it.
     """
     try:
-        return find_reader()
+        return find_reader(version)
     except ReaderNotFoundError:
-        if os.environ.get(OVERRIDE):
+        if os.environ.get(override(version)):
             raise
-    python37 = find_python37()
-    print("Making an environment with TensorFlow 1.15.5 in " + _relative(ENVIRONMENT) + " (once).", file=sys.stderr)
-    shutil.rmtree(str(ENVIRONMENT), ignore_errors=True)
-    _install([python37, "-m", "venv", str(ENVIRONMENT)])
-    pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    _install(pip + list(REQUIREMENTS))
-    (ENVIRONMENT / STAMP).write_text(_stamp_text())
-    return find_reader()
+    python37, folder, requirements = find_python37(version), _environment(version), REQUIREMENTS[version]
+    print("Making an environment with {} in {} (once).".format(requirements[0], _relative(folder)), file=sys.stderr)
+    shutil.rmtree(str(folder), ignore_errors=True)
+    _install([python37, "-m", "venv", str(folder)], requirements[0])
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    _install(pip + list(requirements), requirements[0])
+    (folder / STAMP).write_text(_stamp_text(version))
+    return find_reader(version)
 
 
-def find_python37():
+def find_python37(version="1.15"):
     """Returns the path of a Python 3.7 that can make virtual environments.
+
+    Args:
+        version: str, the TensorFlow that it is wanted for, which the message names.
 
     Raises:
         ReaderNotFoundError: there is none.
@@ -89,7 +106,21 @@ def find_python37():
     for python in _candidates():
         if _output([python, "-c", probe]) == "3.7":
             return python
-    raise ReaderNotFoundError("No Python 3.7 was found on the PATH, among pyenv's versions or through uv. " + HOW_TO)
+    raise ReaderNotFoundError(
+        "No Python 3.7 was found on the PATH, among pyenv's versions or through uv. " + _how_to(version)
+    )
+
+
+def _environment(version):
+    return CACHE / ("tf" + version.replace(".", ""))
+
+
+def _how_to(version):
+    command = "python scripts/find_reader.py" + ("" if version == "1.15" else " " + version)
+    return (
+        "Install Python 3.7 (for example `pyenv install 3.7` or `uv python install 3.7`) and run `{}`, or name a "
+        "Python that has TensorFlow {} in {}.".format(command, version, override(version))
+    )
 
 
 def _candidates():
@@ -107,14 +138,14 @@ def _candidates():
             yield found
 
 
-def _check_named(python):
-    version = _output([python, "-W", "ignore", "-c", "import tensorflow; print(tensorflow.__version__)"])
-    if version.startswith("1.15."):
+def _check_named(python, version):
+    found = _output([python, "-W", "ignore", "-c", "import tensorflow; print(tensorflow.__version__)"])
+    if found.startswith(version + "."):
         return python
-    found = "TensorFlow " + version if version else "no TensorFlow that can be imported"
+    found = "TensorFlow " + found if found else "no TensorFlow that can be imported"
     raise ReaderNotFoundError(
-        "{} is {!r}, which has {}; expected TensorFlow 1.15. Unset it, or name another Python.".format(
-            OVERRIDE, python, found
+        "{} is {!r}, which has {}; expected TensorFlow {}. Unset it, or name another Python.".format(
+            override(version), python, found, version
         )
     )
 
@@ -130,27 +161,35 @@ def _output(command):
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _install(command):
+def _install(command, what):
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environ(), universal_newlines=True
     )
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-5:])
-        raise ReaderNotFoundError(
-            "TensorFlow 1.15.5 could not be installed: `{}` failed:\n{}".format(" ".join(command), tail)
-        )
+        raise ReaderNotFoundError("{} could not be installed: `{}` failed:\n{}".format(what, " ".join(command), tail))
 
 
-def _stamp_text():
-    return "\n".join(REQUIREMENTS) + "\n"
+def _stamp_text(version):
+    return "\n".join(REQUIREMENTS[version]) + "\n"
 
 
 def _relative(path):
     return os.path.relpath(str(path))
 
 
+def _main(versions):
+    missing = []
+    for version in versions or ["1.15"]:
+        if version not in REQUIREMENTS:
+            sys.exit("Unknown version {!r}. Expected some of {}.".format(version, ", ".join(sorted(REQUIREMENTS))))
+        try:
+            print(make_reader(version))
+        except ReaderNotFoundError as error:
+            missing.append(str(error))
+    if missing:
+        sys.exit("\n".join(missing))
+
+
 if __name__ == "__main__":
-    try:
-        print(make_reader())
-    except ReaderNotFoundError as error:
-        sys.exit(str(error))
+    _main(sys.argv[1:])

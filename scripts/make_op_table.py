@@ -3,8 +3,9 @@
     python3.7 scripts/make_op_table.py 1.15
 
 The table goes to `keras_gensynth_callback/target/data/tensorflow-<version>.json.gz`: every op with its arguments and
-attributes (an OpList), the ops that have a gradient or are registered as not differentiable, and the types for which
-there is a CPU kernel. The same TensorFlow gives the same bytes.
+attributes (an OpList), the ops that have a gradient or are registered as not differentiable, the types for which there
+is a CPU kernel, and the collections of variables, if any, that it keeps as names and not as protos. The same TensorFlow
+gives the same bytes.
 """
 
 import argparse
@@ -71,6 +72,13 @@ def merged(forms):
     return result
 
 
+def collections_of_names():
+    """The collections of variables for which there is no proto, so that a MetaGraphDef holds the names alone."""
+    keys = tf.compat.v1.GraphKeys
+    found = (keys.LOCAL_VARIABLES, keys.METRIC_VARIABLES, keys.MODEL_VARIABLES, keys.TRAINABLE_VARIABLES)
+    return sorted(key for key in found if ops.get_collection_proto_type(key) is None)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("version", help="major.minor of this TensorFlow, for example 1.15")
@@ -87,6 +95,8 @@ def main():
         "not_differentiable": constant,
         "cpu_kernels": cpu_kernels(),
     }
+    if collections_of_names():
+        table["collections_of_names"] = collections_of_names()
     text = io.BytesIO()
     with gzip.GzipFile(filename="", fileobj=text, mode="wb", mtime=0) as packed:
         packed.write(json.dumps(table, sort_keys=True, separators=(",", ":")).encode())

@@ -8,11 +8,10 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import pytest
-from find_reader import ReaderNotFoundError, find_reader
-from reader import Reader
+from reader import reader_of
 
-# Holds the tests of the contract, but is no test module itself.
-pytest.register_assert_rewrite("contract")
+# Hold the checks of the contract, but are no test modules themselves.
+pytest.register_assert_rewrite("contract", "replayed")
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +20,13 @@ def reader():
 
     Where it is missing a test that needs it is skipped, or, in CI, fails.
     """
-    try:
-        return Reader(find_reader())
-    except ReaderNotFoundError as error:
-        missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        missing(str(error))
+    return reader_of("1.15")
+
+
+@pytest.fixture(scope="session", params=["1.13", "1.14"])
+def old_reader(request):
+    """The same for the older targets; its `version` says which it is. The test runs once with each."""
+    return reader_of(request.param)
 
 
 @pytest.fixture(params=["keras", "tf_keras"])

@@ -1,26 +1,37 @@
-"""Runs Python in TensorFlow 1.15.5: the foreign reader, which has neither Keras 3 nor this package."""
+"""Runs Python in TensorFlow 1.15.5, or 1.14, 1.13: the foreign readers, which have neither Keras 3 nor this package."""
 
 import os
 import subprocess
 import tempfile
 import textwrap
 
-from find_reader import clean_environ
+import pytest
+from find_reader import ReaderNotFoundError, clean_environ, find_reader
 
 
 class ReaderFailed(AssertionError):
     """What ran in the reader ended with an error; the message holds all that it printed."""
 
 
+def reader_of(version):
+    """The Reader of a TensorFlow version. Where it is missing the test is skipped, or, in CI, fails."""
+    try:
+        return Reader(find_reader(version), version)
+    except ReaderNotFoundError as error:
+        missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        missing(str(error))
+
+
 class Reader:
-    """A Python interpreter that has TensorFlow 1.15.
+    """A Python interpreter that has TensorFlow 1.x.
 
     Args:
         python: str, the path of the interpreter.
+        version: str, "1.15", "1.14" or "1.13".
     """
 
-    def __init__(self, python):
-        self.python = python
+    def __init__(self, python, version="1.15"):
+        self.python, self.version = python, version
 
     def run(self, code, *args, timeout=600):
         """Runs a program in the reader and returns what it prints to stdout.

@@ -11,6 +11,8 @@ import traceback
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import op_def_pb2
+from tensorflow.python.framework import op_def_registry
 
 tf.compat.v1.logging.set_verbosity("ERROR")
 v1 = tf.compat.v1
@@ -46,6 +48,7 @@ class Replay:
 
     def restore(self):
         self.saver.restore(self.session, self.prefix)
+        self.session.run(v1.tables_initializer())
 
     def feed(self, rows, *kinds, **more):
         feed = {name: array[rows] for name, array in self.arrays.items() if self.options["kinds"][name] in kinds}
@@ -68,6 +71,12 @@ class Replay:
         self.facts["private"] = sorted({key for node in nodes for key in node.attr if key.startswith("_")} - {"_class"})
         self.facts["nodes"] = len(nodes)
         self.facts["ops"] = {node.name: node.op for node in nodes}
+        definitions = self.meta.meta_info_def.stripped_op_list.op
+        self.facts["tensorflow"] = {
+            "version": tf.__version__,
+            "graph_def_version": v1.GRAPH_DEF_VERSION,
+            "ops that differ": [op.name for op in definitions if op != own_definition(op.name)],
+        }
 
     def evaluate(self):
         outputs = self.meta.signature_def["eval"].outputs
@@ -139,9 +148,28 @@ class Replay:
         for i, value in enumerate(self.session.run(v1.trainable_variables())):
             self.numbers["trained/%d" % i] = value
         self.restore()
-        with tf.control_dependencies(v1.get_collection("update_ops")):
-            own = v1.train.GradientDescentOptimizer(1e-3).minimize(v1.losses.get_total_loss())
-        self.session.run(own, self.first(training=True))
+        self.session.run(self.own_step(v1.train.GradientDescentOptimizer(1e-3)), self.first(training=True))
+
+    def own_step(self, optimizer):
+        loss, updates = v1.losses.get_total_loss(), v1.get_collection("update_ops")
+        if tf.__version__.startswith("1.14."):
+            # Gradients of a while_loop that are made under a control dependency on what depends on the loop crash
+            # TensorFlow 1.14.0 itself: with its own tf.keras LSTM, too.
+            gradients = optimizer.compute_gradients(loss)
+            with tf.control_dependencies(updates):
+                return optimizer.apply_gradients(gradients)
+        with tf.control_dependencies(updates):
+            return optimizer.minimize(loss)
+
+
+def own_definition(name):
+    """The OpDef that the TensorFlow that runs this has, without its documentation, as an export holds it; or None."""
+    definition = op_def_registry.get_registered_ops().get(name)
+    if definition is None:
+        return None
+    plain = op_def_pb2.OpDef()
+    plain.CopyFrom(definition)
+    return plain
 
 
 def main(root):

@@ -1,6 +1,7 @@
 """Small graphs, run in the installed TensorFlow as they were written and in TensorFlow 1.15 as they were rewritten."""
 
 import collections
+import inspect
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 from keras_gensynth_callback.graphdef import EditableGraph
 from keras_gensynth_callback.target import fit_to_target
 
-# What `run_in_reader` gives for one graph: the outputs, and the gradients of their sum of squares.
+# What `run_in_reader` gives for one graph: the outputs, and the gradients of a sum of their squares.
 Numbers = collections.namedtuple("Numbers", ["outputs", "gradients"])
 
 
@@ -58,8 +59,7 @@ class Traced:
         floating = [y for y in outputs if y.dtype.is_floating]
         gradients = []
         if floating and sources:
-            loss = tf.add_n([tf.reduce_sum(y * y) for y in floating])
-            gradients = [g for g in tf.gradients(loss, sources) if g is not None]
+            gradients = [g for g in tf.gradients(loss_of(floating), sources) if g is not None]
         self._run = graph, {"y": outputs, "g": gradients}, dict(zip(placeholders, self.inputs))
 
     @property
@@ -73,9 +73,9 @@ class Traced:
         """The ops of the graph as it is now: dict, op -> how many."""
         return collections.Counter(node.op for node in self.graph.nodes.values())
 
-    def fit(self):
-        """Fits the graph to TensorFlow 1.15 and returns the names of the rules that changed something."""
-        self.changes = fit_to_target(self.graph, "1.15")
+    def fit(self, target="1.15"):
+        """Fits the graph to a target and returns the names of the rules that changed something."""
+        self.changes = fit_to_target(self.graph, target)
         return list(dict.fromkeys(change.rule for change in self.changes))
 
     def write(self, folder):
@@ -89,13 +89,24 @@ class Traced:
         (folder / "names.json").write_text(json.dumps(names))
 
 
-READER = """
+def loss_of(outputs):
+    """A scalar; runs here and in the reader. Each square has a weight of its own: of the plain sum of squares,
+    normalisations have gradients of nothing but rounding.
+    """
+    weights = [tf.reshape(1.5 + tf.cos(tf.cast(tf.range(tf.size(y)), tf.float32)), tf.shape(y)) for y in outputs]
+    return tf.add_n([tf.reduce_sum(tf.cast(weight, y.dtype) * y * y) for weight, y in zip(weights, outputs)])
+
+
+READER = (
+    """
 import json, os, sys
 
 os.environ.pop("TF2_BEHAVIOR", None)  # set by a newer TensorFlow in the process that started this one
 import numpy as np
 import tensorflow as tf
-
+"""
+    + inspect.getsource(loss_of)
+    + """
 for folder in sys.argv[1:]:
     names = json.load(open(folder + "/names.json"))
     with tf.Graph().as_default() as graph:
@@ -106,8 +117,7 @@ for folder in sys.argv[1:]:
         sources = [graph.get_tensor_by_name(name) for name in names["differentiable"]]
         gradients = []
         if floating and sources:
-            loss = tf.add_n([tf.reduce_sum(y * y) for y in floating])
-            gradients = [g for g in tf.gradients(loss, sources) if g is not None]
+            gradients = [g for g in tf.gradients(loss_of(floating), sources) if g is not None]
         with np.load(folder + "/inputs.npz") as arrays:
             inputs = [arrays[key] for key in arrays.files]
         with tf.Session(graph=graph) as session:
@@ -115,6 +125,7 @@ for folder in sys.argv[1:]:
     np.savez(folder + "/outputs.npz", *values["y"])
     np.savez(folder + "/gradients.npz", *values["g"])
 """
+)
 
 
 def run_in_reader(reader, folder, traced):
@@ -131,13 +142,17 @@ def run_in_reader(reader, folder, traced):
 def assert_same_numbers(reader, folder, *traced, tolerance=1e-5):
     """Asserts that each fitted graph computes in TensorFlow 1.15 what it computed before: outputs and gradients."""
     for case, found in zip(traced, run_in_reader(reader, folder, traced)):
-        expected = case.expected
-        assert len(found.outputs) == len(expected.outputs) > 0
-        assert len(found.gradients) == len(expected.gradients)
-        for here, there in zip(expected.outputs + expected.gradients, found.outputs + found.gradients):
-            assert (here.shape, here.dtype) == (there.shape, there.dtype)
-            scale = max(np.abs(here.astype("f8")).max(), 1e-3) if here.size else 1.0
-            assert np.abs(here.astype("f8") - there.astype("f8")).max(initial=0.0) <= tolerance * scale
+        assert_equal(case.expected, found, tolerance)
+
+
+def assert_equal(expected, found, tolerance):
+    """Asserts that Numbers are those that are expected, relative to the largest of each array."""
+    assert len(found.outputs) == len(expected.outputs) > 0
+    assert len(found.gradients) == len(expected.gradients)
+    for here, there in zip(expected.outputs + expected.gradients, found.outputs + found.gradients):
+        assert (here.shape, here.dtype) == (there.shape, there.dtype)
+        scale = max(np.abs(here.astype("f8")).max(), 1e-3) if here.size else 1.0
+        assert np.abs(here.astype("f8") - there.astype("f8")).max(initial=0.0) <= tolerance * scale
 
 
 def _read(path):

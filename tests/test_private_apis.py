@@ -8,8 +8,9 @@ import inspect
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.python.framework import op_def_registry, ops
-from tensorflow.python.ops import control_flow_ops
+from tensorflow.python.eager.function import ConcreteFunction
+from tensorflow.python.framework import function, op_def_registry, ops
+from tensorflow.python.ops import control_flow_ops, functional_ops, gen_math_ops
 from tensorflow.python.ops.control_flow_state import _ControlFlowState
 
 from keras_gensynth_callback.lift import tf_private
@@ -74,6 +75,94 @@ def test_tensors_are_compared_as_the_equality_flag_says():
         assert tf.Tensor._USE_EQUALITY is False
     finally:
         tf.compat.v1.enable_tensor_equality()
+
+
+# TensorFlow: functions, conditionals and masks
+
+
+def test_graphs_of_functions_note_which_variables_are_watched():
+    variable, handles = tf.Variable(1.0), []
+
+    def traced():
+        handles.append(tf_private.watched_handle(variable))
+        return tf.constant(0)
+
+    graph = tf.function(traced, autograph=False).get_concrete_function().graph
+    assert handles[0] is variable.handle
+    assert any(watched is variable for watched in graph.variables)
+
+
+def test_calls_of_concrete_functions_come_by_one_method_with_their_tensors_first():
+    parameters = list(inspect.signature(ConcreteFunction._call_flat).parameters)
+    assert parameters[:3] == ["self", "tensor_inputs", "captured_inputs"]
+    inner = tf.function(lambda x: x * 3.0).get_concrete_function(tf.TensorSpec([], tf.float32))
+    with tf_private.concrete_functions_inlined():
+        graph = tf.function(lambda x: inner(x) + 1.0, autograph=False)
+        types = {op.type for op in graph.get_concrete_function(tf.TensorSpec([], tf.float32)).graph.get_operations()}
+    assert "Mul" in types
+    assert not types & {"PartitionedCall", "StatefulPartitionedCall"}
+
+
+def test_functions_are_inlined_as_for_tensorflow_lite():
+    inner = tf.function(lambda x: x * 3.0)
+    outer = tf.function(lambda x: inner(x) + 1.0).get_concrete_function(tf.TensorSpec([], tf.float32))
+    graph_def = tf_private._run_inline_graph_optimization(outer, lower_control_flow=True, aggressive_inlining=True)
+    assert {"Mul", "AddV2"} <= {node.op for node in graph_def.node}
+
+
+def test_loops_of_defuns_keep_their_python():
+    @function.Defun(tf.int32)
+    def condition(i):
+        return i < 3
+
+    @function.Defun(tf.int32)
+    def body(i):
+        return [i + 1]
+
+    assert list(inspect.signature(functional_ops.While).parameters)[:3] == ["input_", "cond", "body"]
+    assert callable(condition._func) and callable(body._func)
+    with tf.Graph().as_default() as graph, tf_private.loops_of_defuns_inlined():
+        with v1_control_flow():
+            functional_ops.While([tf.constant(0)], condition, body)
+        types = {op.type for op in graph.get_operations()}
+    assert "LoopCond" in types and "While" not in types
+
+
+def test_branches_of_v1_are_built_by_a_method_that_takes_their_python():
+    parameters = list(inspect.signature(control_flow_ops.CondContext.BuildCondBranch).parameters)
+    assert parameters == ["self", "fn"]
+    with tf.Graph().as_default(), v1_control_flow(), tf_private.branches_without_result():
+        flag = tf.compat.v1.placeholder(tf.bool, [])
+        with pytest.raises(ValueError):
+            tf.cond(flag, lambda: tf.constant(1), lambda: None)
+        tf.cond(flag, lambda: None, lambda: None)
+
+
+def test_ops_know_their_control_flow_context():
+    with tf.Graph().as_default(), v1_control_flow():
+        flag = tf.compat.v1.placeholder(tf.bool, [])
+        inside = []
+        tf.cond(flag, lambda: inside.append(tf.constant(1)) or inside[0], lambda: tf.constant(2))
+        context = inside[0].op._control_flow_context
+        assert isinstance(context, control_flow_ops.CondContext)
+        assert context is inside[0].op._get_control_flow_context()
+        assert context.outer_context is None and context.IsWhileContext() is False
+        waiting = tf.constant(3).op
+        waiting._add_control_input(flag.op)
+        assert list(waiting.control_inputs) == [flag.op]
+
+
+def test_where_builds_its_op_by_one_function():
+    assert list(inspect.signature(gen_math_ops.select_v2).parameters) == ["condition", "t", "e", "name"]
+    seen = []
+
+    def build(wrapped, instance, args, kwargs):
+        seen.append(wrapped(*args, **kwargs).op.type)
+        return wrapped(*args, **kwargs)
+
+    with tf.Graph().as_default(), tf_private.patched(gen_math_ops, "select_v2", build):
+        tf.where(tf.constant([True]), [1.0], [2.0])
+    assert seen == ["SelectV2"]
 
 
 # TensorFlow: lift/loops.py
@@ -248,3 +337,66 @@ def test_functional_models_have_a_class_of_their_own(keras, keras_name):
 
     inputs = keras.Input((3,))
     assert type(keras.Model(inputs, keras.layers.Dense(1)(inputs))) is _functional_class(keras.Model)
+
+
+# Both Kerases: lift/training_ops.py
+
+SLOTS = {
+    "SGD": ({"momentum": 0.9}, ["momentums"]),
+    "Adam": ({"amsgrad": True}, ["_momentums", "_velocities", "_velocity_hats"]),
+    "AdamW": ({}, ["_momentums", "_velocities"]),
+    "Adamax": ({}, ["_m", "_u"]),
+    "RMSprop": ({"momentum": 0.9, "centered": True}, ["_velocities", "_momentums", "_average_gradients"]),
+    "Adadelta": ({}, ["_accumulated_grads", "_accumulated_delta_vars"]),
+    "Ftrl": ({}, ["_accumulators", "_linears"]),
+}
+
+
+@pytest.mark.parametrize("name", SLOTS)
+def test_optimizers_keep_their_slots_in_lists_in_the_order_of_the_variables(keras, keras_name, name):
+    arguments, slots = SLOTS[name]
+    optimizer = getattr(keras.optimizers, name)(**arguments)
+    model = built(keras)
+    optimizer.build(model.trainable_variables)
+    parameters = list(inspect.signature(optimizer.update_step).parameters)
+    assert parameters[1:] == (["variable", "learning_rate"] if keras_name == "keras" else ["variable"])
+    for index, variable in enumerate(model.trainable_variables):
+        if keras_name == "keras":
+            assert optimizer._get_variable_index(variable) == index
+        else:
+            assert optimizer._index_dict[optimizer._var_key(variable)] == index
+        for slot in slots:
+            assert tuple(getattr(optimizer, slot)[index].shape) == tuple(variable.shape)
+
+
+def test_keras_3_has_no_slots_for_sgd_without_momentum(keras3):
+    optimizer = keras3.optimizers.SGD()
+    optimizer.build(built(keras3).trainable_variables)
+    assert not optimizer.momentums
+
+
+# tf_keras: lift/tf_keras.py
+
+
+def test_tf_keras_nadam_counts_its_traces_and_keeps_a_product(keras2):
+    model = built(keras2)
+    model.compile("nadam", "mse")
+    model.fit(X, Y, verbose=0)
+    assert isinstance(model.optimizer._u_product_counter, int) and model.optimizer._u_product_counter > 1
+    assert isinstance(model.optimizer._u_product, tf.Variable)
+
+
+def test_tf_keras_makes_a_variable_of_zeros_in_its_backend(keras2):
+    from tf_keras.src import backend
+
+    assert list(inspect.signature(backend.zeros).parameters) == ["shape", "dtype", "name"]
+    assert isinstance(backend.zeros((2,)), tf.Variable)
+
+
+def test_tf_keras_layers_draw_from_generators_with_a_seed_that_moves(keras2):
+    layer = keras2.layers.Dropout(0.5, seed=3)
+    generator = layer._random_generator
+    before = generator._seed
+    assert callable(generator.make_legacy_seed)
+    generator.make_legacy_seed()
+    assert (before, generator._seed) == (3, 4)

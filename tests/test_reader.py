@@ -55,10 +55,26 @@ def test_a_python_named_for_the_reader_must_have_tensorflow_1_15(monkeypatch, tm
 
 def test_a_missing_reader_says_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.delenv("KERAS_GENSYNTH_READER", raising=False)
-    monkeypatch.setattr(find_reader, "ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(find_reader, "CACHE", tmp_path)
 
     with pytest.raises(find_reader.ReaderNotFoundError, match="Install Python 3.7 .* or name a Python"):
         find_reader.find_reader()
+
+
+def test_the_readers_of_older_targets_are_what_they_claim_to_be(old_reader):
+    assert old_reader.run("import tensorflow as tf; print(tf.__version__)").startswith(old_reader.version + ".")
+
+
+@pytest.mark.parametrize("version", ["1.13", "1.14"])
+def test_a_python_named_for_an_older_reader_must_have_that_tensorflow(monkeypatch, reader, version):
+    monkeypatch.setenv(find_reader.override(version), reader.python)
+
+    with pytest.raises(find_reader.ReaderNotFoundError) as error:
+        find_reader.make_reader(version)
+
+    name = "KERAS_GENSYNTH_READER_" + version.replace(".", "_")
+    assert str(error.value).startswith(f"{name} is {reader.python!r}, which has TensorFlow 1.15.5; ")
+    assert f"expected TensorFlow {version}." in str(error.value)
 
 
 @pytest.mark.parametrize("ci, outcome", [("true", "failed"), ("", "skipped")])

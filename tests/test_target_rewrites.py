@@ -131,6 +131,46 @@ def test_counts_of_values_in_a_vector(reader, tmp_path):
     assert_same_numbers(reader, tmp_path, case)
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_counts_of_values_in_ragged_rows(reader, tmp_path, binary):
+    values, splits = np.array([0, 1, 1, 9, 4, 4], np.int64), np.array([0, 3, 3, 6], np.int64)
+
+    def count(splits, values):
+        return tf.raw_ops.RaggedBincount(
+            splits=splits, values=values, size=np.int64(5), weights=np.zeros(0, "f4"), binary_output=binary
+        )
+
+    case = Traced(count, splits, values)
+    assert "count_rows_with_segment_sums" in case.fit()
+    assert_same_numbers(reader, tmp_path, case)
+
+
+def test_counts_where_not_even_the_rank_is_known(reader, tmp_path):
+    values, amounts = np.array([[0, 1, 1, 9], [4, 4, 4, 2]], np.int32), image(2, 4)
+
+    def count(values, amounts):
+        return tf.raw_ops.DenseBincount(input=values, size=5, weights=amounts)
+
+    case = Traced(count, values, amounts, shapes=False, differentiate=False)
+    case.fit()
+    assert_same_numbers(reader, tmp_path, case)
+
+
+def test_products_of_int8_are_int32(reader, tmp_path):
+    draw = np.random.RandomState(0)
+    operands = [draw.randint(-128, 128, shape).astype("int8") for shape in ((2, 3, 40), (2, 40, 5))]
+    case = Traced(lambda x, y: tf.raw_ops.BatchMatMulV3(x=x, y=y, Tout=tf.int32), *operands)
+    case.fit()
+    assert case.ops()["BatchMatMulV2"] == 1
+    assert_same_numbers(reader, tmp_path, case)
+
+
+def test_a_type_that_the_target_has_not_is_refused():
+    case = Traced(lambda x: tf.cast(tf.cast(x, tf.dtypes.experimental.float8_e4m3fn), tf.float32), image(3))
+    with pytest.raises(UnsupportedOpError, match="the type float8_e4m3fn does not exist there"):
+        case.fit()
+
+
 def test_diagonals(reader, tmp_path):
     def diagonals(x):
         return [tf.linalg.diag(x[0]), tf.linalg.diag_part(x), tf.linalg.set_diag(x, x[0])]
@@ -182,6 +222,28 @@ def test_grouped_convolutions(reader, tmp_path):
     backward.fit()
     assert forward.ops()["Conv2D"] == 3
     assert backward.ops()["Conv2DBackpropInput"] == backward.ops()["Conv2DBackpropFilter"] == 3
+    assert_same_numbers(reader, tmp_path, forward, backward)
+
+
+def test_grouped_convolutions_of_volumes(reader, tmp_path):
+    options = {"strides": [1, 2, 1, 1, 1], "padding": "SAME"}
+
+    def grouped(x, kernel):
+        return tf.nn.conv3d(x, kernel, **options)
+
+    def one_by_one(x, kernel):
+        return tf.concat([tf.nn.conv3d(*pair, **options) for pair in zip(tf.split(x, 2, 4), tf.split(kernel, 2, 4))], 4)
+
+    def gradients_of(convolve):
+        return lambda *xs: tf.gradients(convolve(*xs) ** 2, xs)
+
+    arrays = image(3, 4, 4, 3, 4), image(2, 2, 2, 2, 6)
+    forward = Traced(grouped, *arrays, reference=one_by_one)
+    backward = Traced(gradients_of(grouped), *arrays, reference=gradients_of(one_by_one), differentiate=False)
+    forward.fit()
+    backward.fit()
+    assert forward.ops()["Conv3D"] == 2
+    assert backward.ops()["Conv3DBackpropInputV2"] == backward.ops()["Conv3DBackpropFilterV2"] == 2
     assert_same_numbers(reader, tmp_path, forward, backward)
 
 

@@ -2,5 +2,6 @@
 
 from .adapter import adapter_of, check_backend
 from .lifting import lift
+from .simplify import shorten_identities
 
-__all__ = ["adapter_of", "check_backend", "lift"]
+__all__ = ["adapter_of", "check_backend", "lift", "shorten_identities"]

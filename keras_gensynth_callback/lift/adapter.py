@@ -27,6 +27,12 @@ class Variable:
         self.name, self.value, self.kind, self.trainable = name, value, kind, trainable
         self.initializer = initializer
 
+    @property
+    def shape(self):
+        """The tf.TensorShape of the value that the variable holds now, all of it known."""
+        shape = self.value.shape
+        return shape if shape.is_fully_defined() else self.value.read_value().shape
+
     def __repr__(self):
         return f"<Variable {self.name}: {self.kind}, shape {tuple(self.value.shape)}>"
 

@@ -14,6 +14,8 @@ from .tf_private import gradient_function
 
 _ATTRIBUTE = "_gradient_op_type"
 _BOUND = 1e-3
+# Ranges that integers are drawn from, the upper end excluded.
+_INTEGERS = ((0, 2), (1, 2), (1, 3))
 
 
 def compare_gradients(graph, targets):
@@ -24,7 +26,8 @@ def compare_gradients(graph, targets):
         targets: names of the tensors that gradients are taken of; [] where a reader may take them of anything.
 
     Returns:
-        list of (op name, names of the tensors to feed, pairs of names (custom, plain) or None for no gradient).
+        list of (op name, dict of the tensors to feed -> their shapes, pairs of names (custom, plain) or None for no
+        gradient).
     """
     ops = _ancestors([graph.get_tensor_by_name(name).op for name in targets]) if targets else graph.get_operations()
     return [_both_gradients(op) for op in list(ops) if op.type == "IdentityN" and _ATTRIBUTE in op.node_def.attr]
@@ -41,7 +44,7 @@ def _ancestors(ops):
 
 
 def _both_gradients(op):
-    seeds = [tf.ones_like(tensor) * _varied(index) for index, tensor in enumerate(op.outputs)]
+    seeds = [_seed(tensor, _varied(index)) for index, tensor in enumerate(op.outputs)]
     custom = list(gradient_function(op)(op, *seeds))
     results = [index for index, gradient in enumerate(custom) if gradient is None and index < _result_count(op, custom)]
     arguments = [index for index in range(len(custom)) if index not in results]
@@ -51,7 +54,16 @@ def _both_gradients(op):
     for index, other in zip(arguments, plain):
         if op.inputs[index].dtype.is_floating:
             pairs.append((_dense_name(custom[index]), _dense_name(other)))
-    return op.name, [tensor.name for tensor in inputs if tensor.dtype != tf.resource], pairs
+    graph = op.graph
+    # What is fed: the op's arguments, and whatever the gradients need from outside of the graph.
+    feeds = {tensor.name: tensor.shape for tensor in inputs if tensor.dtype != tf.resource}
+    needed = [graph.get_tensor_by_name(name) for name in tf.nest.flatten(pairs) if name is not None]
+    feeds.update({tensor.name: tensor.shape for tensor in _open_ends(needed, set(feeds))})
+    return op.name, feeds, pairs
+
+
+def _seed(tensor, value):
+    return tf.ones_like(tensor) * value if tensor.dtype.is_floating else tf.zeros_like(tensor)
 
 
 def _result_count(op, custom):
@@ -97,48 +109,63 @@ def refuse_changed_gradients(graph_def, found, layer_of):
 
 
 def _agree(session, feeds, pairs):
-    if any((custom is None) != (plain is None) for custom, plain in pairs):
-        # A gradient that is None on one side must be 0 on the other.
-        zeros = [custom or plain for custom, plain in pairs if (custom is None) != (plain is None)]
-        if any(np.any(value) for value in _values(session, feeds, zeros)):
-            return False
+    """Whether custom and plain gradients are equal.
+
+    Integers may be counts, classes or indices, some of which mean nothing: one range of them is enough.
+    """
+    has_integers = any(session.graph.get_tensor_by_name(name).dtype.is_integer for name in feeds)
+    for integers in _INTEGERS if has_integers else _INTEGERS[:1]:
+        try:
+            if _agree_on(session, _fed(session, feeds, integers), pairs):
+                return True
+        except tf.errors.InvalidArgumentError:
+            continue
+    return False
+
+
+def _agree_on(session, feed, pairs):
+    def values(fetches):
+        return [np.asarray(value, "f8") for value in session.run(fetches, feed)] if fetches else []
+
+    # A gradient that is None on one side must be 0 on the other.
+    zeros = [custom or plain for custom, plain in pairs if (custom is None) != (plain is None)]
+    if any(np.any(value) for value in values(zeros)):
+        return False
     both = [pair for pair in pairs if None not in pair]
-    customs = _values(session, feeds, [custom for custom, _ in both])
-    plains = _values(session, feeds, [plain for _, plain in both])
+    customs, plains = values([custom for custom, _ in both]), values([plain for _, plain in both])
     return all(np.allclose(custom, plain, rtol=_BOUND, atol=_BOUND) for custom, plain in zip(customs, plains))
 
 
-def _values(session, feeds, fetches):
-    """The fetches, with what they need from outside drawn at random, the same at each call."""
-    if not fetches:
-        return []
-    draw = np.random.RandomState(0)
-    feed = {name: _drawn(session.graph.get_tensor_by_name(name), draw) for name in feeds}
-    for name in _open_ends(session.graph, fetches, set(feeds)):
-        feed[name] = _drawn(session.graph.get_tensor_by_name(name), draw)
-    return [np.asarray(value, "f8") for value in session.run(fetches, feed)]
+def _fed(session, feeds, integers):
+    """What the gradients need from outside, drawn at random: dict, tensor name -> ndarray."""
+    draw, feed = np.random.RandomState(0), {}
+    for name in sorted(feeds):
+        feed[name] = _drawn(feeds[name], session.graph.get_tensor_by_name(name).dtype, integers, draw)
+    return feed
 
 
-def _open_ends(graph, fetches, fed):
-    """What the fetches need besides `fed` that has no value in this graph: placeholders and variables."""
-    ends, seen, todo = [], set(), [graph.get_tensor_by_name(name) for name in fetches]
+def _open_ends(tensors, fed):
+    """What tensors need besides `fed` that has no value in a graph: placeholders and variables."""
+    ends, seen, todo = [], set(fed), list(tensors)
     while todo:
         tensor = todo.pop()
-        if tensor.name in seen or tensor.name in fed:
+        if tensor.name in seen:
             continue
         seen.add(tensor.name)
         if tensor.op.type in ("Placeholder", "ReadVariableOp"):
-            ends.append(tensor.name)
+            ends.append(tensor)
         else:
             todo.extend(tensor.op.inputs)
-    return sorted(ends)
+    return ends
 
 
-def _drawn(tensor, draw):
-    shape = [2 if size is None else size for size in (tensor.shape.as_list() if tensor.shape.rank is not None else [])]
-    if tensor.dtype.is_integer or tensor.dtype.is_bool:
-        return draw.randint(0, 2, shape).astype(tensor.dtype.as_numpy_dtype)
-    return (2.0 * draw.standard_normal(shape)).astype(tensor.dtype.as_numpy_dtype)
+def _drawn(shape, dtype, integers, draw):
+    sizes = [2 if size is None else size for size in (shape.as_list() if shape.rank is not None else [])]
+    if dtype.is_bool:
+        return draw.randint(0, 2, sizes).astype(bool)
+    if dtype.is_integer:
+        return draw.randint(*integers, sizes).astype(dtype.as_numpy_dtype)
+    return (2.0 * draw.standard_normal(sizes)).astype(dtype.as_numpy_dtype)
 
 
 def _without_attribute(graph_def):

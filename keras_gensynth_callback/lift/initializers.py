@@ -31,7 +31,8 @@ def initializers_of(layers):
     found = {}
     for layer in layers:
         for weight in layer.weights:
-            base = weight.name.split(":")[0].split("/")[-1]
+            # tf_keras lists the vocabulary of a text layer as a weight, which is no variable.
+            base = getattr(weight, "name", "").split(":")[0].split("/")[-1]
             initializer = getattr(layer, _ATTRIBUTES.get(base, f"{base}_initializer"), None)
             if initializer is not None:
                 found[id(weight)] = initializer

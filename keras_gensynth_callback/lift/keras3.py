@@ -9,6 +9,7 @@ from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .batch_normalization import fused_batch_normalization
 from .initializers import initializers_of
 from .tf_private import patched
+from .training_ops import training_ops
 
 
 class Keras3(Adapter):
@@ -30,7 +31,7 @@ class Keras3(Adapter):
         metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
         for variable in model.variables:
             if id(variable) not in metric_variables:
-                name = names.get(id(variable), variable.path)
+                name = names.get(id(variable), variable.path).split(":")[0]  # from a SavedModel with `:0`
                 kind = "weight" if id(variable) in weights else "state"
                 initializer = initializers.get(id(variable))
                 yield Variable(name, variable.value, kind, id(variable) in trainable, initializer)
@@ -69,7 +70,13 @@ class Keras3(Adapter):
         return [variable.value for variable in self.model.trainable_variables]
 
     def iterations(self):
-        return self.optimizer.iterations.value if self.optimizer is not None else None
+        if self.optimizer is None:
+            return None
+        counter = self.optimizer.iterations
+        if not hasattr(counter, "value"):
+            # With gradient accumulation it is a tensor, how often the weights were updated; the counter counts batches.
+            counter = next(v for v in self.optimizer.variables if v.path.endswith("/iteration"))
+        return counter.value
 
     def is_built(self):
         return all(layer.built for layer in self.model._flatten_layers())
@@ -122,4 +129,5 @@ class Keras3(Adapter):
             stack.enter_context(restored_lists(layers, ("_losses", "_loss_ids")))
             stack.enter_context(patched(self.keras.name_scope, "__enter__", entered))
             stack.enter_context(patched(self.keras.layers.BatchNormalization, "call", fused_batch_normalization))
+            stack.enter_context(training_ops(self.keras.optimizers))
             yield

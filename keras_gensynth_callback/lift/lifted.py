@@ -8,6 +8,7 @@ class Lifted:
         graph: EditableGraph.
         variables: list of `adapter.Variable`, all that the graph holds; trainable ones in the order of
             `model.trainable_variables`.
+        tables: list of `tables.Table`, the lookup tables that the graph holds.
         inputs, targets, sample_weights: dicts, Keras name -> placeholder tensor.
         step_inputs: dict, the same for what the train step is fed with; `inputs`, but for models that train on
             something else.

@@ -9,6 +9,7 @@ from ..graphdef import moved, node_of, tensor_name, unique
 from . import spec as specs
 from . import steps
 from .adapter import Variable, adapter_of
+from .converters import spell_out_erfc
 from .custom_gradients import refuse_changed_gradients
 from .gradients import fill_gradients
 from .lifted import Lifted
@@ -16,11 +17,12 @@ from .losses import split_losses
 from .metrics import initial_values, value_without_update
 from .naming import rename_contexts, tf1_names, tf1_scopes
 from .normalize import normalize
-from .phases import lay_over, outlet, step_nodes
+from .phases import lay_over
+from .rnn_loops import last_output_without_array, one_counter_a_loop
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
-from .trace import is_write
 from .union import unite
 from .weights import default_weights
+from .writes import is_write, outlet, step_nodes, written_variable
 
 LEARNING_PHASE = "keras_learning_phase"
 
@@ -122,11 +124,11 @@ class _Lifting:
                 graph_names[name] = unique(name, taken)
         self.placeholders = [graph_names[name] for name in self.spec.names()]
         self.serving_placeholders = [graph_names[name] for name in self.serving.names()]
-        self.others = {}
+        self.others, self.tables = {}, {}
         for step in (self.predict, self.test, self.train):
             if step is not None:
                 fed = self.serving_placeholders if step is self.predict else self.placeholders
-                normalize(step, fed[: len(step.trace.inputs)], names, self.others, taken)
+                normalize(step, fed[: len(step.trace.inputs)], names, self.others, self.tables, taken)
         self.variables += [Variable(name, value, "other") for name, value in self.others.items()]
 
     # -- one graph
@@ -159,15 +161,20 @@ class _Lifting:
                 for name in [*call.targets, *call.sources, *(call.output_gradients or []), *call.placeholders()]
             ]
         graph.keep(roots)
+        step.trace.dtypes.update(fold_constants(graph, pinned=roots))
+        one_counter_a_loop(graph)
+        last_output_without_array(graph)
+        graph.keep(roots)
         merge_equal_nodes(graph, pinned=roots)
 
     def _lay_over_training(self):
         train = self.train
         graph, calls = train.trace.graph, train.trace.gradient_calls
         self._shrink(train, tf.nest.flatten(train.outputs) if train.outputs is not None else [])
-        weights = {variable.name for variable in self.variables if variable.trainable or variable.kind == "optimizer"}
-        own = step_nodes(graph, [name for call in calls for name in call.placeholders()], weights)
-        unconditional = {node_of(graph.nodes[name].input[0]) for name in own if is_write(graph.nodes[name])}
+        weights = {variable.name for variable in self.variables if variable.trainable}
+        slots = {variable.name for variable in self.variables if variable.kind == "optimizer"}
+        own = step_nodes(graph, [name for call in calls for name in call.placeholders()], weights, slots)
+        unconditional = {written_variable(graph, graph.nodes[name]) for name in own if is_write(graph.nodes[name])}
         all_writes = train.trace.stateful_writes()
         results = [*self.outputs, *self.metrics.values(), *filter(None, [self.loss])]
         targets = [name for call in calls for name in [*call.targets, *(call.output_gradients or [])]]
@@ -225,6 +232,8 @@ class _Lifting:
         terms = split_losses(graph, self.loss) if self.loss is not None else ([], [])
         self.losses, self.regularization_losses = terms
         pinned = self._results()
+        if not self.trainable:
+            spell_out_erfc(graph)
         graph.keep(pinned)
         fold_constants(graph, pinned)
         graph.keep(pinned)
@@ -253,8 +262,8 @@ class _Lifting:
         if found is None:
             raise UnsupportedModelError(
                 f"The layer `{self.adapter.layer_of(write)}` changes the variable "
-                f"`{self.graph.nodes[write].input[0]}` inside of a tf.cond "
-                "or tf.while_loop that returns nothing of it; in a TensorFlow 1.x graph the change would never "
+                f"`{written_variable(self.graph, self.graph.nodes[write])}` inside of a tf.cond or "
+                "tf.while_loop that returns nothing of it; in a TensorFlow 1.x graph the change would never "
                 "run. Return the new value "
                 "from the branch, and assign it outside."
             )
@@ -262,7 +271,12 @@ class _Lifting:
 
     def _rename(self):
         graph = self.graph
-        fixed = {*(variable.name for variable in self.variables), *self._fed(), LEARNING_PHASE, "train_op"}
+        fixed = {
+            *(held.name for held in [*self.variables, *self.tables.values()]),
+            *self._fed(),
+            LEARNING_PHASE,
+            "train_op",
+        }
         roots = {layer.name for layer in self.adapter.model._flatten_layers()}
         layers = self.scopes or self.adapter.scopes_of_layers(graph, roots)
         step_only = set(graph.nodes) - graph.ancestors([name for name in self._results() if name != self.train_op])
@@ -290,6 +304,7 @@ class _Lifting:
         return Lifted(
             graph=self.graph,
             variables=variables,
+            tables=[table for table in self.tables.values() if table.name in self.graph.nodes],
             inputs=dict(zip(self.serving.input_names, map(tensor_name, self.serving_placeholders))),
             step_inputs=dict(zip(spec.input_names, tensors[:count])),
             targets=dict(zip(spec.target_names, tensors[count : count + targets])),
@@ -315,8 +330,10 @@ class _Lifting:
                 self.graph.add("Placeholder", name, dtype=spec.dtype, shape=spec.shape)
 
     def _kept_variables(self):
-        """The variables that the graph has, trainable ones first, in the order of `model.trainable_variables`."""
-        always = {"weight", "state", "metric"} if self.trainable else {"weight"}
+        """The variables that the graph has, trainable ones first, in the order of `model.trainable_variables`. A
+        graph that can be trained has those that no step needs as well.
+        """
+        always = {"weight", "state", "metric"} if self.trainable else set()
         always |= {"optimizer"} if self.train_op else set()
         kept = [variable for variable in self.variables if variable.kind in always or variable.name in self.graph.nodes]
         order = {id(value): index for index, value in enumerate(self.adapter.trainable_values())}

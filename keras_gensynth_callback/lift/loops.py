@@ -28,6 +28,10 @@ class Slot:
 
     def write(self, index, value, name=None):
         value = tf.convert_to_tensor(value, self.dtype, name=name)
+        if self.dtype in (tf.float16, tf.bfloat16, tf.float64) and not value.shape.is_fully_defined():
+            # Where a step's value does not depend on the last one's, v1's gradient of a loop fills in zeros of float32
+            # for any type (`_ControlFlowState.PostProcessing`, TF 1.13 to 2.21). So it depends on none of its rows.
+            value += tf.reduce_sum(self._value[:0])
         return Slot(self._array, value)
 
     def read(self, index, name=None):

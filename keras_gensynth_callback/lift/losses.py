@@ -1,6 +1,6 @@
 """Takes a total loss apart into its terms."""
 
-from ..graphdef import is_control, node_of, tensor_name
+from ..graphdef import data_inputs, node_of, tensor_name
 
 
 def split_losses(graph, loss):
@@ -23,7 +23,7 @@ def split_losses(graph, loss):
 
 def _terms(graph, tensor):
     node = graph.nodes[node_of(tensor)]
-    inputs = [tensor_name(name) for name in node.input if not is_control(name)]
+    inputs = [tensor_name(name) for name in data_inputs(node)]
     if node.op == "Identity":
         return _terms(graph, inputs[0])
     if node.op in ("AddV2", "Add", "AddN") and node.name not in graph.context_of:

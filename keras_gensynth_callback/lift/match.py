@@ -6,11 +6,12 @@ by the learning phase (`phases.py`). Loops and conditionals are matched whole or
 chosen inside of a loop.
 """
 
-from ..graphdef import is_control, moved, node_of, tensor_name
-from .trace import is_write
+from ..graphdef import data_inputs, is_control, moved, node_of, tensor_name
+from .writes import VARIABLE_READS, is_write
 
-_NAMED = {"VarHandleOp", "Placeholder", "PlaceholderWithDefault"}
-_ORDERED = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd"} | _NAMED
+# What comes from outside of both graphs, under the same name.
+NAMED = {"VarHandleOp", "HashTableV2", "Placeholder", "PlaceholderWithDefault"}
+_ORDERED = NAMED.union(VARIABLE_READS)
 _RANDOM = ("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal")
 
 
@@ -69,7 +70,7 @@ class _Matcher:
         free = [name for name in candidates if name not in self.taken]
         if not keeps_order(node):
             return node.name if node.name in free else (free[0] if free else None)
-        if node.op in _NAMED:
+        if node.op in NAMED:
             return node.name if node.name in free else None
         waits = {self.pairs.get(node_of(tensor)) for tensor in node.input if is_control(tensor)}
         for name in free:
@@ -194,4 +195,4 @@ def _takes_from_outside(node):
 
 
 def _data(node):
-    return [tensor_name(tensor) for tensor in node.input if not is_control(tensor)]
+    return [tensor_name(tensor) for tensor in data_inputs(node)]

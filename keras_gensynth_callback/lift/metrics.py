@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ..graphdef import is_control, moved, node_of, tensor_name
+from ..graphdef import data_inputs, moved, node_of, tensor_name
 from .simplify import fold_constants
 
 
@@ -26,7 +26,7 @@ def value_without_update(graph, tensor):
     for name in graph.topological(needed):
         node = graph.nodes[name]
         if node.op not in ("VarHandleOp", "Const"):
-            inputs = [moved(source, copied) for source in node.input if not is_control(source)]
+            inputs = [moved(source, copied) for source in data_inputs(node)]
             copied[name] = graph.add(node.op, f"{name}/value", inputs, **node.attr).name
     return tensor_name(moved(tensor, copied))
 
@@ -37,7 +37,7 @@ def _data_ancestors(graph, name):
         current = todo.pop()
         if current not in seen:
             seen.add(current)
-            todo.extend(node_of(tensor) for tensor in graph.nodes[current].input if not is_control(tensor))
+            todo.extend(map(node_of, data_inputs(graph.nodes[current])))
     return seen
 
 

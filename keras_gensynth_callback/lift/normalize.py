@@ -18,7 +18,7 @@ class Constant:
         return self._tensor
 
 
-def normalize(step, placeholders, names, others, taken):
+def normalize(step, placeholders, names, others, tables, taken):
     """Renames, in place, what a step's trace takes from outside.
 
     Args:
@@ -26,6 +26,7 @@ def normalize(step, placeholders, names, others, taken):
         placeholders: names for the trace's inputs, in order.
         names: dict, id of a variable -> its name in the graph.
         others: dict, name -> variable, of those that neither the model nor its optimizer lists; is filled.
+        tables: dict, id of a table's resource -> its Table; is filled.
         taken: set of lower-case names; is filled.
     """
     trace = step.trace
@@ -46,6 +47,12 @@ def normalize(step, placeholders, names, others, taken):
             names[id(value)] = unique("constant", taken)
             others[names[id(value)]] = Constant(value)
         _become_read(trace.graph, nodes[node_name], names[id(value)], value)
+    for node_name, table in trace.tables.items():
+        if id(table.handle) not in tables:
+            tables[id(table.handle)] = table
+            table.name = unique(table.name, taken)
+        renamed[node_name] = tables[id(table.handle)].name
+        _become_table(nodes[node_name], tables[id(table.handle)])
     _move_aside(trace.graph, renamed)
     trace.graph.rename(renamed)
     _rename_notes(step, renamed)
@@ -65,6 +72,20 @@ def become_handle(node, name, dtype, shape):
     node.op = "VarHandleOp"
     node.attr.clear()
     for key, value in {"shared_name": name, "container": "", "dtype": dtype, "shape": tf.TensorShape(shape)}.items():
+        node.attr[key].CopyFrom(attr_value(value))
+
+
+def _become_table(node, table):
+    node.op = "HashTableV2"
+    node.attr.clear()
+    attributes = {
+        "shared_name": table.name,
+        "container": "",
+        "use_node_name_sharing": False,
+        "key_dtype": table.key_dtype,
+        "value_dtype": table.value_dtype,
+    }
+    for key, value in attributes.items():
         node.attr[key].CopyFrom(attr_value(value))
 
 

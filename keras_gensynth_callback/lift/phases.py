@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from ..graphdef import EditableGraph, input_name, is_control, moved, node_of, tensor_name
 from .conditionals import INFERENCE, TRAINING, Conditionals, scope_of
-from .match import group_key, match
-from .trace import is_write
+from .match import NAMED, group_key, match
 from .union import frames_apart, names_apart
+from .writes import is_write
 
 _HOISTED = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 
@@ -56,58 +56,22 @@ def lay_over(inference, training, phase, dtypes, step_only=(), unconditional=(),
     return overlay.merge(), renamed, overlay.alive_after_writes()
 
 
-def step_nodes(graph, gradients, weights):
-    """The nodes that are the train step's own: all that depends on gradients, or on a write to `weights`.
-
-    Args:
-        graph: EditableGraph of the train step.
-        gradients: names of the placeholders that stand for gradients.
-        weights: names of the variables that only the train step writes.
-    """
-    own, weights = {node_of(name) for name in gradients}, set(weights)
-    own |= {name for name, node in graph.nodes.items() if is_write(node) and node_of(node.input[0]) in weights}
-    consumers, todo = graph.consumers(), list(own)
-    while todo:
-        for node in consumers[todo.pop()]:
-            if node.name not in own:
-                own.add(node.name)
-                todo.append(node.name)
-    return own
-
-
-def outlet(graph, write):
-    """A node that runs after a write whether or not the user's own branch runs in which it stands, or None; without
-    branch, the write.
-
-    Args:
-        graph: EditableGraph.
-        write: str, the node's name.
-    """
-    if write not in graph.context_of:
-        return write
-    consumers, todo, seen = graph.consumers(), [write], {write}
-    while todo:
-        for node in consumers[todo.pop()]:
-            if node.name not in graph.context_of:
-                return node.name
-            if node.name not in seen:
-                seen.add(node.name)
-                todo.append(node.name)
-    return None
-
-
 class _Side:
     """One of the two traces while it is merged.
 
     Attributes:
         alone: names of the nodes that the other trace has not.
         inside: those of them that stand in this side's branch.
+        groups: dict, key of a loop or conditional -> names of the nodes in it.
     """
 
     def __init__(self, graph, dtypes, branch, paired, pinned):
         self.graph, self.dtypes, self.branch, self.pinned = graph, dtypes, branch, set(pinned)
         self.alone = [name for name in graph.nodes if name not in paired]
         self.inside = set()
+        self.groups = {}
+        for name in graph.context_of:
+            self.groups.setdefault(group_key(graph, name), set()).add(name)
         self.taken = {
             node_of(tensor) for node in graph.nodes.values() for tensor in node.input if not is_control(tensor)
         }
@@ -164,10 +128,7 @@ class _Overlay:
         """Which of a side's own nodes stand in its branch: all whose results are used there, or chosen, and nowhere
         else.
         """
-        graph = side.graph
-        groups = {}
-        for name in graph.context_of:
-            groups.setdefault(group_key(graph, name), set()).add(name)
+        graph, groups = side.graph, side.groups
         alone, outside = set(side.alone), set()
         todo = [name for name in side.alone if self._must_stay_outside(side, name)]
         while todo:
@@ -186,7 +147,7 @@ class _Overlay:
 
     def _must_stay_outside(self, side, name):
         node = side.graph.nodes[name]
-        if node.op in ("VarHandleOp", "Placeholder", "PlaceholderWithDefault") or name in self.step_only:
+        if node.op in NAMED or name in self.step_only:
             return True
         if node.op == "ReadVariableOp" and not any(is_control(tensor) for tensor in node.input):
             return True
@@ -213,6 +174,9 @@ class _Overlay:
                 for tensor in side.graph.nodes[name].input:
                     if node_of(tensor) in side.inside:
                         parent[find((side.branch, name))] = find((side.branch, node_of(tensor)))
+            for key, group in side.groups.items():
+                for name in group & side.inside:
+                    parent[find((side.branch, name))] = find((side.branch, key))
         inference, training = self.sides
         for name in self.paired:
             for mine, theirs in zip(inference.graph.nodes[name].input, training.graph.nodes[name].input):

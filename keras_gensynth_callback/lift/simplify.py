@@ -4,7 +4,7 @@ constant.
 
 import tensorflow as tf
 
-from ..graphdef import input_name, is_control, moved, node_of, tensor_name
+from ..graphdef import data_inputs, input_name, is_control, moved, node_of, tensor_name
 from .match import attributes, keeps_order
 
 _CONTROL_FLOW = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"}
@@ -28,9 +28,10 @@ def merge_equal_nodes(graph, pinned=()):
         for index, tensor in enumerate(node.input):
             if not is_control(tensor) and node_of(tensor) in replaced:
                 node.input[index] = moved(tensor, replaced)
-        if name in pinned or not _is_pure(graph, node):
+        if name in pinned or not (_is_pure(graph, node) or _is_pure_inside(graph, node)):
             continue
-        key = attributes(node), tuple(tensor if is_control(tensor) else tensor_name(tensor) for tensor in node.input)
+        inputs = tuple(tensor if is_control(tensor) else tensor_name(tensor) for tensor in node.input)
+        key = attributes(node), inputs, id(graph.context_of.get(name))
         stands = first.setdefault(key, name)
         if stands != name:
             replaced[name] = stands
@@ -50,6 +51,9 @@ def fold_constants(graph, pinned=()):
     Args:
         graph: EditableGraph, changed in place.
         pinned: node names that must stay as they are.
+
+    Returns:
+        dict, name of each new constant -> DataType enum.
     """
     pinned, constant = set(pinned), set()
     for name in graph.topological():
@@ -68,8 +72,10 @@ def fold_constants(graph, pinned=()):
         if not is_control(tensor) and node_of(tensor) in constant and graph.nodes[node_of(tensor)].op != "Const"
     }
     wanted = sorted(tensor for tensor in wanted if node_of(tensor) not in pinned)
-    for tensor, value in zip(wanted, _computed(graph, constant, wanted)):
-        _replace_by_constant(graph, tensor, value)
+    values = dict(zip(wanted, _computed(graph, constant, wanted)))
+    folded = {tensor: _constant(graph, tensor, value) for tensor, value in values.items() if _is_small(value)}
+    graph.redirect(folded)
+    return {folded[tensor]: tf.as_dtype(values[tensor].dtype).as_datatype_enum for tensor in folded}
 
 
 def _computed(graph, constant, wanted):
@@ -84,35 +90,57 @@ def _computed(graph, constant, wanted):
             return session.run(wanted)
 
 
-def _replace_by_constant(graph, tensor, value):
-    size = getattr(value, "size", _LARGEST_FOLDED + 1)
-    if size > _LARGEST_FOLDED or value.dtype.kind not in "biufc":
-        return
+def _is_small(value):
+    return getattr(value, "size", _LARGEST_FOLDED + 1) <= _LARGEST_FOLDED and value.dtype.kind in "biufc"
+
+
+def _constant(graph, tensor, value):
     proto = tf.make_tensor_proto(value)
-    folded = graph.add("Const", node_of(tensor), dtype=tf.as_dtype(value.dtype), value=proto)
-    graph.redirect({tensor: tensor_name(folded.name)})
+    return tensor_name(graph.add("Const", node_of(tensor), dtype=tf.as_dtype(value.dtype), value=proto).name)
 
 
 def _is_pure(graph, node):
     # A read that waits for nothing sees the variable as it was before the step, and so do all others that wait for
     # nothing.
+    waits = any(is_control(tensor) for tensor in node.input)
     return (
         node.name not in graph.context_of
+        and not waits
         and (node.op == "ReadVariableOp" or not keeps_order(node))
-        and node.op not in _CONTROL_FLOW
+        and _has_no_effect(node)
+    )
+
+
+def _is_pure_inside(graph, node):
+    """Whether a node inside of a loop or conditional gives what any other like it in the same branch gives.
+
+    A constant there waits for the branch. An Identity may be what a context or a gradient knows the branch by.
+    """
+    waits = any(is_control(tensor) for tensor in node.input)
+    return (
+        node.name in graph.context_of
+        and node.op != "Identity"
+        and (node.op == "Const" or not waits)
+        and not keeps_order(node)
+        and _has_no_effect(node)
+    )
+
+
+def _has_no_effect(node):
+    return (
+        node.op not in _CONTROL_FLOW
         and node.op != "NoOp"
         and "Assert" not in node.op
         and "Print" not in node.op
         and "Stack" not in node.op
         and "TensorArray" not in node.op
-        and not any(is_control(tensor) for tensor in node.input)
     )
 
 
 def drop_unused_inputs(graph):
     """Removes control inputs that a node has twice, or has as data anyway."""
     for node in graph.nodes.values():
-        data = {node_of(tensor) for tensor in node.input if not is_control(tensor)}
+        data = set(map(node_of, data_inputs(node)))
         kept, seen = [], set()
         for tensor in node.input:
             if is_control(tensor):
@@ -123,3 +151,37 @@ def drop_unused_inputs(graph):
         if len(kept) != len(node.input):
             del node.input[:]
             node.input.extend(kept)
+
+
+def shorten_identities(graph, pinned=()):
+    """Lets one `Identity` stand where several follow each other, outside of loops and conditionals.
+
+    Args:
+        graph: EditableGraph, changed in place.
+        pinned: node names that must stay.
+    """
+    gone, pinned = {}, set(pinned)
+    for name in graph.topological():
+        node = graph.nodes[name]
+        if not _passes_on(graph, node):
+            continue
+        first = graph.nodes[gone.get(node_of(node.input[0]), node_of(node.input[0]))]
+        if not _passes_on(graph, first):
+            continue
+        if name not in pinned:
+            gone[name] = first.name
+        elif first.name not in pinned:
+            # What is asked for by name stays, and the other one goes.
+            node.input[0] = first.input[0]
+            gone[first.name] = name
+            gone.update({other: name for other, stands in gone.items() if stands == first.name})
+    for node in graph.nodes.values():
+        for index, tensor in enumerate(node.input):
+            node.input[index] = moved(tensor, gone)
+    for context in graph.contexts:
+        context.rename(lambda tensor: moved(tensor, gone))
+    graph.remove(gone)
+
+
+def _passes_on(graph, node):
+    return node.op == "Identity" and len(node.input) == 1 and node.name not in graph.context_of

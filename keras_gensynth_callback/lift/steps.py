@@ -75,7 +75,7 @@ def metric_reset(adapter):
             metric.reset_state()
 
     with adapter.tracing({}):
-        return trace(reset, [])
+        return trace(reset, [], variables=_variables(adapter))
 
 
 def _traced(adapter, spec, scopes, run, check_gradients=False):
@@ -93,9 +93,13 @@ def _traced(adapter, spec, scopes, run, check_gradients=False):
         return Step(_explained(adapter, function, spec, compare if check_gradients else None), notes)
 
 
+def _variables(adapter):
+    return [variable.value for variable in adapter.variables()]
+
+
 def _explained(adapter, function, spec, afterwards):
     try:
-        return trace(function, spec.specs(), adapter.layer_of, afterwards)
+        return trace(function, spec.specs(), adapter.layer_of, afterwards, _variables(adapter))
     except GenSynthExportError:
         raise
     except Exception as error:

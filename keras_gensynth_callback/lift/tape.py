@@ -11,9 +11,7 @@ import contextlib
 import tensorflow as tf
 
 from .tf_private import gradient_function, patched
-
-_VARIABLE_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
-_SPARSE_READS = ("ResourceGather", "ResourceGatherNd")
+from .writes import SPARSE_READS, VARIABLE_READS
 
 
 class GradientCall:
@@ -121,7 +119,7 @@ class _Flow:
 
     def gathers(self, read):
         """The ops that gather rows of what `read` reads, if nothing else is done with it; else an empty list."""
-        if read.type in _SPARSE_READS:
+        if read.type in SPARSE_READS:
             return [read]
         found, todo = [], list(read.outputs)
         while todo:
@@ -144,7 +142,7 @@ class _Flow:
         found, todo = [], [tensor]
         while todo:
             for op in todo.pop().consumers():
-                if op.type in _VARIABLE_READS:
+                if op.type in VARIABLE_READS:
                     found += [op] if op in self._reached else []
                 elif op.type in ("Identity", "Enter", "Switch"):
                     todo.extend(op.outputs)
@@ -161,7 +159,7 @@ def _is_gather_of_rows(op, tensor):
 
 
 def _has_gradient(op):
-    if op.type in _VARIABLE_READS or not op.inputs:
+    if op.type in VARIABLE_READS or not op.inputs:
         return True
     try:
         return gradient_function(op) is not None

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .initializers import initializers_of
+from .tf_private import patched
+from .training_ops import training_ops
 
 
 class TfKeras(Adapter):
@@ -30,7 +32,8 @@ class TfKeras(Adapter):
         trainable = {id(variable) for variable in model.trainable_variables}
         initializers = initializers_of(model._flatten_layers())
         for variable in model.variables:
-            if id(variable) not in metric_variables:
+            # A text layer that was adapted lists its vocabulary, too, which is no variable.
+            if id(variable) not in metric_variables and isinstance(variable, tf.Variable):
                 initializer = initializers.get(id(variable))
                 yield Variable(_base_name(variable), variable, "weight", id(variable) in trainable, initializer)
         for metric in model.metrics:
@@ -45,9 +48,11 @@ class TfKeras(Adapter):
         variables = optimizer.variables() if callable(optimizer.variables) else optimizer.variables
         for variable in variables:
             yield Variable(slot_name(_base_name(variable), name, references), variable, "optimizer")
-        rate = getattr(optimizer, "_learning_rate", None)
-        if isinstance(rate, tf.Variable):
-            yield Variable(f"training/{name}/learning_rate", rate, "optimizer")
+        # These two an optimizer holds beside its `variables`.
+        for attribute in ("_learning_rate", "_u_product"):
+            value = getattr(optimizer, attribute, None)
+            if isinstance(value, tf.Variable):
+                yield Variable(f"training/{name}/{attribute[1:]}", value, "optimizer")
 
     @property
     def optimizer(self):
@@ -88,7 +93,9 @@ class TfKeras(Adapter):
         drawn = generator.getstate() if generator is not None else None
         seeds = [(drawer, drawer._seed) for drawer in _random_generators(layers)]
         try:
-            with restored_lists(layers, ("_losses", "_eager_losses")):
+            with self._nadam_counter(), patched(self._backend(), "zeros", _plain_zeros), restored_lists(
+                layers, ("_losses", "_eager_losses")
+            ), training_ops(self.keras.optimizers):
                 yield
         finally:
             for drawer, seed in seeds:
@@ -96,9 +103,33 @@ class TfKeras(Adapter):
             if generator is not None:
                 generator.setstate(drawn)
 
+    @contextlib.contextmanager
+    def _nadam_counter(self):
+        """Nadam counts in Python how often it was traced, and the graph holds the count: what trains was traced from 1
+        on (tf_keras/src/optimizers/nadam.py).
+        """
+        counted = getattr(self.optimizer, "_u_product_counter", None)
+        if counted is None:
+            yield
+            return
+        self.optimizer._u_product_counter = 1
+        try:
+            yield
+        finally:
+            self.optimizer._u_product_counter = counted
+
     def _backend(self):
         """The module `backend` with its private names: newer Kerases have it in `src`."""
         return sys.modules.get(f"{self.keras.__name__}.src.backend", self.keras.backend)
+
+
+def _plain_zeros(wrapped, instance, args, kwargs):
+    """`backend.zeros` makes a variable, which a trace may not (the constraint `RadialConstraint` calls it)."""
+    return wrapped(*args, **kwargs) if tf.executing_eagerly() else _zeros(*args, **kwargs)
+
+
+def _zeros(shape, dtype=None, name=None):
+    return tf.zeros(shape, dtype or "float32", name)
 
 
 def _random_generators(layers):

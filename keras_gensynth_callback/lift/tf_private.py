@@ -5,11 +5,16 @@ user's training.
 """
 
 import contextlib
+import types
 
 import tensorflow as tf
 import wrapt
+from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import ops
-from tensorflow.python.ops import control_flow_ops
+from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
+from tensorflow.python.ops import control_flow_ops, functional_ops
+
+from .writes import VARIABLE_READS
 
 
 def gradient_function(op):
@@ -29,6 +34,15 @@ def ask_for_v1_control_flow(graph):
     1.x had. TF 1.13 to 2.21.
     """
     graph._captured = ()
+
+
+def watched_handle(variable):
+    """The handle of a variable that an op takes without reading the variable; the graph that is traced notes it.
+
+    What reads a variable says so by itself (`FuncGraph.watch_variable`); there is no public way. TF 2.0 to 2.21.
+    """
+    ops.get_default_graph().watch_variable(variable)
+    return variable.handle
 
 
 def by_identity(wrapped, instance, args, kwargs):
@@ -57,13 +71,112 @@ def identity_inside_contexts():
 
 
 @contextlib.contextmanager
+def loops_of_defuns_inlined():
+    """Lets `functional_ops.While` build an ordinary loop: its condition and body are functions in a library, which an
+    export has none of.
+
+    `tf.nn.ctc_loss` calls it with `Defun`s (tensorflow/python/ops/ctc_ops.py, `_scan`), which keep the Python that they
+    were made of in `_func`. TF 1.13 to 2.21.
+    """
+
+    def build(wrapped, instance, args, kwargs):
+        inputs, condition, body = args[:3]
+        inputs = [tf.convert_to_tensor(value) for value in inputs]
+
+        def same_shapes(*values):
+            results = [tf.convert_to_tensor(value) for value in body._func(*values)]
+            for result, value in zip(results, inputs):
+                result.set_shape(value.shape)
+            return results
+
+        return tf.compat.v1.while_loop(condition._func, same_shapes, inputs)
+
+    with patched(functional_ops, "While", build):
+        yield
+
+
+@contextlib.contextmanager
+def concrete_functions_inlined():
+    """Puts the ops of a ConcreteFunction where it is called: `run_functions_eagerly` reaches those alone whose Python
+    is there, and a loaded SavedModel has none.
+
+    `ConcreteFunction._call_flat` is where every call of one comes by, with its tensors in order. TF 2.0 to 2.21. The
+    functions that it calls in turn are inlined as for TensorFlow Lite (`convert_variables_to_constants_v2`).
+    """
+
+    def given(tensor_inputs, captured_inputs, *_, **__):
+        graph = ops.get_default_graph()
+        return [graph.capture(tf.convert_to_tensor(tensor)) for tensor in [*tensor_inputs, *captured_inputs]]
+
+    def call(wrapped, function, args, kwargs):
+        if tf.executing_eagerly() or not hasattr(ops.get_default_graph(), "capture"):
+            return wrapped(*args, **kwargs)
+        tensors = given(*args, **kwargs)
+        feeds = {inside.name: tensor for inside, tensor in zip(function.inputs, tensors)}
+        results = function.structured_outputs
+        # Behind its results, a function that gradients were taken of gives what these need.
+        names = [tensor.name for tensor in function.outputs[: len(tf.nest.flatten(results, expand_composites=True))]]
+        graph_def = _run_inline_graph_optimization(function, lower_control_flow=True, aggressive_inlining=True)
+        outputs = tf.graph_util.import_graph_def(graph_def, feeds, names, name="call")
+        return tf.nest.pack_sequence_as(results, outputs, expand_composites=True)
+
+    with patched(ConcreteFunction, "_call_flat", call):
+        yield
+
+
+@contextlib.contextmanager
+def branches_without_result():
+    """Lets a branch of `tf.cond` return None, as it may in TF 2: what stands for its result is an op that runs after
+    all that the branch changes.
+
+    `CondContext.BuildCondBranch` runs a branch's Python; v1's `cond` takes an operation, but not None. TF 1.13 to 2.21.
+    """
+
+    def build(wrapped, context, args, kwargs):
+        def branch(function=args[0]):
+            graph = ops.get_default_graph()
+            before = len(graph.get_operations())
+            result = function()
+            if result is not None:
+                return result
+            return tf.group(*[op for op in graph.get_operations()[before:] if _changes_something(op, context)])
+
+        return wrapped(branch, *args[1:], **kwargs)
+
+    with patched(control_flow_ops.CondContext, "BuildCondBranch", build):
+        yield
+
+
+def _changes_something(op, context):
+    """Whether an op of a branch, or the end of a conditional inside of it, may change a variable."""
+    if op._control_flow_context is not context:
+        return False
+    return op.type == "Merge" or op.op_def.is_stateful and op.type not in VARIABLE_READS
+
+
+def order_reads_before_branches(graph):
+    """Lets what a branch does with a variable wait for the reads that come before the conditional.
+
+    `AutomaticControlDependencies` sees to it for writes alone where control flow is v1. TF 2.0 to 2.21.
+    """
+    position = {op: index for index, op in enumerate(graph.get_operations())}
+    for switch in position:
+        if switch.type != "Switch" or switch.inputs[0].dtype != tf.resource:
+            continue
+        outside = switch._control_flow_context.outer_context
+        for op in switch.inputs[0].consumers():
+            if op.type in VARIABLE_READS and op._control_flow_context is outside and position[op] < position[switch]:
+                switch._add_control_input(op)
+
+
+@contextlib.contextmanager
 def patched(owner, name, wrapper):
     """Wraps the attribute `name` of `owner` with a wrapt wrapper function, for the time of the block."""
     own = name in vars(owner)
     original = getattr(owner, name)
     # object.__setattr__ keeps Keras models, which track what is set on them, out of it.
-    put = type.__setattr__ if isinstance(owner, type) else object.__setattr__
-    drop = type.__delattr__ if isinstance(owner, type) else object.__delattr__
+    kind = next(kind for kind in (type, types.ModuleType, object) if isinstance(owner, kind))
+    put, drop = kind.__setattr__, kind.__delattr__
     before = vars(owner).get(name)
     put(owner, name, wrapt.FunctionWrapper(original, wrapper))
     try:

@@ -16,8 +16,18 @@ import tensorflow as tf
 from ..errors import UnsupportedModelError
 from ..graphdef import COND_CONTEXT, WHILE_CONTEXT, EditableGraph
 from .loops import single_slot_arrays
+from .masks import plain_selects
+from .tables import table_of
 from .tape import recorded_gradients
-from .tf_private import ask_for_v1_control_flow, identity_inside_contexts
+from .tf_private import (
+    ask_for_v1_control_flow,
+    branches_without_result,
+    concrete_functions_inlined,
+    identity_inside_contexts,
+    loops_of_defuns_inlined,
+    order_reads_before_branches,
+)
+from .writes import is_write
 
 # The switches below are global to the process; two traces at once would put back each other's.
 LOCK = threading.RLock()
@@ -31,12 +41,13 @@ class Trace:
         inputs: list of str, the placeholder nodes of the arguments, in the order of the specs.
         variables: dict, node name of a captured handle -> the variable.
         constants: dict, node name of a captured eager tensor -> the tensor.
+        tables: dict, node name of a captured lookup table -> Table.
         dtypes: dict, tensor name -> DataType enum.
         gradient_calls: list of GradientCall.
         result: what the Python returned, tensors replaced by their names.
     """
 
-    def __init__(self, concrete, count, gradient_calls, result, layer_of):
+    def __init__(self, concrete, count, gradient_calls, result, layer_of, variables):
         self.graph = editable(concrete.graph)
         self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
         self.gradient_calls, self.result = gradient_calls, result
@@ -45,7 +56,7 @@ class Trace:
             for op in concrete.graph.get_operations()
             for tensor in op.outputs
         }
-        self.variables, self.constants = _captures(concrete, count, layer_of)
+        self.variables, self.constants, self.tables = _captures(concrete, count, layer_of, variables)
 
     def stateful_writes(self):
         """The names of the nodes that write to a variable, in order."""
@@ -61,16 +72,7 @@ def editable(graph):
     return EditableGraph.from_meta_graph(meta_graph)
 
 
-def is_write(node):
-    """Whether a NodeDef changes a variable."""
-    return (
-        node.op.startswith("Assign")
-        and node.op.endswith("VariableOp")
-        or node.op.startswith(("ResourceScatter", "ResourceApply", "ResourceSparseApply"))
-    )
-
-
-def trace(function, specs, layer_of=str, afterwards=None):
+def trace(function, specs, layer_of=str, afterwards=None, variables=()):
     """Traces `function(*tensors)`.
 
     Args:
@@ -78,6 +80,7 @@ def trace(function, specs, layer_of=str, afterwards=None):
         specs: list of tf.TensorSpec.
         layer_of: callable, the name of an op -> the name of its layer, for error messages.
         afterwards: callable, called inside the trace with the graph and the list of GradientCall.
+        variables: tf.Variables whose handles may be used without the graph's knowing whose they are.
 
     Returns:
         A Trace.
@@ -95,10 +98,11 @@ def trace(function, specs, layer_of=str, afterwards=None):
             results.append(function(*tensors))
         if afterwards is not None:
             afterwards(graph, calls)
+        order_reads_before_branches(graph)
 
     with LOCK, _tf1_tracing(), _python_random_state():
         concrete = tf.function(body, autograph=False).get_concrete_function(*specs)
-    return Trace(concrete, len(specs), calls, names_of(results[-1]), layer_of)
+    return Trace(concrete, len(specs), calls, names_of(results[-1]), layer_of, variables)
 
 
 def names_of(value):
@@ -111,7 +115,9 @@ def _tf1_tracing():
     eager_functions = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:
-        with v1_control_flow(), identity_inside_contexts(), single_slot_arrays():
+        with contextlib.ExitStack() as stack:
+            for switch in _SWITCHES:
+                stack.enter_context(switch())
             yield
     finally:
         tf.config.run_functions_eagerly(eager_functions)
@@ -130,6 +136,18 @@ def v1_control_flow():
                 tf.compat.v1.enable_control_flow_v2()
 
 
+# What is built differently while a trace is made.
+_SWITCHES = (
+    v1_control_flow,
+    identity_inside_contexts,
+    branches_without_result,
+    single_slot_arrays,
+    plain_selects,
+    loops_of_defuns_inlined,
+    concrete_functions_inlined,
+)
+
+
 @contextlib.contextmanager
 def _python_random_state():
     """The model's Python may draw random numbers when it is traced; training must not notice that it was."""
@@ -141,17 +159,19 @@ def _python_random_state():
         np.random.set_state(numpy)
 
 
-def _captures(concrete, count, layer_of):
-    handles = {id(variable.handle): variable for variable in concrete.graph.variables}
-    variables, constants = {}, {}
+def _captures(concrete, count, layer_of, variables):
+    handles = {id(variable.handle): variable for variable in (*concrete.graph.variables, *variables)}
+    variables, constants, tables = {}, {}, {}
     for outside, inside in zip(concrete.captured_inputs, concrete.inputs[count:]):
         if id(outside) in handles:
             variables[inside.op.name] = handles[id(outside)]
         elif outside.dtype not in (tf.resource, tf.variant):
             constants[inside.op.name] = outside
         else:
+            tables[inside.op.name] = table_of(outside, inside, layer_of)
+        if tables.get(inside.op.name, True) is None:
             raise UnsupportedModelError(_unknown_resource(inside, layer_of))
-    return variables, constants
+    return variables, constants, tables
 
 
 def _unknown_resource(placeholder, layer_of):
@@ -160,8 +180,7 @@ def _unknown_resource(placeholder, layer_of):
     ]
     name, op_type = users[0]
     return (
-        f"The layer `{layer_of(name)}` holds a resource that is not a variable, such as a lookup table; the op "
-        f"{op_type} uses it. "
-        "Expected variables and constants alone. Look the values up before the model, in tf.data, and give the "
-        "model their numbers."
+        f"The layer `{layer_of(name)}` holds a resource that is neither a variable nor a lookup table that is "
+        f"only read; the op {op_type} uses it. Expected variables, constants and lookup tables alone. Do what needs it "
+        "before the model, in tf.data, and give the model the result."
     )

@@ -5,6 +5,7 @@
 
 from .differentiable import ops_without_gradient
 from .fit import Change, fit_to_target
+from .precision import compute_in_float32
 from .table import OpTable, known_targets
 
-__all__ = ["Change", "OpTable", "fit_to_target", "known_targets", "ops_without_gradient"]
+__all__ = ["Change", "OpTable", "compute_in_float32", "fit_to_target", "known_targets", "ops_without_gradient"]

@@ -55,22 +55,31 @@ class _Changes:
 
 
 def _rewrite(graph, table, changes, problems):
-    nodes = collections.defaultdict(list)
+    """Tries all rules until none changes anything: what one rewrite is made of may be what another one rewrites."""
+    while _rewritten_once(graph, table, changes, problems) and not problems:
+        pass
+    _widen(graph, table, changes)
+
+
+def _rewritten_once(graph, table, changes, problems):
+    nodes, changed = collections.defaultdict(list), False
     for node in graph.nodes.values():
         nodes[node.op].append(node)
-    for op, rule in rewrites.RULES.items():
-        rewriter = Rewriter(graph, table) if op in nodes else None
-        for node in nodes.get(op, ()):
-            if node.name not in graph.nodes:
-                continue
-            try:
-                if rule(rewriter, node):
-                    changes.add(rule.__name__, (op, node.name))
-            except Unfit as reason:
-                problems.append(Problem(node.name, op, str(reason)))
-        if rewriter is not None:
-            rewriter.remove_unused()
-    _widen(graph, table, changes)
+    for op, rules in rewrites.RULES.items():
+        for rule in rules:
+            rewriter = Rewriter(graph, table) if op in nodes else None
+            for node in nodes.get(op, ()):
+                if node.name not in graph.nodes or node.op != op:
+                    continue
+                try:
+                    if rule(rewriter, node):
+                        changes.add(rule.__name__, (op, node.name))
+                        changed = True
+                except Unfit as reason:
+                    problems.append(Problem(node.name, op, str(reason)))
+            if rewriter is not None:
+                rewriter.remove_unused()
+    return changed
 
 
 def _widen(graph, table, changes):
@@ -116,6 +125,9 @@ def _problem(graph, node, table, changes):
     found = fit_attributes(node, definition, writer_op(node.op), changes)
     if found:
         return found
+    unknown = [value.type for value in node.attr.values() if not table.knows_type(value.type)]
+    if unknown:
+        return f"the type {tf.as_dtype(unknown[0]).name} does not exist there"
     if not table.has_cpu_kernel(node):
         return "there is no CPU kernel for " + _types(node)
     return None

@@ -9,6 +9,7 @@ Problem = collections.namedtuple("Problem", ["node", "op", "reason"])
 _PYTHON = "express it in TensorFlow ops, or move it to the input pipeline"
 _TEXT = "do the text preprocessing before the model, in tf.data"
 _DISTRIBUTED = "export the model as it is without a distribution strategy"
+_PRECISION = "export a graph that computes in float32, by the argument compute_dtype='float32'"
 # The first part of an op's name that fits decides.
 _HINTS = (
     ("PyFunc", _PYTHON),
@@ -63,8 +64,10 @@ def layer_of(node):
 def _line(layer, op, reason, nodes):
     where = f"layer {layer!r}" if layer else "outside of any layer"
     more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
-    return f"- {where}: op {op} (node {nodes[0]!r}{more}): {reason}. Way out: {_hint(op)}."
+    return f"- {where}: op {op} (node {nodes[0]!r}{more}): {reason}. Way out: {_hint(op, reason)}."
 
 
-def _hint(op):
+def _hint(op, reason):
+    if "float16" in reason and "kernel" in reason:
+        return _PRECISION
     return next((hint for start, hint in _HINTS if op.startswith(start)), _DEFAULT_HINT)

@@ -6,7 +6,7 @@ A rewritten node keeps its name: it becomes the last op of what replaces it, so 
 import numpy as np
 import tensorflow as tf
 
-from ..graphdef import attr_value, is_control, node_of, tensor_name
+from ..graphdef import attr_value, data_inputs, is_control, node_of, tensor_name
 from .table import writer_op
 
 
@@ -27,6 +27,7 @@ class Rewriter:
         self.graph, self.table = graph, table
         self.removable = set()
         self._maybe_unused, self._readers, self._discarded = [], None, []
+        self._framed = None
 
     # -- reading
 
@@ -64,11 +65,34 @@ class Rewriter:
             self._readers = self.graph.consumers()
         return self._readers[node.name]
 
+    def stands_in_frame(self, name):
+        """Whether a node stands in control flow, where a constant must wait for something inside.
+
+        The loops that gradients make of loops have no context in the collections, so frames are looked for as well.
+        """
+        if name in self.graph.context_of:
+            return True
+        if self._framed is None:
+            self._framed = self._reached_from_enters()
+        return name in self._framed
+
+    def _reached_from_enters(self):
+        todo = [name for name, node in self.graph.nodes.items() if node.op == "Enter"]
+        consumers, seen = self.graph.consumers() if todo else {}, set()
+        while todo:
+            name = todo.pop()
+            if name not in seen and self.graph.nodes[name].op != "Exit":
+                seen.add(name)
+                todo.extend(node.name for node in consumers[name])
+        return seen
+
     # -- writing
 
     def add(self, op, name, inputs, beside, outputs=1, **attrs):
         """Adds a node `<beside>/<name>` in the control flow context of `beside`; returns its first output."""
         node = self.graph.add(op, f"{beside.name}/{name}", inputs, beside=beside, outputs=outputs, **attrs)
+        if self._framed is not None and beside.name in self._framed:
+            self._framed.add(node.name)
         if self._readers is not None:
             self._readers[node.name] = []
             for source in {node_of(tensor) for tensor in node.input}:
@@ -78,7 +102,7 @@ class Rewriter:
     def constant(self, value, name, beside, dtype=None):
         """Adds a constant. In control flow it waits for an input of `beside`, so that it stands in the same frame."""
         value = np.asarray(value, dtype)
-        inside = beside.name in self.graph.context_of and len(beside.input) > 0
+        inside = len(beside.input) > 0 and self.stands_in_frame(beside.name)
         inputs = ["^" + node_of(beside.input[0])] if inside else []
         return self.add(
             "Const", name, inputs, beside, dtype=tf.as_dtype(value.dtype), value=tf.make_tensor_proto(value)
@@ -95,7 +119,7 @@ class Rewriter:
         if "_output_shapes" in old:
             attrs["_output_shapes"] = old["_output_shapes"]
         controls = [name for name in node.input if is_control(name)]
-        self._maybe_unused.extend(node_of(tensor) for tensor in node.input if not is_control(tensor))
+        self._maybe_unused.extend(map(node_of, data_inputs(node)))
         del node.input[:]
         node.input.extend(list(inputs) + controls)
         node.op = op
@@ -111,7 +135,7 @@ class Rewriter:
             function: takes a tensor for each data input, with the static shape as far as it is known, and returns a
                 tensor. Its ops must be in the target.
         """
-        inputs = [name for name in node.input if not is_control(name)]
+        inputs = data_inputs(node)
         with tf.Graph().as_default() as graph:
             types = self.input_types(node)
             given = [tf.compat.v1.placeholder(dtype, self.shape(name)) for dtype, name in zip(types, inputs)]
@@ -125,7 +149,7 @@ class Rewriter:
             sources = [_renamed(tensor, names) for tensor in inner.input]
             if inner.name == last and outputs[last] == 1:
                 return self.become(node, inner.op, sources, **dict(inner.attr.items()))
-            if not sources and node.name in self.graph.context_of:
+            if not sources and self.stands_in_frame(node.name):
                 sources = ["^" + node_of(inputs[0])]
             names[inner.name] = self.add(
                 inner.op, inner.name, sources, node, outputs[inner.name], **dict(inner.attr.items())

@@ -35,12 +35,16 @@ class OpTable:
     Attributes:
         version: str, "1.15", or "current" for the TensorFlow that is installed.
         graph_def_version: int, the newest GraphDef version that it reads; None for "current".
+        collections_of_names: frozenset of the collections of variables that it keeps as names and not as protos.
     """
 
-    def __init__(self, version, ops, gradients=(), kernels=None, graph_def_version=None):
+    def __init__(self, version, ops, gradients=(), kernels=None, graph_def_version=None, collections_of_names=()):
         self.version, self.graph_def_version = version, graph_def_version
+        self.collections_of_names = frozenset(collections_of_names)
         self._ops, self._gradients = ops, frozenset(gradients)
         self._kernels = kernels
+        forms = [form for forms in (kernels or {}).values() for form in forms]
+        self._types = {enum for form in forms for types in form.values() for enum in types}
 
     @classmethod
     def load(cls, version):
@@ -78,6 +82,10 @@ class OpTable:
             return True
         return any(_matches(kernel, node) for kernel in self._kernels.get(node.op, ()))
 
+    def knows_type(self, enum):
+        """Whether a DataType exists there: one that no kernel takes is newer."""
+        return self._kernels is None or enum in self._types or enum == 0
+
     def op_list(self, names):
         """An OpList with the definitions of the ops `names`: what `MetaInfoDef.stripped_op_list` holds."""
         return op_def_pb2.OpList(op=[self.op(name) for name in sorted(names) if self.op(name) is not None])
@@ -100,5 +108,10 @@ def _load(version):
         table = json.loads(file.read().decode())
     ops = op_def_pb2.OpList.FromString(base64.b64decode(table["ops"]))
     return OpTable(
-        version, {op.name: op for op in ops.op}, table["gradients"], table["cpu_kernels"], table["graph_def_version"]
+        version,
+        {op.name: op for op in ops.op},
+        table["gradients"],
+        table["cpu_kernels"],
+        table["graph_def_version"],
+        table.get("collections_of_names", ()),
     )

@@ -5,7 +5,20 @@ no equivalent. To add one, write it under `@rewrites("OpName")` in the module of
 imported here.
 """
 
-from . import convolution, counting, diagonals, images, linear, normalization, random  # noqa: F401
+from . import (  # noqa: F401
+    broadcasting,
+    convolution,
+    counting,
+    diagonals,
+    first_versions,
+    gathering,
+    images,
+    linear,
+    normalization,
+    padding,
+    random,
+    resizing,
+)
 from .integers import WIDENED, compute_in_wider_integers
 from .registry import RULES
 

@@ -5,7 +5,14 @@ import tensorflow as tf
 from ..rewriting import Unfit
 from .registry import rewrites
 
-_KERNEL_AXES = {"Conv2D": 4, "Conv3D": 5}
+_KERNEL_AXES = {
+    "Conv2D": 4,
+    "Conv2DBackpropFilter": 4,
+    "Conv2DBackpropInput": 4,
+    "Conv3D": 5,
+    "Conv3DBackpropFilterV2": 5,
+    "Conv3DBackpropInputV2": 5,
+}
 
 
 @rewrites("Conv2D", "Conv3D")
@@ -25,38 +32,41 @@ def split_grouped_convolution(rewriter, node):
     return True
 
 
-@rewrites("Conv2DBackpropInput")
+@rewrites("Conv2DBackpropInput", "Conv3DBackpropInputV2")
 def split_grouped_gradient_of_images(rewriter, node):
-    axis, groups = _channel_axis(node, 4), _groups(rewriter, node, f"{node.name}:0", node.input[1])
+    rank = _KERNEL_AXES[node.op]
+    axis, groups = _channel_axis(node, rank), _groups(rewriter, node, f"{node.name}:0", node.input[1])
     if groups == 1:
         return False
-    attrs, divisor = _attributes(node), [groups if index == axis else 1 for index in range(4)]
+    function, attrs = getattr(tf.raw_ops, node.op), _attributes(node)
+    divisor = [groups if index == axis else 1 for index in range(rank)]
 
     def convolve(sizes, kernel, gradient):
-        pairs = zip(tf.split(kernel, groups, 3), tf.split(gradient, groups, axis))
-        run = tf.raw_ops.Conv2DBackpropInput
-        parts = [run(input_sizes=sizes // divisor, filter=part, out_backprop=grad, **attrs) for part, grad in pairs]
+        pairs = zip(tf.split(kernel, groups, rank - 1), tf.split(gradient, groups, axis))
+        parts = [
+            function(input_sizes=sizes // divisor, filter=part, out_backprop=grad, **attrs) for part, grad in pairs
+        ]
         return tf.concat(parts, axis)
 
     rewriter.expand(node, convolve)
     return True
 
 
-@rewrites("Conv2DBackpropFilter")
+@rewrites("Conv2DBackpropFilter", "Conv3DBackpropFilterV2")
 def split_grouped_gradient_of_kernel(rewriter, node):
-    axis, groups = _channel_axis(node, 4), _groups(rewriter, node, node.input[0], f"{node.name}:0")
+    rank = _KERNEL_AXES[node.op]
+    axis, groups = _channel_axis(node, rank), _groups(rewriter, node, node.input[0], f"{node.name}:0")
     if groups == 1:
         return False
-    attrs = _attributes(node)
+    function, attrs = getattr(tf.raw_ops, node.op), _attributes(node)
+    divisor = [1] * (rank - 1) + [groups]
 
     def convolve(images, sizes, gradient):
         pairs = zip(tf.split(images, groups, axis), tf.split(gradient, groups, axis))
-        run = tf.raw_ops.Conv2DBackpropFilter
         parts = [
-            run(input=image, filter_sizes=sizes // [1, 1, 1, groups], out_backprop=grad, **attrs)
-            for image, grad in pairs
+            function(input=image, filter_sizes=sizes // divisor, out_backprop=grad, **attrs) for image, grad in pairs
         ]
-        return tf.concat(parts, 3)
+        return tf.concat(parts, rank - 1)
 
     rewriter.expand(node, convolve)
     return True

@@ -2,28 +2,50 @@
 
 import tensorflow as tf
 
-from ..rewriting import Unfit
 from .registry import rewrites
 
 
 @rewrites("DenseBincount")
 def count_with_segment_sums(rewriter, node):
     """Each value is the number of a segment, so that a sum over segments counts; rows are kept apart by an offset."""
-    shape, weights = rewriter.shape(node.input[0]), rewriter.shape(node.input[2])
-    if shape is None or weights is None:
-        raise Unfit("the rank of its values or of its weights is not known")
-    is_weighted, binary = 0 not in weights, node.attr["binary_output"].b
 
     def count(values, size, weights):
-        amounts = weights if is_weighted and not binary else tf.fill(tf.shape(values), tf.ones([], weights.dtype))
-        rows = tf.shape(values)[0] if len(shape) == 2 else 1
-        numbers = values
-        if len(shape) == 2:
-            numbers += tf.cast(tf.range(rows)[:, None], values.dtype) * size
-        numbers = tf.where(values < size, numbers, -tf.ones_like(numbers))  # negative ones are not counted
-        sums = tf.math.unsorted_segment_sum(amounts, numbers, rows * tf.cast(size, tf.int32))
-        sums = tf.minimum(sums, tf.ones([], sums.dtype)) if binary else sums
-        return tf.reshape(sums, [-1, tf.cast(size, tf.int32)]) if len(shape) == 2 else tf.identity(sums)
+        shape = tf.shape(values)
+        rows = tf.reduce_prod(shape[:-1])  # 1 where the values are a vector
+        numbers = tf.reshape(values, tf.stack([rows, -1]))
+        row_of = tf.zeros_like(numbers) + tf.cast(tf.range(rows)[:, None], values.dtype)
+        counts = _counted(tf.reshape(numbers, [-1]), tf.reshape(row_of, [-1]), rows, size, weights, once, binary)
+        return tf.reshape(counts, tf.concat([shape[:-1], [tf.cast(size, tf.int32)]], 0))
 
+    once, binary = _counts_once(rewriter, node, node.input[2]), node.attr["binary_output"].b
     rewriter.expand(node, count)
     return True
+
+
+@rewrites("RaggedBincount")
+def count_rows_with_segment_sums(rewriter, node):
+    """As above; the row of a value is found in the row splits."""
+
+    def count(splits, values, size, weights):
+        rows = tf.shape(splits)[0] - 1
+        row_of = tf.searchsorted(splits, tf.range(tf.size(values, splits.dtype)), side="right") - 1
+        counts = _counted(values, tf.cast(row_of, values.dtype), rows, size, weights, once, binary)
+        return tf.reshape(counts, tf.stack([rows, tf.cast(size, tf.int32)]))
+
+    once, binary = _counts_once(rewriter, node, node.input[3]), node.attr["binary_output"].b
+    rewriter.expand(node, count)
+    return True
+
+
+def _counts_once(rewriter, node, weights):
+    """Whether each value counts once: there is but one kind of weights that are none, an empty constant."""
+    return node.attr["binary_output"].b or 0 in (rewriter.shape(weights) or ())
+
+
+def _counted(values, row_of, rows, size, weights, once, binary):
+    """How much of each value from 0 to `size` there is in each row, as a vector."""
+    amounts = tf.fill(tf.shape(values), tf.ones([], weights.dtype)) if once else tf.reshape(weights, [-1])
+    # Negative numbers are not counted.
+    numbers = tf.where(values < size, row_of * size + values, -tf.ones_like(values))
+    sums = tf.math.unsorted_segment_sum(amounts, numbers, rows * tf.cast(size, tf.int32))
+    return tf.minimum(sums, tf.ones([], sums.dtype)) if binary else sums

@@ -7,7 +7,7 @@ operands alone), `free` (in one operand and the result), `summed` (in one operan
 
 import tensorflow as tf
 
-from ...graphdef import is_control
+from ...graphdef import data_inputs
 from ..rewriting import Unfit
 
 _INT32 = {"T": tf.int32}
@@ -157,7 +157,7 @@ class _Contraction:
         if last.name in self.node.input or not last.name.startswith(self.node.name + "/"):
             self.rewriter.become(self.node, "Identity", [tensor], T="T")
             return
-        data = [name for name in last.input if not is_control(name)]
+        data = data_inputs(last)
         self.rewriter.become(self.node, last.op, data, **dict(last.attr.items()))
         self.rewriter.discard(last.name)
 

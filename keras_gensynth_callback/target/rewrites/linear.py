@@ -1,17 +1,28 @@
 """Products of matrices."""
 
-from ..rewriting import Unfit
+import tensorflow as tf
+
 from .einsum import contract
 from .registry import rewrites
 
 
 @rewrites("BatchMatMulV3")
 def use_batch_matmul_v2(rewriter, node):
-    types = {node.attr[name].type for name in ("Ta", "Tb", "Tout")}
-    if len(types) > 1:
-        raise Unfit("its operands and its result have different types")
+    if len({node.attr[name].type for name in ("Ta", "Tb", "Tout")}) > 1:
+        _multiply_in_the_type_of_the_result(rewriter, node)
+        return True
     rewriter.become(node, "BatchMatMulV2", node.input[:2], T="Ta", adj_x="adj_x", adj_y="adj_y")
     return True
+
+
+def _multiply_in_the_type_of_the_result(rewriter, node):
+    """As with int8 operands, whose product is int32."""
+    dtype, adjoint = tf.as_dtype(node.attr["Tout"].type), (node.attr["adj_x"].b, node.attr["adj_y"].b)
+
+    def product(a, b):
+        return tf.raw_ops.BatchMatMulV2(x=tf.cast(a, dtype), y=tf.cast(b, dtype), adj_x=adjoint[0], adj_y=adjoint[1])
+
+    rewriter.expand(node, product)
 
 
 @rewrites("Einsum")

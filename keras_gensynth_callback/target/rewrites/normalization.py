@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from ...graphdef import is_control, tensor_name
 from .registry import rewrites
 
 _EMPTY = np.zeros([0], np.float32)
@@ -18,6 +19,36 @@ def fit_fused_batch_norm(rewriter, node):
 @rewrites("FusedBatchNormGradV3")
 def fit_gradient_of_fused_batch_norm(rewriter, node):
     return _put_channels_last(rewriter, node, inputs=[0, 1])
+
+
+@rewrites("FusedBatchNormV3")
+def use_fused_batch_norm_v2(rewriter, node):
+    """The third version has one output more, which its gradient takes; on a CPU there is nothing in it."""
+    if rewriter.table.op("FusedBatchNormV3"):
+        return False
+    gradients, others = [], False
+    for reader in rewriter.readers(node):
+        if reader.op.startswith("FusedBatchNormGrad"):
+            gradients.append(reader.name)
+        elif any(not is_control(tensor) and tensor_name(tensor) == f"{node.name}:5" for tensor in reader.input):
+            others = True
+    if others:
+        rewriter.redirect(node, {5: rewriter.constant(0, "reserve_space_3", node, "float32")}, but=gradients)
+    _become_second_version(rewriter, node, "FusedBatchNormV2", inputs=5)
+    return True
+
+
+@rewrites("FusedBatchNormGradV3")
+def use_gradient_of_fused_batch_norm_v2(rewriter, node):
+    if rewriter.table.op("FusedBatchNormGradV3"):
+        return False
+    _become_second_version(rewriter, node, "FusedBatchNormGradV2", inputs=5)
+    return True
+
+
+def _become_second_version(rewriter, node, op, inputs):
+    known = {attr.name for attr in rewriter.table.op(op).attr}
+    rewriter.become(node, op, node.input[:inputs], **{name: name for name in node.attr if name in known})
 
 
 def _put_channels_last(rewriter, node, inputs):

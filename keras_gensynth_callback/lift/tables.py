@@ -1,0 +1,44 @@
+"""Lookup tables that layers hold: in an export a `HashTableV2`, filled by the ops in `table_initializer`."""
+
+import tensorflow as tf
+
+_LOOKUPS = ("LookupTableFindV2", "LookupTableSizeV2")
+
+
+class Table:
+    """The content of a lookup table.
+
+    Attributes:
+        name: str, `string_lookup/hash_table`; final only once the lift gave names.
+        handle: the table's resource in the process that writes.
+        keys, values: ndarrays of equal length.
+        key_dtype, value_dtype: tf.DType.
+    """
+
+    def __init__(self, name, handle, key_dtype, value_dtype):
+        self.name, self.handle, self.key_dtype, self.value_dtype = name, handle, key_dtype, value_dtype
+        with tf.init_scope():
+            keys, values = tf.raw_ops.LookupTableExportV2(table_handle=handle, Tkeys=key_dtype, Tvalues=value_dtype)
+        self.keys, self.values = keys.numpy(), values.numpy()
+
+
+def table_of(handle, placeholder, layer_of):
+    """The Table behind a captured resource, or None where it is another resource or the graph changes it.
+
+    Args:
+        handle: the resource, an eager tensor.
+        placeholder: what stands for it in the graph that captured it.
+        layer_of: callable, the name of an op -> the name of its layer.
+    """
+    users, todo = [], [placeholder]
+    while todo:
+        for op in todo.pop().consumers():
+            if op.type in ("Switch", "Enter", "Identity"):
+                todo.extend(op.outputs)
+            else:
+                users.append(op)
+    finds = [op for op in users if op.type == "LookupTableFindV2"]
+    if not finds or any(op.type not in _LOOKUPS for op in users):
+        return None
+    name = f"{layer_of(finds[0].name)}/hash_table"
+    return Table(name, handle, finds[0].get_attr("Tin"), finds[0].get_attr("Tout"))

@@ -1,0 +1,68 @@
+"""The nodes that read and change variables: which they are, whose they are, and what runs after them."""
+
+from ..graphdef import node_of
+
+SPARSE_READS = ("ResourceGather", "ResourceGatherNd")
+VARIABLE_READS = ("ReadVariableOp", *SPARSE_READS)
+
+
+def is_write(node):
+    """Whether a NodeDef changes a variable."""
+    return (
+        node.op.startswith("Assign")
+        and node.op.endswith("VariableOp")
+        or node.op.startswith(("ResourceScatter", "ResourceApply", "ResourceSparseApply"))
+    )
+
+
+def written_variable(graph, node):
+    """The name of the node that holds the variable which a write changes, from wherever it stands."""
+    name = node_of(node.input[0])
+    while graph.nodes[name].op in ("Switch", "Enter", "Identity"):
+        name = node_of(graph.nodes[name].input[0])
+    return name
+
+
+def step_nodes(graph, gradients, weights, slots):
+    """The nodes that are the train step's own: all that depends on gradients, on a write to `slots`, or on a write to
+    `weights` after the first gradient was taken. Before, a layer wrote: `SpectralNormalization` does so in its call.
+
+    Args:
+        graph: EditableGraph of the train step, its nodes in the order in which they were made.
+        gradients: names of the placeholders that stand for gradients.
+        weights, slots: names of the model's trainable variables, and of the optimizer's.
+    """
+    own, slots, later = {node_of(name) for name in gradients}, set(slots), False
+    starts = set(own)
+    for name, node in graph.nodes.items():
+        later = later or name in starts
+        if is_write(node) and written_variable(graph, node) in (slots | set(weights) if later else slots):
+            own.add(name)
+    consumers, todo = graph.consumers(), list(own)
+    while todo:
+        for node in consumers[todo.pop()]:
+            if node.name not in own:
+                own.add(node.name)
+                todo.append(node.name)
+    return own
+
+
+def outlet(graph, write):
+    """A node that runs after a write whether or not the user's own branch runs in which it stands, or None; without
+    branch, the write.
+
+    Args:
+        graph: EditableGraph.
+        write: str, the node's name.
+    """
+    if write not in graph.context_of:
+        return write
+    consumers, todo, seen = graph.consumers(), [write], {write}
+    while todo:
+        for node in consumers[todo.pop()]:
+            if node.name not in graph.context_of:
+                return node.name
+            if node.name not in seen:
+                seen.add(node.name)
+                todo.append(node.name)
+    return None

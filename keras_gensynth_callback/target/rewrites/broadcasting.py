@@ -1,0 +1,130 @@
+"""Ops that broadcast their operands, where the target has only the version that does not.
+
+Where it is known that an operand has the shape of the result, it is taken as it is. Two first axes of unknown length
+are both the batch, and taken to be equal.
+"""
+
+import tensorflow as tf
+
+from ...graphdef import data_inputs
+from .registry import rewrites
+
+_FLOATING = (tf.float16, tf.float32, tf.float64)
+
+
+@rewrites("SelectV2")
+def select_among_broadcast_operands(rewriter, node):
+    if rewriter.table.op("SelectV2"):
+        return False
+    operands = data_inputs(node)
+    shapes = [rewriter.shape(name) for name in operands]
+    missing = [not _has_shape_of(shape, shapes) for shape in shapes]
+    if shapes[0] == [] and not any(missing[1:]):
+        missing[0] = False  # a scalar chooses one of two tensors as a whole
+    if any(missing):
+        spread = _Spread(rewriter, node)
+        shape = spread.common_shape([spread.shape(name) for name in operands])
+        types = [tf.bool, *2 * [tf.as_dtype(node.attr["T"].type)]]
+        operands = [
+            spread.to(name, shape, dtype) if is_missing else name
+            for name, dtype, is_missing in zip(operands, types, missing)
+        ]
+    rewriter.become(node, "Select", operands, T="T")
+    return True
+
+
+@rewrites("BatchMatMulV2")
+def multiply_matrices_of_equal_batches(rewriter, node):
+    if rewriter.table.op("BatchMatMulV2"):
+        return False
+    operands = data_inputs(node)
+    shapes = [rewriter.shape(name) for name in operands]
+    if _is_product_with_one_matrix(node, shapes):
+        rewriter.expand(node, _product_with_one_matrix(node))
+        return True
+    batches = [shape[:-2] if shape is not None else None for shape in shapes]
+    if not all(_has_shape_of(batch, batches) for batch in batches):
+        spread, dtype = _Spread(rewriter, node), tf.as_dtype(node.attr["T"].type)
+        parts = [spread.split(spread.shape(name)) for name in operands]
+        batch = spread.common_shape([part[0] for part in parts])
+        operands = [spread.to(name, spread.joined(batch, part[1]), dtype) for name, part in zip(operands, parts)]
+    rewriter.become(node, "BatchMatMul", operands, T="T", adj_x="adj_x", adj_y="adj_y")
+    return True
+
+
+def _has_shape_of(shape, shapes):
+    """Whether `shape` is, for all that is known, already the one that all `shapes` broadcast to."""
+    if any(other is None or shape is None or len(other) > len(shape) for other in shapes):
+        return False
+    for axis, size in enumerate(shape):
+        aligned = [other[axis - len(shape)] for other in shapes if len(shape) - axis <= len(other)]
+        if size is None and not (axis == 0 and all(other in (None, 1) for other in aligned)):
+            return False
+        if size == 1 and any(other != 1 for other in aligned):
+            return False
+    return True
+
+
+def _is_product_with_one_matrix(node, shapes):
+    left, right = shapes
+    return left is not None and right is not None and len(left) > 2 == len(right) and not node.attr["adj_x"].b
+
+
+def _product_with_one_matrix(node):
+    transpose = node.attr["adj_y"].b
+
+    def multiply(x, matrix):
+        rows = tf.reshape(x, tf.stack([-1, tf.shape(x)[-1]]))
+        product = tf.linalg.matmul(rows, matrix, transpose_b=transpose)
+        return tf.reshape(product, tf.concat([tf.shape(x)[:-1], tf.shape(product)[1:]], 0))
+
+    return multiply
+
+
+class _Spread:
+    """Makes the nodes that broadcast the operands of one node."""
+
+    def __init__(self, rewriter, node):
+        self._rewriter, self._node = rewriter, node
+
+    def _add(self, op, name, inputs, **attrs):
+        return self._rewriter.add(op, name, inputs, self._node, **attrs)
+
+    def _constant(self, value, name):
+        return self._rewriter.constant(value, name, self._node, "int32")
+
+    def shape(self, tensor):
+        known = self._rewriter.shape(tensor)
+        if known is not None and None not in known:
+            return self._constant(known, "shape")
+        dtype = self._rewriter.input_types(self._node)[list(self._node.input).index(tensor)]
+        return self._add("Shape", "Shape", [tensor], T=dtype, out_type=tf.int32)
+
+    def common_shape(self, shapes):
+        result = shapes[0]
+        for other in shapes[1:]:
+            result = self._add("BroadcastArgs", "BroadcastArgs", [result, other], T=tf.int32)
+        return result
+
+    def to(self, tensor, shape, dtype):
+        """The tensor in a shape. Adding zeros has a faster gradient than `BroadcastTo`."""
+        if dtype not in _FLOATING:
+            return self._add("BroadcastTo", "BroadcastTo", [tensor, shape], T=dtype, Tidx=tf.int32)
+        zero = self._rewriter.constant(0, "zero", self._node, dtype.as_numpy_dtype)
+        zeros = self._add("Fill", "zeros", [shape, zero], T=dtype, index_type=tf.int32)
+        return self._add("Add", "Add", [tensor, zeros], T=dtype)
+
+    def split(self, shape):
+        """The batch axes of a shape, and those of the matrix."""
+        batch = self._slice(shape, [0], [-2], "batch", begin_mask=1)
+        return batch, self._slice(shape, [-2], [0], "matrix", end_mask=1)
+
+    def _slice(self, shape, begin, end, name, begin_mask=0, end_mask=0):
+        bounds = [self._constant(value, name + "/stack") for value in (begin, end, [1])]
+        masks = {"begin_mask": begin_mask, "end_mask": end_mask}
+        masks.update(ellipsis_mask=0, new_axis_mask=0, shrink_axis_mask=0)
+        return self._add("StridedSlice", name, [shape, *bounds], T=tf.int32, Index=tf.int32, **masks)
+
+    def joined(self, first, second):
+        axis = self._constant(0, "axis")
+        return self._add("ConcatV2", "concat", [first, second, axis], T=tf.int32, Tidx=tf.int32, N=2)

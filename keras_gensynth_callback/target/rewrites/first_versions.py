@@ -1,0 +1,89 @@
+"""Ops of which TensorFlow 1.13 or 1.14 has the first version alone, or has the second one without a gradient."""
+
+import tensorflow as tf
+
+from ...graphdef import data_inputs, node_of
+from ..rewriting import Unfit
+from .registry import rewrites
+
+
+@rewrites("AddV2")
+def use_add(rewriter, node):
+    """The op is there, but without a gradient."""
+    if rewriter.table.has_gradient("AddV2"):
+        return False
+    rewriter.become(node, "Add", data_inputs(node), T="T")
+    return True
+
+
+@rewrites("MatrixDiagV2", "MatrixDiagPartV2", "MatrixSetDiagV2")
+def use_first_diagonal_ops(rewriter, node):
+    """The first version knows the main diagonal alone, and nothing to pad a matrix with but zeros."""
+    if rewriter.table.op(node.op):
+        return False
+    inputs = data_inputs(node)
+    diagonal, *others = inputs[2:] if node.op == "MatrixSetDiagV2" else inputs[1:]
+    defaults = {"MatrixDiagV2": (-1, -1, 0), "MatrixDiagPartV2": (0,), "MatrixSetDiagV2": ()}[node.op]
+    _expect(rewriter, diagonal, 0, "it takes other diagonals than the main one")
+    for tensor, default in zip(others, defaults):
+        _expect(rewriter, tensor, default, "it names a size or a padding")
+    rewriter.become(node, node.op[: -len("V2")], inputs[: 2 if node.op == "MatrixSetDiagV2" else 1], T="T")
+    return True
+
+
+@rewrites("Equal", "NotEqual")
+def compare_compatible_shapes(rewriter, node):
+    """There tensors of incompatible shapes are an error, and not unequal; between others there is no difference."""
+    name = "incompatible_shape_error"
+    if name not in node.attr or _knows(rewriter, node.op, name):
+        return False
+    left, right = (rewriter.shape(tensor) for tensor in data_inputs(node))
+    if left is not None and right is not None and not tf.TensorShape(left).is_compatible_with(right):
+        try:
+            tf.broadcast_static_shape(tf.TensorShape(left), tf.TensorShape(right))
+        except ValueError:
+            raise Unfit(f"it compares shapes {left} and {right}, which do not fit together") from None
+    del node.attr[name]
+    return True
+
+
+@rewrites("EuclideanNorm")
+def spell_out_euclidean_norm(rewriter, node):
+    """The op is missing, or has no gradient."""
+    if rewriter.table.has_gradient("EuclideanNorm"):
+        return False
+    keep = node.attr["keep_dims"].b
+    rewriter.expand(node, lambda value, axis: tf.sqrt(tf.reduce_sum(value * tf.math.conj(value), axis, keep)))
+    return True
+
+
+@rewrites("MulNoNan")
+def spell_out_product_without_nan(rewriter, node):
+    if rewriter.table.op("MulNoNan"):
+        return False
+    rewriter.expand(node, lambda x, y: tf.where(tf.equal(y, 0), tf.zeros_like(x * y), x * y))
+    return True
+
+
+@rewrites("DivNoNan")
+def spell_out_quotient_without_nan(rewriter, node):
+    if rewriter.table.has_cpu_kernel(node):
+        return False
+
+    def divide(x, y):
+        is_zero = tf.equal(y, 0)
+        quotient = x / tf.where(is_zero, tf.ones_like(y), y)
+        return tf.where(is_zero, tf.zeros_like(quotient), quotient)
+
+    rewriter.expand(node, divide)
+    return True
+
+
+def _expect(rewriter, tensor, expected, problem):
+    value = rewriter.value(tensor)
+    if value is None or (value != expected).any():
+        raise Unfit(f"{problem}, or one that is not known when the graph is built (node {node_of(tensor)!r})")
+
+
+def _knows(rewriter, op, attribute):
+    return attribute in {attr.name for attr in rewriter.table.op(op).attr}

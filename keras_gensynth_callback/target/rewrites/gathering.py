@@ -1,0 +1,87 @@
+"""Gathering in batches, and from variables at several axes."""
+
+import tensorflow as tf
+
+from ...graphdef import node_of
+from ..rewriting import Unfit
+from .registry import rewrites
+
+# It has the attribute, but its gradient takes no notice of it.
+_WITHOUT_GRADIENT_IN_BATCHES = ("1.14",)
+
+
+@rewrites("ResourceGatherNd")
+def read_variable_and_gather(rewriter, node):
+    """The op is missing, or has no gradient."""
+    if rewriter.table.op("ResourceGatherNd") and rewriter.table.has_gradient("ResourceGatherNd"):
+        return False
+    value = _read(rewriter, node)
+    types = {"Tparams": "dtype", "Tindices": "Tindices"}
+    rewriter.become(node, "GatherNd", [value, node.input[1]], **types)
+    return True
+
+
+@rewrites("GatherV2")
+def gather_from_batches(rewriter, node):
+    batch_dims = _batch_dims(rewriter, node)
+    if not batch_dims:
+        return False
+    axis = rewriter.value(node.input[2])
+    ranks = [rewriter.shape(tensor) for tensor in node.input[:2]]
+    if axis is None or None in ranks:
+        raise Unfit("its axis or the rank of what it gathers from is not known when the graph is built")
+    rank, depth = len(ranks[0]), len(ranks[1])
+    batch_dims = batch_dims + depth if batch_dims < 0 else batch_dims
+    axis = int(axis) % rank
+
+    def gather(values, indices, _):
+        order = [*range(batch_dims), axis, *(i for i in range(batch_dims, rank) if i != axis)]
+        found = _gathered(tf.transpose(values, order) if axis != batch_dims else values, indices, batch_dims)
+        inner = depth - batch_dims
+        first = [*range(batch_dims), *range(depth, depth + axis - batch_dims)]
+        back = [*first, *range(batch_dims, depth), *range(len(first) + inner, rank + inner - 1)]
+        return tf.transpose(found, back) if axis != batch_dims else found
+
+    rewriter.expand(node, gather)
+    return True
+
+
+@rewrites("ResourceGather")
+def read_variable_and_gather_from_batches(rewriter, node):
+    if not _batch_dims(rewriter, node):
+        return False
+    value = _read(rewriter, node)
+    axis = rewriter.constant(node.attr["batch_dims"].i, "axis", node, "int32")
+    types = {"Tparams": "dtype", "Tindices": "Tindices", "Taxis": tf.int32, "batch_dims": "batch_dims"}
+    rewriter.become(node, "GatherV2", [value, node.input[1], axis], **types)
+    return True
+
+
+def _batch_dims(rewriter, node):
+    """The number of batch axes, or 0 where the target knows what to do with them."""
+    known = {attr.name for attr in rewriter.table.op(node.op).attr}
+    if "batch_dims" in known and rewriter.table.version not in _WITHOUT_GRADIENT_IN_BATCHES:
+        return 0
+    return node.attr["batch_dims"].i if "batch_dims" in node.attr else 0
+
+
+def _read(rewriter, node):
+    # TensorFlow leaves out a control input where another input of the node waits for the same op already.
+    controls = ["^" + node_of(name) for name in node.input[1:]]
+    handle, attrs = rewriter.source(node.input[0]), {}
+    if "shape" in handle.attr:
+        shapes = tf.compat.v1.AttrValue.ListValue(shape=[handle.attr["shape"].shape])
+        attrs["_output_shapes"] = tf.compat.v1.AttrValue(list=shapes)
+    return rewriter.add("ReadVariableOp", "Read", [node.input[0], *controls], node, dtype=node.attr["dtype"], **attrs)
+
+
+def _gathered(values, indices, batch_dims):
+    """Gathers along the first axis behind the batch, as one gather from all batches in a row."""
+    sizes, places = tf.shape(values), tf.shape(indices)
+    length = sizes[batch_dims]
+    rows = tf.reshape(values, tf.concat([[-1], sizes[batch_dims + 1 :]], 0))
+    count = tf.reduce_prod(sizes[:batch_dims])
+    first = tf.reshape(tf.range(count) * length, tf.concat([[count], [1]], 0))
+    flat = tf.reshape(tf.cast(indices, tf.int32), tf.stack([count, -1])) + first
+    found = tf.gather(rows, tf.reshape(flat, [-1]))
+    return tf.reshape(found, tf.concat([places, sizes[batch_dims + 1 :]], 0))
