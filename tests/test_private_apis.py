@@ -47,6 +47,23 @@ def test_gradient_functions_are_looked_up_as_tf_gradients_does():
     assert ops.get_gradient_function
 
 
+def test_an_op_can_be_added_to_a_loop_that_is_finished():
+    inner = []
+
+    def body(i):
+        inner.append(i + 1)
+        return inner[0]
+
+    with v1_control_flow(), tf.Graph().as_default() as graph:
+        tf.compat.v1.while_loop(lambda i: i < 3, body, [tf.constant(0)])
+        with tf_private.inside_context_of(inner[0].op):
+            added = tf.square(inner[0])
+        assert added.op._get_control_flow_context() is inner[0].op._get_control_flow_context()
+        assert graph._get_control_flow_context() is None
+        with pytest.raises(ValueError, match="is in a while loop"):
+            tf.square(inner[0])
+
+
 def test_a_func_graph_that_is_asked_builds_v1_control_flow():
     def traced(x):
         tf_private.ask_for_v1_control_flow(tf.compat.v1.get_default_graph())

@@ -10,7 +10,7 @@ import ways_to_train
 from replayed import replay
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint, load_checkpoint
-from keras_gensynth_callback.errors import UnsupportedOpError
+from keras_gensynth_callback.errors import UnsupportedModelError, UnsupportedOpError
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +136,18 @@ def test_a_layer_that_is_quantised_is_carried_for_inference_and_refused_for_trai
         tmp_path,
     )
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), model.predict(x, verbose=0), rtol=1e-5)
+
+
+def test_a_gradient_that_is_changed_inside_of_a_loop_is_refused_with_its_layer(keras, tmp_path):
+    @tf.custom_gradient
+    def reverse(x):
+        return tf.tanh(x), lambda gradient: -gradient
+
+    inputs = keras.Input((5, 3))
+    model = keras.Model(inputs, keras.layers.GRU(4, activation=reverse, name="gru_that_reverses")(inputs))
+    model.compile("sgd", "mse")
+    with pytest.raises(UnsupportedModelError, match="gru.* holds a tf.custom_gradient that changes the gradient"):
+        export_checkpoint(model, tmp_path / "net")
 
 
 def test_float8_is_refused_with_its_type(tmp_path):

@@ -123,6 +123,20 @@ def mixed_bfloat16_computed_in_float32(keras):
     return _mixed(keras, "mixed_bfloat16", 2.0**-7, compute_dtype="float32")
 
 
+def swish_inside_of_a_loop_and_of_a_branch(keras):
+    """It is a `tf.custom_gradient`."""
+
+    class Switched(keras.layers.Layer):
+        def call(self, x):
+            return tf.cond(tf.reduce_sum(x) > 0, lambda: tf.nn.silu(x), lambda: x)
+
+    inputs = keras.Input((5, 3))
+    hidden = keras.layers.GRU(4, activation="swish")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2)(Switched()(hidden)))
+    model.compile("sgd", "mse")
+    return {"model": model, "x": _numbers(5, 3), "y": _numbers(2)}
+
+
 ALL = [
     value
     for value in list(globals().values())

@@ -26,6 +26,21 @@ def gradient_function(op):
     return ops.get_gradient_function(op)
 
 
+@contextlib.contextmanager
+def inside_context_of(op):
+    """Inside of the block, new ops stand in the v1 loop or conditional that `op` stands in.
+
+    What belongs to an op of a loop can be built nowhere else, and a context that is finished cannot be entered again by
+    a public name. TF 1.0 to 2.21.
+    """
+    before = op.graph._get_control_flow_context()
+    op.graph._set_control_flow_context(op._get_control_flow_context())
+    try:
+        yield
+    finally:
+        op.graph._set_control_flow_context(before)
+
+
 def ask_for_v1_control_flow(graph):
     """Lets `tf.cond` and `tf.while_loop` build v1 control flow in a FuncGraph, once `disable_control_flow_v2` was
     called.
