@@ -85,8 +85,8 @@ def _numbers(model, x, y, batch, draws, sensitive):
     calm, again = (_outputs(model, few[0], False) for _ in range(2))
     facts = {"random_inference": not _same(calm, again)}
     facts["random"] = _record_phases(model, few, numbers, draws)
-    if sensitive and not facts["random"]:
-        numbers.update(_sensitivity(model, few, numbers))
+    if sensitive:
+        numbers.update(_sensitivity(model, few, numbers, facts["random"]))
     if facts["random"]:
         numbers["random/inference"] = calm[0]
         # As one function: augmentations of many small steps are slow in eager mode.
@@ -153,22 +153,29 @@ def _record_phases(model, data, numbers, draws):
     return False
 
 
-def _sensitivity(model, data, numbers):
-    """How far Keras's own numbers in training move when the inputs move by a few roundings.
+def _sensitivity(model, data, numbers, random):
+    """How far Keras's own numbers move when the inputs move by a few roundings: gradients, and what is of training.
 
     In a deep model with batch normalisation a value beside the kink of a ReLU may fall on its other side then, and
     whole gradients with it: more than that cannot be asked of another program.
     """
+    moves = [_moves(model, (x, data[1]), numbers, random) for x in _shaken(data[0])]
+    return {f"sensitivity/{kind}": np.asarray(max(move[kind] for move in moves)) for kind in moves[0]}
+
+
+def _moves(model, data, numbers, random):
+    calm = _gradients(model, data, False, "gradient/inference")
+    found = {"gradient/inference": _moved(numbers, calm, together=True)}
+    if random:
+        return found
     all_ = [*_state(model), *model.trainable_variables]
-    before, found = [_array(v) for v in all_], {"training": [], "after": [], "gradient": []}
-    for x in _shaken(data[0]):
-        outputs = _outputs(model, x, True)
-        found["training"].append(_moved(numbers, _named("training", outputs)))
-        found["after"].append(_moved(numbers, _named("after", [_array(v) for v in _state(model)])))
-        _put(all_, before)
-        found["gradient"].append(_moved(numbers, _gradients(model, (x, data[1]), True, "gradient/training"), True))
-        _put(all_, before)
-    return {f"sensitivity/{kind}": np.asarray(max(moves)) for kind, moves in found.items()}
+    before = [_array(v) for v in all_]
+    found["training"] = _moved(numbers, _named("training", _outputs(model, data[0], True)))
+    found["after"] = _moved(numbers, _named("after", [_array(v) for v in _state(model)]))
+    _put(all_, before)
+    found["gradient/training"] = _moved(numbers, _gradients(model, data, True, "gradient/training"), together=True)
+    _put(all_, before)
+    return found
 
 
 def _moved(numbers, others, together=False):

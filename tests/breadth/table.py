@@ -5,7 +5,7 @@ from pathlib import Path
 
 from . import reasons
 from .catalogue import KERASES, KINDS, TITLES, rows
-from .checks import BOUND, COLUMNS, LOOSE
+from .checks import BOUND, COLUMNS, LOOSE, SPREAD
 from .results import NOT_RUN, Store, holds, key, problems_of, short, sign
 
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "COVERAGE.md"
@@ -34,8 +34,9 @@ A "yes" says:
 training steps it is asked that they run, count, and leave finite weights. Names of one object share a row. Abstract
 classes are covered by a small subclass, as a user would write it.
 
-The applications are deep: where Keras's own numbers in training move further when the inputs move by 1e-6, since a
-value falls on the other side of a ReLU's kink, that distance is the bound for what is compared in training.
+The applications are deep: where Keras's own gradients and numbers in training move further when the inputs move by 1e-6,
+since a value falls on the other side of a ReLU's kink, {SPREAD:.0f} times the furthest of three such moves is the bound for
+these.
 """
 
 
