@@ -92,18 +92,19 @@ def _numbers(model, x, y, batch, draws, sensitive):
         # As one function: augmentations of many small steps are slow in eager mode.
         draw = tf.function(lambda x: tf.nest.flatten(model(x, training=True))[0], autograph=False)
         numbers["random/training"] = np.stack([np.array(draw(few[0])) for _ in range(RUNS)])
-    held = [*_state(model), *model.trainable_variables]
-    before = [_array(v) for v in held]
-    trained = _trained(model, first_x, first_y)
     if not facts["random"]:
-        numbers.update(trained)
-    if sensitive and not facts["random"]:
-        moves = []
-        for x in _shaken(first_x):
-            _put(held, before)
-            moves.append(_moved(trained, _trained(model, x, first_y)))
-        numbers["sensitivity/trained"] = np.asarray(max(moves))
+        numbers.update(_steps(model, first_x, first_y, sensitive))
     return numbers, facts
+
+
+def _steps(model, x, y, sensitive):
+    """The weights after three steps, and how far they move when the inputs move by a few roundings."""
+    held = [*_state(model), *model.trainable_variables]
+    before, trained, moves = [_array(v) for v in held], _trained(model, x, y), []
+    for shaken in _shaken(x) if sensitive else ():
+        _put(held, before)
+        moves.append(_moved(trained, _trained(model, shaken, y)))
+    return {**trained, "sensitivity/trained": np.asarray(max(moves, default=0.0))}
 
 
 def _trained(model, x, y):
