@@ -33,7 +33,8 @@ def export_and_record(keras, make, folder, draws=2):
         draws: int, how many runs in training have to agree before they are taken not to be random.
 
     Returns:
-        dict, name -> array; and dict of facts: `random`, `random_inference`, `seconds`.
+        dict, name -> array; dict of facts: `random`, `random_inference`, `seconds`; and a function that gives more of
+        the numbers, how far those of a deep model move with roundings: costly.
     """
     keras.backend.clear_session()
     keras.utils.set_random_seed(1)
@@ -55,11 +56,11 @@ def export_and_record(keras, make, folder, draws=2):
     except Exception as error:
         raise StageError("export") from error
     times.append(time.perf_counter())
-    numbers, facts = _numbers(model, x, y, batch, draws, case.get("sensitive", False))
+    numbers, facts, sensitivity = _numbers(model, x, y, batch, draws)
     times.append(time.perf_counter())
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(3).tolist()))
     _write_feeds(folder, exporter.manifest(), x, y, batch, facts)
-    return numbers, facts
+    return numbers, facts, sensitivity if case.get("sensitive") else dict
 
 
 def _spec(array):
@@ -78,33 +79,32 @@ def _write_feeds(folder, manifest, x, y, batch, facts):
     (folder / "options.json").write_text(json.dumps(options))
 
 
-def _numbers(model, x, y, batch, draws, sensitive):
+def _numbers(model, x, y, batch, draws):
     numbers = _predicted_and_evaluated(model, list(_batches(x, y, batch)))
     first_x, first_y = next(_batches(x, y, batch))
     few = tf.nest.map_structure(tf.convert_to_tensor, (first_x, first_y))
     calm, again = (_outputs(model, few[0], False) for _ in range(2))
     facts = {"random_inference": not _same(calm, again)}
     facts["random"] = _record_phases(model, few, numbers, draws)
-    if sensitive:
-        numbers.update(_sensitivity(model, few, numbers, facts["random"]))
     if facts["random"]:
         numbers["random/inference"] = calm[0]
         # As one function: augmentations of many small steps are slow in eager mode.
         draw = tf.function(lambda x: tf.nest.flatten(model(x, training=True))[0], autograph=False)
         numbers["random/training"] = np.stack([np.array(draw(few[0])) for _ in range(RUNS)])
+    before = _held(model)
     if not facts["random"]:
-        numbers.update(_steps(model, first_x, first_y, sensitive))
-    return numbers, facts
+        numbers.update(_trained(model, first_x, first_y))
+    return numbers, facts, lambda: _sensitivity(model, (first_x, first_y), numbers, before, facts["random"])
 
 
-def _steps(model, x, y, sensitive):
-    """The weights after three steps, and how far they move when the inputs move by a few roundings."""
-    held = [*_state(model), *model.trainable_variables]
-    before, trained, moves = [_array(v) for v in held], _trained(model, x, y), []
-    for shaken in _shaken(x) if sensitive else ():
-        _put(held, before)
-        moves.append(_moved(trained, _trained(model, shaken, y)))
-    return {**trained, "sensitivity/trained": np.asarray(max(moves, default=0.0))}
+def _held(model):
+    """What a step changes: (variable, value) for each of states and weights."""
+    return [(v, _array(v)) for v in (*_state(model), *model.trainable_variables)]
+
+
+def _put(held):
+    for variable, value in held:
+        variable.assign(value)
 
 
 def _trained(model, x, y):
@@ -138,44 +138,45 @@ def _record_phases(model, data, numbers, draws):
     state = _state(model)
     numbers.update(_named("before", [_array(v) for v in state]))
     # Some layers write to their trainable weights, too.
-    all_ = [*state, *model.trainable_variables]
-    before = [_array(v) for v in all_]
+    before = _held(model)
     first = _outputs(model, data[0], True)
     numbers.update(_named("after", [_array(v) for v in state]))
-    _put(all_, before)
+    _put(before)
     for _ in range(draws - 1):
         other = _outputs(model, data[0], True)
-        _put(all_, before)
+        _put(before)
         if not _same(first, other):
             return True
     numbers.update(_named("training", first))
     numbers.update(_gradients(model, data, True, "gradient/training"))
-    _put(all_, before)
+    _put(before)
     return False
 
 
-def _sensitivity(model, data, numbers, random):
+def _sensitivity(model, data, numbers, before, random):
     """How far Keras's own numbers move when the inputs move by a few roundings: gradients, and what is of training.
 
     In a deep model with batch normalisation a value beside the kink of a ReLU may fall on its other side then, and
     whole gradients with it: more than that cannot be asked of another program.
     """
-    moves = [_moves(model, (x, data[1]), numbers, random) for x in _shaken(data[0])]
+    moves = [_moves(model, (x, data[1]), numbers, before, random) for x in _shaken(data[0])]
+    _put(before)
     return {f"sensitivity/{kind}": np.asarray(max(move[kind] for move in moves)) for kind in moves[0]}
 
 
-def _moves(model, data, numbers, random):
-    calm = _gradients(model, data, False, "gradient/inference")
+def _moves(model, data, numbers, before, random):
+    few = tf.nest.map_structure(tf.convert_to_tensor, data)
+    _put(before)
+    calm = _gradients(model, few, False, "gradient/inference")
     found = {"gradient/inference": _moved(numbers, calm, together=True)}
     if random:
         return found
-    all_ = [*_state(model), *model.trainable_variables]
-    before = [_array(v) for v in all_]
-    found["training"] = _moved(numbers, _named("training", _outputs(model, data[0], True)))
+    found["training"] = _moved(numbers, _named("training", _outputs(model, few[0], True)))
     found["after"] = _moved(numbers, _named("after", [_array(v) for v in _state(model)]))
-    _put(all_, before)
-    found["gradient/training"] = _moved(numbers, _gradients(model, data, True, "gradient/training"), together=True)
-    _put(all_, before)
+    _put(before)
+    found["gradient/training"] = _moved(numbers, _gradients(model, few, True, "gradient/training"), together=True)
+    _put(before)
+    found["trained"] = _moved(numbers, _trained(model, *data))
     return found
 
 
@@ -201,11 +202,6 @@ def _state(model):
     metrics = {id(v) for metric in model.metrics for v in metric.variables}
     held = [v for v in model.non_trainable_variables if hasattr(v, "value") and id(v) not in metrics]
     return [v for v in held if _array(v).dtype.kind == "f"]  # and tf_keras's vocabularies are no variables
-
-
-def _put(variables, values):
-    for variable, value in zip(variables, values):
-        variable.assign(value)
 
 
 def _outputs(model, x, training):
