@@ -94,7 +94,7 @@ def _numbers(model, x, y, batch, draws):
     before = _held(model)
     if not facts["random"]:
         numbers.update(_trained(model, first_x, first_y))
-    return numbers, facts, lambda: _sensitivity(model, (first_x, first_y), numbers, before, facts["random"])
+    return numbers, facts, lambda: _sensitivity(model, x, y, batch, numbers, before, facts["random"])
 
 
 def _held(model):
@@ -153,22 +153,24 @@ def _record_phases(model, data, numbers, draws):
     return False
 
 
-def _sensitivity(model, data, numbers, before, random):
-    """How far Keras's own numbers move when the inputs move by a few roundings: gradients, and what is of training.
+def _sensitivity(model, x, y, batch, numbers, before, random):
+    """How far Keras's own numbers move when the inputs move by a few roundings.
 
     In a deep model with batch normalisation a value beside the kink of a ReLU may fall on its other side then, and
     whole gradients with it: more than that cannot be asked of another program.
     """
-    moves = [_moves(model, (x, data[1]), numbers, before, random) for x in _shaken(data[0])]
+    moves = [_moves(model, list(_batches(shaken, y, batch)), numbers, before, random) for shaken in _shaken(x)]
     _put(before)
     return {f"sensitivity/{kind}": np.asarray(max(move[kind] for move in moves)) for kind in moves[0]}
 
 
-def _moves(model, data, numbers, before, random):
-    few = tf.nest.map_structure(tf.convert_to_tensor, data)
+def _moves(model, batches, numbers, before, random):
+    few = tf.nest.map_structure(tf.convert_to_tensor, batches[0])
     _put(before)
-    calm = _gradients(model, few, False, "gradient/inference")
-    found = {"gradient/inference": _moved(numbers, calm, together=True)}
+    calm = _predicted_and_evaluated(model, batches)
+    found = {kind: _moved(numbers, _of_kind(calm, kind)) for kind in ("predict", "evaluate")}
+    gradients = _gradients(model, few, False, "gradient/inference")
+    found["gradient/inference"] = _moved(numbers, gradients, together=True)
     if random:
         return found
     found["training"] = _moved(numbers, _named("training", _outputs(model, few[0], True)))
@@ -176,8 +178,12 @@ def _moves(model, data, numbers, before, random):
     _put(before)
     found["gradient/training"] = _moved(numbers, _gradients(model, few, True, "gradient/training"), together=True)
     _put(before)
-    found["trained"] = _moved(numbers, _trained(model, *data))
+    found["trained"] = _moved(numbers, _trained(model, *batches[0]))
     return found
+
+
+def _of_kind(numbers, kind):
+    return {name: value for name, value in numbers.items() if name.startswith(f"{kind}/")}
 
 
 def _moved(numbers, others, together=False):

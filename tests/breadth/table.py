@@ -34,9 +34,8 @@ A "yes" says:
 training steps it is asked that they run, count, and leave finite weights. Names of one object share a row. Abstract
 classes are covered by a small subclass, as a user would write it.
 
-The applications are deep: where Keras's own gradients and numbers in training move further when the inputs move by
-1e-6, since a value falls on the other side of a ReLU's kink, the bound for these is {SPREAD:.0f} times the furthest of
-three such moves.
+The applications are deep: where Keras's own numbers move further when the inputs move by 1e-6, as where a value falls
+on the other side of a ReLU's kink, the bound is {SPREAD:.0f} times the furthest of three such moves.
 """
 
 
