@@ -1,5 +1,6 @@
 """One row on the side of Keras: the model is made, trained for an epoch, exported, and asked for its numbers."""
 
+import gc
 import json
 import time
 
@@ -37,6 +38,7 @@ def export_and_record(keras, make, folder, draws=2):
         the numbers, how far those of a deep model move with roundings: costly.
     """
     keras.backend.clear_session()
+    gc.collect()  # a model is part of cycles, and a large one not to be kept until there are many
     keras.utils.set_random_seed(1)
     times = [time.perf_counter()]
     try:
