@@ -123,9 +123,10 @@ def _read_archive(path):
 
 def _from_json(path, read):
     config, metadata = _decoded(path, read(_CONFIG)), _decoded(path, read(_METADATA))
+    training = config.pop("compile_config", None)
     shape = (config.get("build_config") or {}).get("input_shape")
     inputs = tf.TensorSpec(shape) if shape and all(size is None or isinstance(size, int) for size in shape) else None
-    return ModelFile(path, "keras", metadata.get("keras_version"), config, config.get("compile_config"), inputs)
+    return ModelFile(path, "keras", metadata.get("keras_version"), config, training, inputs)
 
 
 def _decoded(path, value):

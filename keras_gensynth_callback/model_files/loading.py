@@ -3,11 +3,11 @@
 import inspect
 
 from ..errors import GenSynthExportError, ModelFileError
+from .building import build_model, call_once, is_misread_by_keras_2
 from .compiled import load_hdf5_of_keras_3, warn_of_lost_state
 from .frameworks import keras_of
 from .missing import Known, check_names, missing_error
 from .safety import check_safe
-from .saved_model import build_model, call_once
 
 _SUFFIXES = {"HDF5": (".h5", ".hdf5"), "keras": (".keras",)}
 
@@ -50,7 +50,10 @@ def _made(file, keras, custom_objects, safe_mode, training, known):
         options["safe_mode"] = safe_mode
     if file.kind == "HDF5" and file.of_keras_3:
         return load_hdf5_of_keras_3(file, keras, custom_objects, training, **options)
-    model = keras.models.load_model(file.path, custom_objects=custom_objects, compile=training, **options)
+    if is_misread_by_keras_2(file):
+        model = build_model(file, keras, custom_objects, training)
+    else:
+        model = keras.models.load_model(file.path, custom_objects=custom_objects, compile=training, **options)
     if file.kind == "keras":
         call_once(model, file)
     if file.kind == "HDF5" and training:

@@ -2,7 +2,7 @@
 
 from ..errors import MissingCustomObjectError
 from .compiled import CHOSEN_BY_SHAPE
-from .references import references, references_of_training
+from .references import WRAPPERS, references, references_of_training
 
 _OF_KERAS = ("keras", "tf_keras")
 # Packages that Keras 3 itself imports for a file.
@@ -22,6 +22,7 @@ _NAMESPACES = (
     "mixed_precision",
     "layers.experimental.preprocessing",
 )
+_FAMILIES = ("activations", "losses", "metrics", "initializers", "regularizers", "constraints")
 # Layers that Keras makes by itself, and has no public name for.
 _INTERNAL = (
     "AddLoss",
@@ -35,11 +36,8 @@ _INTERNAL = (
     "GetItem",
     "InstanceMethod",
     "InstanceProperty",
-    "LossFunctionWrapper",
-    "MeanMetricWrapper",
     "NotEqual",
     "SlicingOpLambda",
-    "SumOverBatchSizeMetricWrapper",
     "TFOpLambda",
     "TensorFlowOpLayer",
 )
@@ -85,7 +83,9 @@ class Known:
 
     def _keras_has_class(self, name):
         # Keras finds optimizers in any case of letters.
-        if name in _INTERNAL or name.lower() in {attribute.lower() for attribute in dir(self.keras.optimizers)}:
+        if name in _INTERNAL + WRAPPERS or name.lower() in {
+            attribute.lower() for attribute in dir(self.keras.optimizers)
+        }:
             return True
         return any(hasattr(space, name) for space in map(self._namespace, _NAMESPACES) if space is not None)
 
@@ -98,14 +98,16 @@ class Known:
     def _keras_has_function(self, reference):
         if reference.family == "metrics" and reference.name in CHOSEN_BY_SHAPE:
             return True
-        families = (reference.family,) if reference.family else ("activations", "losses", "metrics", "initializers")
+        families = (reference.family,) if reference.family else _FAMILIES
         return any(self._gets(family, reference.name) for family in families)
 
     def _gets(self, family, name):
         try:
-            return getattr(self.keras, family).get(name) is not None
+            found = getattr(self.keras, family).get(name)
         except (ValueError, TypeError):
             return False
+        # tf_keras gives a name that it does not know back as it is.
+        return found is not None and not isinstance(found, str)
 
 
 def check_names(file, known, training):
@@ -120,7 +122,7 @@ def check_names(file, known, training):
         MissingCustomObjectError: it names all that are missing.
     """
     compiled = list(references_of_training(file.training)) if training else []
-    named = [reference for reference in compiled if reference.family in ("losses", "metrics")]
+    named = [reference for reference in compiled if reference.is_function]
     foreign = [reference for reference in [*references(file.model), *compiled] if known.is_foreign(reference)]
     if not all(known.has(reference) for reference in named + foreign):
         raise missing_error(file, known, training)

@@ -6,6 +6,8 @@ _FUNCTIONS = {
     "regularizer": "regularizers",
     "constraint": "constraints",
 }
+# Classes of Keras without a public name, made of a function.
+WRAPPERS = ("LossFunctionWrapper", "MeanMetricWrapper", "SumOverBatchSizeMetricWrapper")
 # What stands for values, and not for objects of Keras or of the user.
 _VALUES = ("TensorShape", "TypeSpec", "CompositeTensor")
 
@@ -22,8 +24,9 @@ class Reference:
     """
 
     def __init__(self, name, registered_name=None, module=None, is_function=False, family=None):
-        self.name, self.registered_name, self.module = name, registered_name or name, module
-        self.is_function, self.family = is_function, family
+        # Functions are registered under their name; tf_keras writes "function" there for all of them.
+        self.name, self.registered_name = name, name if is_function else registered_name or name
+        self.module, self.is_function, self.family = module, is_function, family
 
 
 def dicts(config):
@@ -46,8 +49,7 @@ def references(model):
             family = _FUNCTIONS.get(key.rsplit("_", 1)[-1])
             if family and isinstance(value, str):
                 yield Reference(value, is_function=True, family=family)
-        if config.get("function_type") == "function" and isinstance(config.get("function"), str):
-            yield Reference(config["function"], is_function=True)
+        yield from _by_name_alone(config)
 
 
 def references_of_training(training):
@@ -70,6 +72,15 @@ def _of_object(config):
     if name.startswith("__"):
         return None
     return Reference(name, config.get("registered_name"), module)
+
+
+def _by_name_alone(config):
+    """Functions of Lambda layers, and of the classes that Keras wraps around losses and metrics."""
+    inner = config.get("config")
+    if config.get("class_name") in WRAPPERS and isinstance(inner, dict) and isinstance(inner.get("fn"), str):
+        yield Reference(inner["fn"], is_function=True)
+    if config.get("function_type") == "function" and isinstance(config.get("function"), str):
+        yield Reference(config["function"], is_function=True)
 
 
 def _strings(nest):

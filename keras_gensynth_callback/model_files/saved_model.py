@@ -1,8 +1,4 @@
-"""SavedModels that Keras 2 wrote: the configs in them, and a model made of these and the checkpoint in the folder.
-
-None of the folder's functions is loaded for that. They are TensorFlow programs, which can read and write files, and
-the initializers among them run when Keras's own loader loads them.
-"""
+"""SavedModels that Keras 2 wrote: the configs in them."""
 
 import json
 import os
@@ -11,11 +7,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from ..errors import ModelFileError
-from .compiled import compile_model
 
 _KERAS_METADATA = "keras_metadata.pb"
 _OF_TF_1 = os.path.join("assets", "saved_model.json")
-VARIABLES = os.path.join("variables", "variables")
 # Numbers of fields in Keras's SavedMetadata and SavedObject.
 _NODES, _NODE_METADATA = 1, 5
 
@@ -106,44 +100,6 @@ def _varint(message, at):
     while message[at] & 0x80:
         value, shift, at = value | (message[at] & 0x7F) << shift, shift + 7, at + 1
     return value | message[at] << shift, at + 1
-
-
-def build_model(file, keras, custom_objects, training):
-    """The model of a SavedModel, made of its configs, with the values of its checkpoint.
-
-    Args:
-        file: ModelFile.
-        keras: the module of the Keras 2 that makes it.
-        custom_objects: dict.
-        training: bool, whether it is compiled.
-    """
-    with keras.utils.custom_object_scope(custom_objects):
-        model = keras.models.model_from_json(json.dumps(file.model), custom_objects)
-        call_once(model, file)
-        if training and file.training:
-            compile_model(model, file.training, keras)
-        status = model.load_weights(os.path.join(file.path, VARIABLES))
-    try:
-        status.assert_existing_objects_matched()
-    except AssertionError as error:
-        raise _truncated(file.path, f"it lacks a value of the model ({error})") from error
-    # What is left over belongs to metrics, whose values stand under names of the saver's own.
-    status.expect_partial()
-    return model
-
-
-def call_once(model, file):
-    """Calls a model of a class of its own on what it was called with when it was saved: from then on it has weights,
-    and tells its inputs.
-    """
-    tells = getattr(model, "save_spec", lambda: True)
-    specs = tf.nest.flatten(file.inputs)
-    if tells() is None and all(isinstance(spec, tf.TensorSpec) and spec.shape.rank is not None for spec in specs):
-        model(tf.nest.map_structure(_zeros, file.inputs))
-
-
-def _zeros(spec):
-    return tf.zeros([size or 1 for size in spec.shape.as_list()], spec.dtype)
 
 
 def _bytes(path):
