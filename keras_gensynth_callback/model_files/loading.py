@@ -7,7 +7,7 @@ from .building import build_model, call_once, is_misread_by_keras_2
 from .compiled import load_hdf5_of_keras_3, warn_of_lost_state
 from .frameworks import keras_of
 from .missing import Known, check_names, missing_error
-from .safety import check_safe
+from .safety import check_safe, has_bytecode
 
 _SUFFIXES = {"HDF5": (".h5", ".hdf5"), "keras": (".keras",)}
 
@@ -42,15 +42,14 @@ def load_model(file, custom_objects, safe_mode, training):
 
 
 def _made(file, keras, custom_objects, safe_mode, training, known):
-    if file.kind == "SavedModel":
-        if safe_mode or file.model is not None and missing_error(file, known, training) is None:
-            return build_model(file, keras, custom_objects, training)
+    if file.kind == "SavedModel" and (safe_mode or _needs_no_code(file, known, training)):
+        return build_model(file, keras, custom_objects, training)
     options = {}
     if "safe_mode" in inspect.signature(keras.models.load_model).parameters:
         options["safe_mode"] = safe_mode
     if file.kind == "HDF5" and file.of_keras_3:
         return load_hdf5_of_keras_3(file, keras, custom_objects, training, **options)
-    if is_misread_by_keras_2(file):
+    if is_misread_by_keras_2(file) and not has_bytecode(file):
         model = build_model(file, keras, custom_objects, training)
     else:
         model = keras.models.load_model(file.path, custom_objects=custom_objects, compile=training, **options)
@@ -59,6 +58,10 @@ def _made(file, keras, custom_objects, safe_mode, training, known):
     if file.kind == "HDF5" and training:
         warn_of_lost_state(model, file, keras)
     return model
+
+
+def _needs_no_code(file, known, training):
+    return file.model is not None and not has_bytecode(file) and missing_error(file, known, training) is None
 
 
 def _check_name(file):

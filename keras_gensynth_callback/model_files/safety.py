@@ -64,6 +64,11 @@ def check_safe(file, known, training):
     )
 
 
+def has_bytecode(file):
+    """Whether the model in a ModelFile holds lambdas."""
+    return any(_bytecode(file.model))
+
+
 def _bytecode(config, layer=None):
     """Lambdas, which Keras stores as the bytecode of Python."""
     if isinstance(config, dict):
