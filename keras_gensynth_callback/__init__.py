@@ -7,6 +7,7 @@ from .callback import GenSynthExportCallback
 from .errors import GenSynthExportError
 from .load import load_checkpoint
 from .model import GenSynthMixin, default_keras_model_class, gensynth_model_class, register_when_keras_is_imported
+from .model_files import convert_model_file
 
 __all__ = [
     "GenSynthExportCallback",
@@ -14,6 +15,7 @@ __all__ = [
     "GenSynthMixin",
     "GenSynthModel",
     "build_graph",
+    "convert_model_file",
     "export_checkpoint",
     "load_checkpoint",
 ]
