@@ -73,6 +73,44 @@ class PrefixTemplate:
             ) from error
 
 
+class KeyCheck:
+    """Finds unknown keys of a template at the first moment of the kind at which exports are made.
+
+    Args:
+        template: a PrefixTemplate.
+
+    Attributes:
+        done: whether the keys were compared with logs.
+    """
+
+    def __init__(self, template):
+        self._template = template
+        self.done = False
+
+    def refuse_validation_keys(self):
+        """For exports between two epochs' ends, whose logs never have a `val_` key."""
+        unknown = [key for key in self._template.keys if key.startswith("val_")]
+        if unknown:
+            reason = "Keys of the validation are known at epoch ends alone: pass save_freq='epoch' to use them. "
+            raise self._template.error(unknown, ["loss"], reason)
+
+    def check(self, logs, validated):
+        """Raises `UnknownTemplateKeyError`, once, for keys that such logs never have.
+
+        Args:
+            logs: dict, the logs of the moment.
+            validated: bool, whether `val_` keys that are not there are never going to be.
+        """
+        if self.done:
+            return
+        self.done = True
+        # Without `val_` keys there may be validation in a later epoch (`validation_freq`).
+        validated = validated or any(key.startswith("val_") for key in logs)
+        unknown = [key for key in self._template.unknown_keys(logs) if validated or not key.startswith("val_")]
+        if unknown:
+            raise self._template.error(unknown, logs)
+
+
 def _fields(text):
     """Pairs of literal text and field name (None after the last literal), nested formats included."""
     try:
