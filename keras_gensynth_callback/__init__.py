@@ -7,6 +7,7 @@ from .callback import GenSynthExportCallback
 from .errors import GenSynthExportError
 from .load import load_checkpoint
 from .model import GenSynthMixin, default_keras_model_class, gensynth_model_class, register_when_keras_is_imported
+from .verify import verify_checkpoint
 
 __all__ = [
     "GenSynthExportCallback",
@@ -16,6 +17,7 @@ __all__ = [
     "build_graph",
     "export_checkpoint",
     "load_checkpoint",
+    "verify_checkpoint",
 ]
 
 register_when_keras_is_imported()

@@ -13,6 +13,7 @@ from keras_gensynth_callback.monitor import Monitor
 from keras_gensynth_callback.preparation import Preparation
 from keras_gensynth_callback.readings import five_digits, plain_logs
 from keras_gensynth_callback.schedule import Schedule
+from keras_gensynth_callback.series import Series
 from keras_gensynth_callback.template import KeyCheck, PrefixTemplate
 
 
@@ -49,12 +50,17 @@ class GenSynthExportCallback(KerasHooks):
         include_optimizer: whether the optimizer and its train op are exported.
         input_signature: nest of `tf.TensorSpec`, for models whose inputs nothing else tells.
         compute_dtype: "float32": a model of mixed precision computes in float32 in the export; None: as it does.
+        verify: whether a clean process, without Keras, reloads each export and compares it before it is committed.
         on_error: "raise", or "warn": training goes on, the last good export stays, the next one is tried.
         on_export: called with the `ExportRecord` after an export is committed, in the thread that wrote it.
 
     An error in the background is raised, or warned of, at the next hook, and at the latest when `fit` returns, which it
     does when all is written. If `fit` ends with an exception or a KeyboardInterrupt, what is being written is finished
     all the same, at the latest before the interpreter ends.
+
+    A program that is started again with the same `filepath` and `monitor` goes on with what it finds there:
+    `max_to_keep` counts the exports of earlier runs, the best of them stays, and is to be surpassed. Two processes
+    cannot train into one `filepath` at the same time.
 
     Attributes:
         best: the best value of `monitor` that was exported.
@@ -86,6 +92,7 @@ class GenSynthExportCallback(KerasHooks):
         include_optimizer=True,
         input_signature=None,
         compute_dtype=None,
+        verify=False,
         on_error="raise",
         on_export=None,
     ):
@@ -100,13 +107,16 @@ class GenSynthExportCallback(KerasHooks):
         self._manager = CheckpointManager(
             arguments.check_optional_count("max_to_keep", max_to_keep),
             arguments.check_optional_duration("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
+            series={"filepath": self._template.series, "monitor": monitor},
         )
+        self._series = Series(self._template, self._manager, self._monitor)
         options = {
             "target": arguments.check_target(target),
             "graph": arguments.check_graph(graph),
             "include_optimizer": arguments.check_bool("include_optimizer", include_optimizer),
             "input_signature": arguments.check_input_signature(input_signature),
             "compute_dtype": arguments.check_compute_dtype(compute_dtype),
+            "verify": arguments.check_bool("verify", verify),
         }
         self._keys = KeyCheck(self._template)
         if self._schedule.exports_on_batches and not (self.save_best_only and self.monitor.startswith("val_")):
@@ -180,6 +190,7 @@ class GenSynthExportCallback(KerasHooks):
             self._preparation.begin(self.model)
         with self._exports.reported(f"{self.filepath!r} cannot be written now"):
             check_writable(self._template.trial_prefix)
+            self._series.take_up(self.model)
         if self._preparation.usable:
             self._first_batch.watch(self.model, self._prepare)
 
@@ -213,12 +224,15 @@ class GenSynthExportCallback(KerasHooks):
     def on_train_end(self, logs=None):
         """Exports what changed since the last export."""
         self._first_batch.withdraw()
-        self.wait_until_finished()
-        if self._changed or self._preparation.moved():
-            if self.save_freq == "train_end" or not self.save_best_only:
-                self._export_if_wanted(dict(self._epoch_logs, **plain_logs(logs)))
-                self.wait_until_finished()
-        self._exports.say_what_is_missing(self.latest_checkpoint)
+        try:
+            self.wait_until_finished()
+            if self._changed or self._preparation.moved():
+                if self.save_freq == "train_end" or not self.save_best_only:
+                    self._export_if_wanted(dict(self._epoch_logs, **plain_logs(logs)))
+                    self.wait_until_finished()
+            self._exports.say_what_is_missing(self.latest_checkpoint)
+        finally:
+            self._series.let_go()
 
     def _settle(self):
         self._changed |= self._exports.settle()
@@ -285,6 +299,7 @@ class GenSynthExportCallback(KerasHooks):
             prefix = self._template.format(self._epoch, self._batch, logs)
             self._say(self._announcement(prefix, value))
             started = time.perf_counter()
+            self._series.take_up(self.model, make_folder=True)
             self._exports.wait_for_slot()
             write = self._preparation.snapshot(
                 prefix,

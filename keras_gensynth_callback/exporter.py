@@ -17,6 +17,7 @@ from .lift import adapter_of, lift, shorten_identities
 from .record import ExportRecord
 from .snapshot import snapshot
 from .target import OpTable, compute_in_float32, fit_to_target
+from .verify import reload
 
 MANIFEST_FORMAT = 1
 
@@ -31,6 +32,7 @@ class Exporter:
         include_optimizer: bool, whether train step and optimizer come along.
         input_signature: nest of tf.TensorSpec for the model's inputs, or None.
         compute_dtype: "float32", or None: as the model computes.
+        verify: bool, whether a clean process reloads each export before it is committed.
     """
 
     def __init__(
@@ -42,10 +44,11 @@ class Exporter:
         include_optimizer=True,
         input_signature=None,
         compute_dtype=None,
+        verify=False,
     ):
         self.model, self.target, self.graph = model, target, graph
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
-        self.compute_dtype = compute_dtype
+        self.compute_dtype, self.verify = compute_dtype, verify
         self._adapter = adapter_of(model)
         self._lifted = self._meta_graph = None
 
@@ -146,7 +149,10 @@ class Exporter:
     def _write(self, prefix, values, moment, manager, is_best, started, waited):
         epoch, batch, logs = moment
         manifest = self.manifest(epoch, batch, logs)
-        files = write_checkpoint(prefix, values, self._meta_graph, manifest)
+        if manager is not None:
+            manifest["retention"] = manager.label(is_best)
+        check = functools.partial(reload, values=values) if self.verify else None
+        files = write_checkpoint(prefix, values, self._meta_graph, manifest, check)
         if manager is not None:
             manager.add(prefix, is_best=is_best)
         size = sum(tf.io.gfile.stat(file).length for file in files)

@@ -30,6 +30,17 @@ class PrefixTemplate:
         static = _static_prefix(self.text)
         return static if os.path.basename(static) else os.path.join(static, "trial")
 
+    @property
+    def folder(self):
+        """The folder that all exports go to, or None where it has fields."""
+        folder = os.path.dirname(self.text)
+        return None if _keys_of(folder) else folder.format() or "."
+
+    @property
+    def series(self):
+        """What the names of all exports have in common: the template without its folder."""
+        return os.path.basename(self.text)
+
     def unknown_keys(self, logs):
         """The keys of the template that neither are our own nor stand in `logs`, in the template's order."""
         return [key for key in self.keys if key not in OWN_KEYS and key not in logs]

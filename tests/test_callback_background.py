@@ -10,7 +10,7 @@ from fake_exporter import fake_exporter_class
 from keras_gensynth_callback import GenSynthExportCallback, exporter
 from keras_gensynth_callback import callback as callback_module
 from keras_gensynth_callback.checkpoint import read_manifest, read_tensors
-from keras_gensynth_callback.errors import CheckpointWriteError, InvalidArgumentError
+from keras_gensynth_callback.errors import CheckpointWriteError, FolderInUseError, InvalidArgumentError
 from keras_gensynth_callback.lift import adapter_of
 
 DRAW = np.random.RandomState(0)
@@ -223,3 +223,31 @@ def test_a_worse_value_than_one_on_its_way_is_not_the_best(keras, fake, tmp_path
     fit(make_model(keras), [monitored(keras, [0.5, 0.4, 0.45]), callback])
     assert [record.epoch for record in fake.records] == [1, 2]
     assert callback.best == 0.4
+
+
+# A program that is started again, or twice
+
+
+def test_a_program_that_is_started_again_goes_on_with_what_it_finds(keras, tmp_path):
+    options = {"monitor": "val_loss", "max_to_keep": 1}
+    first = GenSynthExportCallback(tmp_path / "net-{epoch}", **options)
+    fit(make_model(keras), [monitored(keras, [0.3, 0.2, 0.4]), first])
+    again = GenSynthExportCallback(tmp_path / "net-{epoch}", save_best_only=True, **options)
+    fit(make_model(keras), [monitored(keras, [0, 0, 0, 0.25, 0.1]), again], epochs=5, initial_epoch=3)
+    assert first.checkpoints == [str(tmp_path / "net-2"), str(tmp_path / "net-3")]
+    assert again.checkpoints == [str(tmp_path / "net-5")]
+    assert again.best == 0.1
+    assert sorted(path.name for path in tmp_path.glob("*.index")) == ["net-5.index"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_series_that_another_process_writes_is_an_error_before_training(keras, fake, tmp_path, monkeypatch):
+    def taken(folder, series):
+        raise FolderInUseError("written by another training")
+
+    monkeypatch.setattr("keras_gensynth_callback.series.claim", taken)
+    model = make_model(keras)
+    before = model.get_weights()
+    with pytest.raises(FolderInUseError, match="another training"):
+        fit(model, [GenSynthExportCallback(tmp_path / "net")])
+    assert all(map(np.array_equal, before, model.get_weights()))
