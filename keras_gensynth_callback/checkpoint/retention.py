@@ -4,7 +4,7 @@ import os
 import time
 
 from keras_gensynth_callback.checkpoint import names, state, storage
-from keras_gensynth_callback.checkpoint.commit import reported
+from keras_gensynth_callback.checkpoint.commit import recover, reported
 from keras_gensynth_callback.checkpoint.manifest import read_manifest
 from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
 
@@ -63,6 +63,8 @@ class CheckpointManager:
         Returns:
             The manifest of the best one, or None.
         """
+        with reported(folder, "put right after a program that was killed"):
+            recover(folder)
         known = {export.key for export in self._exports}
         found = [(export, manifest) for export, manifest in self._left_in(folder) if export.key not in known]
         best = next((pair for pair in reversed(found) if pair[0].is_best), None)
