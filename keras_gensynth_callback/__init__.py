@@ -8,6 +8,7 @@ from .errors import GenSynthExportError
 from .load import load_checkpoint
 from .model import GenSynthMixin, default_keras_model_class, gensynth_model_class, register_when_keras_is_imported
 from .model_files import convert_model_file
+from .verify import verify_checkpoint
 
 __all__ = [
     "GenSynthExportCallback",
@@ -18,6 +19,7 @@ __all__ = [
     "convert_model_file",
     "export_checkpoint",
     "load_checkpoint",
+    "verify_checkpoint",
 ]
 
 register_when_keras_is_imported()

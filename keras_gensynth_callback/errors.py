@@ -9,7 +9,9 @@
      │    └── UnsupportedOpError                  ... one op, in one layer, for one target
      ├── CheckpointMismatchError (ValueError)     a checkpoint and a model do not fit each other
      ├── CheckpointFormatError (ValueError)       a file is missing, truncated or of another kind
+     ├── VerificationError (ValueError)           a checkpoint, reloaded, is not what it should be
      ├── CheckpointWriteError (OSError)           the files could not be written
+     │    └── FolderInUseError                    ... since another process writes the same exports
      ├── ModelFileError (ValueError)              a model file is missing, truncated or of another kind
      │    ├── MissingCustomObjectError            ... needs classes or functions that are not there
      │    └── UnsafeModelFileError                ... holds code, which is run only where that is asked for
@@ -59,8 +61,16 @@ class CheckpointFormatError(GenSynthExportError, ValueError):
     """A checkpoint file is missing, truncated or of another kind."""
 
 
+class VerificationError(GenSynthExportError, ValueError):
+    """A checkpoint does not load in a clean interpreter, or is not what it should be."""
+
+
 class CheckpointWriteError(GenSynthExportError, OSError):
     """A checkpoint could not be written."""
+
+
+class FolderInUseError(CheckpointWriteError):
+    """Another process writes exports of the same name to the same folder."""
 
 
 class ModelFileError(GenSynthExportError, ValueError):
