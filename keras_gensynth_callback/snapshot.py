@@ -14,5 +14,12 @@ import tensorflow as tf
 
 
 def snapshot(variables):
-    """The values of tf.Variables, as they are now, whatever happens to the variables later: a list of tensors."""
-    return [tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype) for variable in variables]
+    """The values of tf.Variables, as they are now, whatever happens to the variables later: a list of tensors.
+
+    What is no variable, and never changes, tells its value by `read_value` alone.
+    """
+    return [_read(variable) if hasattr(variable, "handle") else variable.read_value() for variable in variables]
+
+
+def _read(variable):
+    return tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
