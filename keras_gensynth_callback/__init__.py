@@ -5,6 +5,7 @@ import sys
 from .api import build_graph, export_checkpoint
 from .callback import GenSynthExportCallback
 from .errors import GenSynthExportError
+from .live_graph import init_variable_collections_from_keras
 from .load import load_checkpoint
 from .model import GenSynthMixin, default_keras_model_class, gensynth_model_class, register_when_keras_is_imported
 
@@ -15,6 +16,7 @@ __all__ = [
     "GenSynthModel",
     "build_graph",
     "export_checkpoint",
+    "init_variable_collections_from_keras",
     "load_checkpoint",
 ]
 

@@ -11,6 +11,7 @@ from keras_gensynth_callback.exporter import Exporter
 from keras_gensynth_callback.first_batch import FirstBatch
 from keras_gensynth_callback.keras_hooks import KerasHooks, nothing
 from keras_gensynth_callback.lift import check_backend
+from keras_gensynth_callback.live_graph import fill_if_live
 from keras_gensynth_callback.monitor import Monitor
 from keras_gensynth_callback.readings import five_digits, plain_logs, sample_of_weights
 from keras_gensynth_callback.schedule import Schedule
@@ -157,7 +158,10 @@ class GenSynthExportCallback(KerasHooks):
         with self._on_error(f"{self.filepath!r} cannot be written now"):
             check_writable(self._template.trial_prefix)
         self._train_function = getattr(self.model, "train_function", None)
-        if self._usable:
+        in_graph_mode = fill_if_live(self.model)
+        if self._usable and in_graph_mode:
+            self._prepare(None)  # `fit` has made all that it needs by now, and looked at the data
+        elif self._usable:
             self._first_batch.watch(self.model, self._prepare)
 
     def on_epoch_begin(self, epoch, logs=None):

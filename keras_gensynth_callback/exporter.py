@@ -110,7 +110,12 @@ class Exporter:
     def values(self):
         """All values at this moment: dict, name in the graph -> tensor."""
         variables = self._lifted.variables
-        return dict(zip((variable.name for variable in variables), _read([variable.value for variable in variables])))
+        return dict(
+            zip(
+                (variable.name for variable in variables),
+                self._adapter.read([variable.value for variable in variables]),
+            )
+        )
 
     def export(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False):
         """Writes the values of this moment, and the graph, under a prefix.
@@ -178,14 +183,12 @@ class Exporter:
         }
 
 
-def _read(variables):
-    # Eager reads share the variable's buffer, and the next assignment copies it; they are written before that happens.
-    return [variable.read_value() for variable in variables]
-
-
 def _version():
     try:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
     except ImportError:  # Python 3.7
-        from importlib_metadata import version
-    return version("keras-gensynth-callback")
+        from importlib_metadata import PackageNotFoundError, version
+    try:
+        return version("keras-gensynth-callback")
+    except PackageNotFoundError:
+        return "unknown"  # on the path, but not installed

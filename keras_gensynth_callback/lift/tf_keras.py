@@ -30,7 +30,7 @@ class TfKeras(Adapter):
         model = self.model
         metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
         trainable = {id(variable) for variable in model.trainable_variables}
-        initializers = initializers_of(model._flatten_layers())
+        initializers = initializers_of(self.layers())
         for variable in model.variables:
             # A text layer that was adapted lists its vocabulary, too, which is no variable.
             if id(variable) not in metric_variables and isinstance(variable, tf.Variable):
@@ -65,7 +65,7 @@ class TfKeras(Adapter):
         return self.optimizer.iterations if self.optimizer is not None else None
 
     def is_built(self):
-        return bool(self.model.built) and all(layer.built for layer in self.model._flatten_layers())
+        return bool(self.model.built) and all(layer.built for layer in self.layers())
 
     def input_spec(self):
         args, kwargs = self.model.save_spec(dynamic_batch=True) or ((), {})
@@ -88,7 +88,7 @@ class TfKeras(Adapter):
 
     @contextlib.contextmanager
     def tracing(self, scopes):
-        layers = list(self.model._flatten_layers())
+        layers = list(self.layers())
         generator = getattr(getattr(self._backend(), "_SEED_GENERATOR", None), "generator", None)
         drawn = generator.getstate() if generator is not None else None
         seeds = [(drawer, drawer._seed) for drawer in _random_generators(layers)]
