@@ -100,7 +100,7 @@ def state_after_one_batch(model, x):
     """The floating states of layers before and after the updates ran that the layers list."""
     metrics = {id(v) for metric in model.metrics for v in metric.variables}
     state = [v for v in model.non_trainable_variables if id(v) not in metrics and v.dtype.is_floating]
-    weights, before = model.get_weights(), K.batch_get_value(state)
+    weights, before = model.get_weights(), list(map(np.array, K.batch_get_value(state)))
     updates = list(model.get_updates_for(None)) + list(model.get_updates_for(model.inputs))
     feeds = dict(zip(model.inputs, tf.nest.flatten(x)))
     if updates:
@@ -108,7 +108,7 @@ def state_after_one_batch(model, x):
         K.get_session().run(updates, feeds)
     after = K.batch_get_value(state)
     model.set_weights(weights)
-    found = {"before/%d" % i: value for i, value in enumerate(before)}
+    found = {"before/%d" % i: np.array(value) for i, value in enumerate(before)}
     found.update({"after/%d" % i: value for i, value in enumerate(after)})
     return found
 

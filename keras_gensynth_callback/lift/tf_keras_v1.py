@@ -45,6 +45,9 @@ class TfKerasV1(TfKeras):
         inputs = [relaxed(tensor.shape, tensor.dtype) for tensor in self.model.inputs or []]
         return inputs[0] if len(inputs) == 1 else inputs or None
 
+    def is_subclassed(self):
+        return not getattr(self.model, "_is_graph_network", False)  # TF 1.15 has no class of its own for the others
+
     def input_names(self):
         return list(self.model.input_names)
 
