@@ -52,7 +52,7 @@ def main(name):
         "y": y is not None,
         "random": case.get("random", False),
         "trainable": [v.shape.as_list() for v in model.trainable_variables],
-        "metric_variables": sum(len(metric.variables) for metric in model.metrics),
+        "metric_variables": sum(len(metric.variables) for metric in metrics_of(model)),
         "operations added": operations_added_by_an_export(model, os.path.join(folder, "again")),
         "graph collections": {
             key: [getattr(item, "name", str(item)) for item in tf.compat.v1.get_collection(key)]
@@ -63,6 +63,12 @@ def main(name):
     write_feeds(folder, case)
     with open(os.path.join(folder, "case.json"), "w") as file:
         json.dump(facts, file)
+
+
+def metrics_of(model):
+    """The metrics that `fit` reports: those of several outputs' losses are beside `model.metrics` in TF 1.15."""
+    metrics = [*(getattr(model, "_output_loss_metrics", None) or ()), *model.metrics]
+    return list({id(metric): metric for metric in metrics}.values())
 
 
 def operations_added_by_an_export(model, prefix):
@@ -98,7 +104,7 @@ def recorded(case):
 
 def state_after_one_batch(model, x):
     """The floating states of layers before and after the updates ran that the layers list."""
-    metrics = {id(v) for metric in model.metrics for v in metric.variables}
+    metrics = {id(v) for metric in metrics_of(model) for v in metric.variables}
     state = [v for v in model.non_trainable_variables if id(v) not in metrics and v.dtype.is_floating]
     weights, before = model.get_weights(), list(map(np.array, K.batch_get_value(state)))
     updates = list(model.get_updates_for(None)) + list(model.get_updates_for(model.inputs))

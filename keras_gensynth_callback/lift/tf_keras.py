@@ -28,7 +28,7 @@ class TfKeras(Adapter):
 
     def _all_variables(self):
         model = self.model
-        metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
+        metric_variables = {id(variable) for metric in self.metrics() for variable in metric.variables}
         trainable = {id(variable) for variable in model.trainable_variables}
         initializers = initializers_of(self.layers())
         for variable in model.variables:
@@ -36,7 +36,7 @@ class TfKeras(Adapter):
             if id(variable) not in metric_variables and isinstance(variable, tf.Variable):
                 initializer = initializers.get(id(variable))
                 yield Variable(_base_name(variable), variable, "weight", id(variable) in trainable, initializer)
-        for metric in model.metrics:
+        for metric in self.metrics():
             for variable in metric.variables:
                 yield Variable(f"metrics/{metric.name}/{_base_name(variable).split('/')[-1]}", variable, "metric")
         if self.optimizer is not None:
@@ -53,6 +53,10 @@ class TfKeras(Adapter):
             value = getattr(optimizer, attribute, None)
             if isinstance(value, tf.Variable):
                 yield Variable(f"training/{name}/{attribute[1:]}", value, "optimizer")
+
+    def metrics(self):
+        """All metrics of the model."""
+        return self.model.metrics
 
     @property
     def optimizer(self):

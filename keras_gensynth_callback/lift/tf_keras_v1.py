@@ -26,6 +26,9 @@ class TfKerasV1(TfKeras):
     def layers(self):
         return layers_of(self.model)
 
+    def metrics(self):
+        return metrics_of(self.model)
+
     def version(self):
         package = self.keras.__name__.split(".")[0]
         return f"{'tf.keras' if package.startswith('tensorflow') else package} {self.keras.__version__}"

@@ -60,7 +60,8 @@ def layers_of(model):
 
 def metrics_of(model):
     """The metrics of the model: those of `compile`, one a loss where there are several outputs, and those of layers."""
-    return list(model.metrics)
+    metrics = [*(getattr(model, "_output_loss_metrics", None) or ()), *model.metrics]
+    return list({id(metric): metric for metric in metrics}.values())
 
 
 def metric_results(model):
