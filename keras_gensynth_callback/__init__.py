@@ -8,6 +8,8 @@ from .errors import GenSynthExportError
 from .live_graph import init_variable_collections_from_keras
 from .load import load_checkpoint
 from .model import GenSynthMixin, default_keras_model_class, gensynth_model_class, register_when_keras_is_imported
+from .model_files import convert_model_file
+from .verify import verify_checkpoint
 
 __all__ = [
     "GenSynthExportCallback",
@@ -15,9 +17,11 @@ __all__ = [
     "GenSynthMixin",
     "GenSynthModel",
     "build_graph",
+    "convert_model_file",
     "export_checkpoint",
     "init_variable_collections_from_keras",
     "load_checkpoint",
+    "verify_checkpoint",
 ]
 
 register_when_keras_is_imported()

@@ -34,6 +34,27 @@ def check_filepath(filepath):
     return path
 
 
+def check_path(path):
+    """The path of a model file as a str."""
+    mend = "Pass the path of the file, for example 'net.h5'."
+    if not isinstance(path, (str, os.PathLike)):
+        _refuse("path", path, "the path of a model file, as a str or a path object", mend)
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text.strip():
+        _refuse("path", path, "the path of a model file, and not empty", mend)
+    return text
+
+
+def check_custom_objects(custom_objects):
+    """A dict of classes and functions by name; {} for None."""
+    if custom_objects is None:
+        return {}
+    if not isinstance(custom_objects, dict) or not all(isinstance(name, str) for name in custom_objects):
+        mend = "Pass the classes and functions themselves: custom_objects={'Scale': Scale}."
+        _refuse("custom_objects", custom_objects, "None or a dict with names for keys", mend)
+    return dict(custom_objects)
+
+
 def check_choice(name, value, choices):
     """One of a few strings."""
     if not isinstance(value, str) or value not in choices:

@@ -1,21 +1,21 @@
 """The callback: turns the events of a `fit` into exports. What an export is, it leaves to the exporter."""
 
-import contextlib
+import time
 import warnings
-
-import numpy as np
 
 from keras_gensynth_callback import arguments
 from keras_gensynth_callback.checkpoint import CheckpointManager, check_writable
 from keras_gensynth_callback.exporter import Exporter
+from keras_gensynth_callback.exports import Export, Exports
 from keras_gensynth_callback.first_batch import FirstBatch
 from keras_gensynth_callback.keras_hooks import KerasHooks, nothing
-from keras_gensynth_callback.lift import check_backend
 from keras_gensynth_callback.live_graph import fill_if_live
 from keras_gensynth_callback.monitor import Monitor
-from keras_gensynth_callback.readings import five_digits, plain_logs, sample_of_weights
+from keras_gensynth_callback.preparation import Preparation
+from keras_gensynth_callback.readings import five_digits, plain_logs
 from keras_gensynth_callback.schedule import Schedule
-from keras_gensynth_callback.template import PrefixTemplate
+from keras_gensynth_callback.series import Series
+from keras_gensynth_callback.template import KeyCheck, PrefixTemplate
 
 
 class GenSynthExportCallback(KerasHooks):
@@ -41,13 +41,27 @@ class GenSynthExportCallback(KerasHooks):
         save_secs: as well, whenever so many seconds have passed at a batch end.
         max_to_keep: how many of the newest exports stay; the best one always does. None: all.
         keep_checkpoint_every_n_hours: exports so far apart stay as well.
+        save_on_background: whether training goes on while the files are written. Each export holds the values of the
+            moment at which it was due. At most one snapshot waits behind the one that is being written; an export that
+            is due while one waits takes its snapshot when that one's turn has come, and training waits until then.
+            On a machine with one core the first export is written while training waits, and decides by measurement
+            which way the others go.
         target: the oldest TensorFlow that must read the exports.
         graph: "trainable", or "inference": no learning phase, no targets, no training ops.
         include_optimizer: whether the optimizer and its train op are exported.
         input_signature: nest of `tf.TensorSpec`, for models whose inputs nothing else tells.
         compute_dtype: "float32": a model of mixed precision computes in float32 in the export; None: as it does.
+        verify: whether a clean process, without Keras, reloads each export and compares it before it is committed.
         on_error: "raise", or "warn": training goes on, the last good export stays, the next one is tried.
-        on_export: called with the `ExportRecord` after an export is committed.
+        on_export: called with the `ExportRecord` after an export is committed, in the thread that wrote it.
+
+    An error in the background is raised, or warned of, at the next hook, and at the latest when `fit` returns, which it
+    does when all is written. If `fit` ends with an exception or a KeyboardInterrupt, what is being written is finished
+    all the same, at the latest before the interpreter ends.
+
+    A program that is started again with the same `filepath` and `monitor` goes on with what it finds there:
+    `max_to_keep` counts the exports of earlier runs, the best of them stays, and is to be surpassed. Two processes
+    cannot train into one `filepath` at the same time.
 
     Attributes:
         best: the best value of `monitor` that was exported.
@@ -73,11 +87,13 @@ class GenSynthExportCallback(KerasHooks):
         save_secs=None,
         max_to_keep=5,
         keep_checkpoint_every_n_hours=None,
+        save_on_background=True,
         target="1.15",
         graph="trainable",
         include_optimizer=True,
         input_signature=None,
         compute_dtype=None,
+        verify=False,
         on_error="raise",
         on_export=None,
     ):
@@ -87,33 +103,43 @@ class GenSynthExportCallback(KerasHooks):
         self.verbose = arguments.check_verbose(verbose)
         self.save_best_only = arguments.check_bool("save_best_only", save_best_only)
         self._schedule = Schedule(save_freq, period, save_secs)
-        self.on_error = arguments.check_on_error(on_error)
+        self._exports = Exports(save_on_background, on_error)
         self.on_export = arguments.check_optional_callable("on_export", on_export)
         self._manager = CheckpointManager(
             arguments.check_optional_count("max_to_keep", max_to_keep),
             arguments.check_optional_duration("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
+            series={"filepath": self._template.series, "monitor": monitor},
         )
-        self._options = {
+        self._series = Series(self._template, self._manager, self._monitor)
+        options = {
             "target": arguments.check_target(target),
             "graph": arguments.check_graph(graph),
             "include_optimizer": arguments.check_bool("include_optimizer", include_optimizer),
             "input_signature": arguments.check_input_signature(input_signature),
             "compute_dtype": arguments.check_compute_dtype(compute_dtype),
+            "verify": arguments.check_bool("verify", verify),
         }
-        self._refuse_validation_keys_between_epochs()
+        self._keys = KeyCheck(self._template)
+        if self._schedule.exports_on_batches and not (self.save_best_only and self.monitor.startswith("val_")):
+            self._keys.refuse_validation_keys()
         self._first_batch = FirstBatch()
-        self._exporter = None
-        self._exporter_is_for = None
-        self._train_function = None  # what Keras trains with: a new one after each `compile`
-        self._usable = False  # whether this training's model can be exported, as far as is known
+        self._preparation = Preparation(lambda model: Exporter(model, **options))
         self._epoch = None  # from 1
         self._batch = None  # from 1; None while batches are not counted
         self._epoch_logs = {}
         self._changed = False  # whether weights changed since the last export
-        self._sample = None  # a few values at the last export
         self._owed = False  # an export is due, and waits until the logs have the monitored key
-        self._keys_checked = False
         self._missing_monitor_said = False
+
+    @property
+    def save_on_background(self):
+        """Whether training goes on while the files are written."""
+        return self._exports.aside
+
+    @property
+    def on_error(self):
+        """What happens when an export fails: "raise" or "warn"."""
+        return self._exports.on_error
 
     @property
     def monitor(self):
@@ -145,27 +171,36 @@ class GenSynthExportCallback(KerasHooks):
         """Prefixes of the exports that are kept, oldest first."""
         return self._manager.checkpoints
 
+    def wait_until_finished(self):
+        """Returns when all exports are written that were due so far.
+
+        Raises:
+            GenSynthExportError: one of its subclasses, if one of them failed; with on_error="warn" it is a warning.
+        """
+        self._changed |= self._exports.settle(wait=True)
+
     def on_train_begin(self, logs=None):
         """Checks what can be checked now, and has the model prepared just before its first step."""
         self._first_batch.withdraw()
+        self._exports.settle()
+        self._exports.forget_missing()
         self._schedule.begin()
         self._epoch_logs = {}
-        self._sample = None
-        self._owed = self._usable = self._changed = False
-        with self._on_error(f"The model cannot be exported to {self.filepath!r}"):
-            check_backend(self.model)
-            self._usable = True
-        with self._on_error(f"{self.filepath!r} cannot be written now"):
+        self._owed = self._changed = False
+        with self._exports.reported(f"The model cannot be exported to {self.filepath!r}"):
+            self._preparation.begin(self.model)
+        with self._exports.reported(f"{self.filepath!r} cannot be written now"):
             check_writable(self._template.trial_prefix)
-        self._train_function = getattr(self.model, "train_function", None)
+            self._series.take_up(self.model)
         in_graph_mode = fill_if_live(self.model)
-        if self._usable and in_graph_mode:
+        if self._preparation.usable and in_graph_mode:
             self._prepare(None)  # `fit` has made all that it needs by now, and looked at the data
-        elif self._usable:
+        elif self._preparation.usable:
             self._first_batch.watch(self.model, self._prepare)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Counts the epoch."""
+        self._settle()
         self._epoch = epoch + 1
         self._batch = None
         self._changed = True
@@ -182,6 +217,7 @@ class GenSynthExportCallback(KerasHooks):
 
     def on_epoch_end(self, epoch, logs=None):
         """Exports if an epoch end or an undecided batch asks for it."""
+        self._settle()
         logs = self._epoch_logs = plain_logs(logs)
         self._check_keys(logs, validated=False)
         due = self._schedule.after_epoch()
@@ -192,18 +228,26 @@ class GenSynthExportCallback(KerasHooks):
     def on_train_end(self, logs=None):
         """Exports what changed since the last export."""
         self._first_batch.withdraw()
-        logs = dict(self._epoch_logs, **plain_logs(logs))
-        if not (self._changed or self._moved()):
-            return
-        if self.save_freq == "train_end" or not self.save_best_only:
-            self._export_if_wanted(logs)
+        try:
+            self.wait_until_finished()
+            if self._changed or self._preparation.moved():
+                if self.save_freq == "train_end" or not self.save_best_only:
+                    self._export_if_wanted(dict(self._epoch_logs, **plain_logs(logs)))
+                    self.wait_until_finished()
+            self._exports.say_what_is_missing(self.latest_checkpoint)
+        finally:
+            self._series.let_go()
+
+    def _settle(self):
+        self._changed |= self._exports.settle()
 
     def _after_batch(self, batch, logs=None):
+        self._settle()
         batch = self._clamp(batch)
         self._batch = batch + 1
         self._changed = True
         due = self._schedule.after_batch(batch)
-        if not (due or self._owed or self._template_is_unchecked()):
+        if not (due or self._owed or self._schedule.exports_on_batches and not self._keys.done):
             return
         logs = plain_logs(logs)
         waits = self.save_best_only and self._monitor.value(logs) is None
@@ -219,40 +263,31 @@ class GenSynthExportCallback(KerasHooks):
         steps = (self.params or {}).get("steps")
         return min(batch, steps - 1) if steps else batch
 
-    def _template_is_unchecked(self):
-        return not self._keys_checked and self._schedule.exports_on_batches
-
-    def _refuse_validation_keys_between_epochs(self):
-        """Logs between two epochs' ends never have a `val_` key."""
-        decided_at_epoch_ends = self.save_best_only and self.monitor.startswith("val_")
-        unknown = [key for key in self._template.keys if key.startswith("val_")]
-        if unknown and self._schedule.exports_on_batches and not decided_at_epoch_ends:
-            reason = "Keys of the validation are known at epoch ends alone: pass save_freq='epoch' to use them. "
-            raise self._template.error(unknown, ["loss"], reason)
-
     def _check_keys(self, logs, validated):
-        """Finds unknown template keys at the first moment of the kind at which exports are made."""
-        if self._keys_checked or not self._usable:
-            return
-        self._keys_checked = True
-        # Without `val_` keys there may be validation in a later epoch (`validation_freq`).
-        validated = validated or any(key.startswith("val_") for key in logs)
-        unknown = [key for key in self._template.unknown_keys(logs) if validated or not key.startswith("val_")]
-        if unknown:
-            with self._on_error("No export can be named"):
-                raise self._template.error(unknown, logs)
+        if self._preparation.usable:
+            with self._exports.reported("No export can be named"):
+                self._keys.check(logs, validated)
 
     def _export_if_wanted(self, logs):
         value = self._monitor.value(logs)
-        improved = self._monitor.improves(value, self.model)
+        improved = self._improves(value)
         if self.save_best_only and not improved:
             self._say_why_not(value, logs)
-        elif self._usable:
+        elif self._preparation.usable:
             self._export(logs, value, improved)
+
+    def _improves(self, value):
+        """Whether a value is the best of all that are there or will be."""
+        improves, hope = self._monitor.improves(value, self.model), self._exports.hope
+        if improves and hope is not None and not self._monitor.improves(value, self.model, than=hope):
+            # It depends on whether a better one, which is being written, is going to be there.
+            self.wait_until_finished()
+            return self._monitor.improves(value, self.model)
+        return improves
 
     def _say_why_not(self, value, logs):
         if value is not None:
-            self._say(f"{self.monitor} did not improve from {five_digits(self.best)}")
+            self._say(f"{self.monitor} did not improve from {five_digits(self._best_so_far)}")
         elif not self._missing_monitor_said:
             self._missing_monitor_said = True
             keys = ", ".join(map(repr, sorted(logs))) or "none"
@@ -264,77 +299,49 @@ class GenSynthExportCallback(KerasHooks):
             )
 
     def _export(self, logs, value, improved):
-        record = None
-        with self._on_error(f"The export at epoch {self._epoch} failed"):
+        with self._exports.reported(f"The export at epoch {self._epoch} failed"):
             prefix = self._template.format(self._epoch, self._batch, logs)
-            exporter = self._prepared_exporter()
             self._say(self._announcement(prefix, value))
-            record = exporter.export(
-                prefix, epoch=self._epoch, batch=self._batch, logs=logs, manager=self._manager, is_best=improved
+            started = time.perf_counter()
+            self._series.take_up(self.model, make_folder=True)
+            self._exports.wait_for_slot()
+            write = self._preparation.snapshot(
+                prefix,
+                epoch=self._epoch,
+                batch=self._batch,
+                logs=logs,
+                manager=self._manager,
+                is_best=improved,
+                started=started,
             )
             self._changed = False
-            self._sample = sample_of_weights(self.model)
-            if improved:
-                self._monitor.best = value
-        if record is not None and self.on_export is not None:
-            with self._on_error(f"The export {prefix!r} is complete, but on_export failed"):
-                self.on_export(record)
+            hope = value if improved else None
+            self._exports.start(Export(write, prefix, self._epoch, hope, self._committed))
+        self._settle()
+
+    def _committed(self, export):
+        if export.hope is not None:
+            self._monitor.best = export.hope
+        if self.on_export is not None:
+            self.on_export(export.record)
 
     def _announcement(self, prefix, value):
         if not self.save_best_only:
             return f"saving model to {prefix}"
         return (
-            f"{self.monitor} improved from {five_digits(self.best)} to {five_digits(value)}, saving model to {prefix}"
+            f"{self.monitor} improved from {five_digits(self._best_so_far)} to {five_digits(value)}, "
+            f"saving model to {prefix}"
         )
+
+    @property
+    def _best_so_far(self):
+        hope = self._exports.hope
+        return self.best if hope is None else hope
 
     def _say(self, words):
         if self.verbose:
             print(f"\nEpoch {self._epoch}: {words}")
 
     def _prepare(self, data_spec):
-        """Has the graph built. Returns whether that must wait for the first step, which makes the model's weights."""
-        must_wait = False
-        with self._on_error("The model cannot be exported"):
-            self._usable = False
-            exporter = self._exporter_for(data_spec)
-            must_wait = not exporter.can_prepare
-            if not must_wait:
-                exporter.prepare(data_spec)
-            self._usable = True
-        return must_wait
-
-    def _prepared_exporter(self):
-        """The exporter of this training; one without spec where nobody called `train_function`."""
-        if self._exporter is None or not self._is_for_this_training(self._exporter_is_for):
-            self._exporter_for(None).prepare(None)
-        return self._exporter
-
-    def _is_for_this_training(self, what):
-        model, train_function, _ = what
-        return model is self.model and train_function is self._train_function
-
-    def _exporter_for(self, data_spec):
-        """The exporter of the last training, if model, compilation and data are the same, else a new one."""
-        known = self._exporter_is_for
-        if known is None or not self._is_for_this_training(known) or known[2] != data_spec:
-            self._exporter = Exporter(self.model, **self._options)
-            self._exporter_is_for = (self.model, self._train_function, data_spec)
-        return self._exporter
-
-    def _moved(self):
-        """Whether something other than a step changed weights since the last export: another callback, an average."""
-        if self._sample is None or not self._usable:
-            return False
-        now = sample_of_weights(self.model)
-        return len(now) != len(self._sample) or not all(map(np.array_equal, now, self._sample))
-
-    @contextlib.contextmanager
-    def _on_error(self, what):
-        try:
-            yield
-        except Exception as error:
-            if self.on_error == "raise":
-                raise
-            warnings.warn(
-                f"{what}; training goes on, as on_error='warn' asks. {type(error).__name__}: {error}", stacklevel=3
-            )
+        with self._exports.reported("The model cannot be exported"):
+            return self._preparation.prepare(data_spec)

@@ -9,7 +9,13 @@
      │    └── UnsupportedOpError                  ... one op, in one layer, for one target
      ├── CheckpointMismatchError (ValueError)     a checkpoint and a model do not fit each other
      ├── CheckpointFormatError (ValueError)       a file is missing, truncated or of another kind
-     └── CheckpointWriteError (OSError)           the files could not be written
+     ├── VerificationError (ValueError)           a checkpoint, reloaded, is not what it should be
+     ├── CheckpointWriteError (OSError)           the files could not be written
+     │    └── FolderInUseError                    ... since another process writes the same exports
+     ├── ModelFileError (ValueError)              a model file is missing, truncated or of another kind
+     │    ├── MissingCustomObjectError            ... needs classes or functions that are not there
+     │    └── UnsafeModelFileError                ... holds code, which is run only where that is asked for
+     └── MissingKerasError (ImportError)          the Keras that wrote a model file is not installed
 
 Every message says what was received, what was expected and how to mend it.
 """
@@ -55,5 +61,29 @@ class CheckpointFormatError(GenSynthExportError, ValueError):
     """A checkpoint file is missing, truncated or of another kind."""
 
 
+class VerificationError(GenSynthExportError, ValueError):
+    """A checkpoint does not load in a clean interpreter, or is not what it should be."""
+
+
 class CheckpointWriteError(GenSynthExportError, OSError):
     """A checkpoint could not be written."""
+
+
+class FolderInUseError(CheckpointWriteError):
+    """Another process writes exports of the same name to the same folder."""
+
+
+class ModelFileError(GenSynthExportError, ValueError):
+    """A model file is missing, truncated, of another kind, or has weights alone."""
+
+
+class MissingCustomObjectError(ModelFileError):
+    """The model in a file needs classes or functions that are neither Keras's nor given."""
+
+
+class UnsafeModelFileError(ModelFileError):
+    """A model file holds code, which is run only where that is asked for."""
+
+
+class MissingKerasError(GenSynthExportError, ImportError):
+    """The Keras that wrote a model file is not installed."""

@@ -2,7 +2,9 @@
 time.
 """
 
+import functools
 import sys
+import threading
 import time
 
 import tensorflow as tf
@@ -14,6 +16,7 @@ from .graphdef import node_of
 from .lift import adapter_of, lift, shorten_identities
 from .record import ExportRecord
 from .target import OpTable, compute_in_float32, fit_to_target
+from .verify import reload
 
 MANIFEST_FORMAT = 1
 
@@ -28,6 +31,7 @@ class Exporter:
         include_optimizer: bool, whether train step and optimizer come along.
         input_signature: nest of tf.TensorSpec for the model's inputs, or None.
         compute_dtype: "float32", or None: as the model computes.
+        verify: bool, whether a clean process reloads each export before it is committed.
     """
 
     def __init__(
@@ -39,10 +43,11 @@ class Exporter:
         include_optimizer=True,
         input_signature=None,
         compute_dtype=None,
+        verify=False,
     ):
         self.model, self.target, self.graph = model, target, graph
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
-        self.compute_dtype = compute_dtype
+        self.compute_dtype, self.verify = compute_dtype, verify
         self._adapter = adapter_of(model)
         self._lifted = self._meta_graph = None
 
@@ -110,12 +115,7 @@ class Exporter:
     def values(self):
         """All values at this moment: dict, name in the graph -> tensor."""
         variables = self._lifted.variables
-        return dict(
-            zip(
-                (variable.name for variable in variables),
-                self._adapter.read([variable.value for variable in variables]),
-            )
-        )
+        return dict(zip((v.name for v in variables), self._adapter.read([v.value for v in variables])))
 
     def export(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False):
         """Writes the values of this moment, and the graph, under a prefix.
@@ -130,15 +130,34 @@ class Exporter:
         Returns:
             An ExportRecord.
         """
-        started = time.perf_counter()
+        return self.begin(prefix, epoch=epoch, batch=batch, logs=logs, manager=manager, is_best=is_best)()
+
+    def begin(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False, started=None):
+        """Takes the values of this moment, and returns what writes them, in any thread: as `export`, without arguments.
+
+        Values that change before it is called, or while it writes, are written as they were. `started` is the
+        `time.perf_counter()` of when the export was due, if that was before this call.
+        """
+        started = time.perf_counter() if started is None else started
         self.prepare()
+        values = self.values()
+        waited = (time.perf_counter() - started, threading.get_ident())
+        # No closure: a traceback would keep it, and with it the values.
+        return functools.partial(self._write, prefix, values, (epoch, batch, logs), manager, is_best, started, waited)
+
+    def _write(self, prefix, values, moment, manager, is_best, started, waited):
+        epoch, batch, logs = moment
         manifest = self.manifest(epoch, batch, logs)
-        files = write_checkpoint(prefix, self.values(), self._meta_graph, manifest)
+        if manager is not None:
+            manifest["retention"] = manager.label(is_best)
+        check = functools.partial(reload, values=values) if self.verify else None
+        files = write_checkpoint(prefix, values, self._meta_graph, manifest, check)
         if manager is not None:
             manager.add(prefix, is_best=is_best)
         size = sum(tf.io.gfile.stat(file).length for file in files)
-        seconds = time.perf_counter() - started
-        return ExportRecord(str(prefix), epoch, batch, logs, files, size, seconds, self.target)
+        to_disk = time.perf_counter() - started
+        seconds = to_disk if threading.get_ident() == waited[1] else waited[0]
+        return ExportRecord(str(prefix), epoch, batch, logs, files, size, seconds, to_disk, self.target)
 
     def manifest(self, epoch=None, batch=None, logs=None):
         """What the manifest says, but for the files."""

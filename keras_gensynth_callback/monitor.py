@@ -29,13 +29,14 @@ class Monitor:
         value = logs.get(self.key)
         return value if isinstance(value, float) else None
 
-    def improves(self, value, model):
-        """Whether a value surpasses the best one; None and NaN never do."""
+    def improves(self, value, model, than=None):
+        """Whether a value surpasses the best one, or the one given; None and NaN never do."""
+        than = self.best if than is None else than
         if value is None or math.isnan(value):
             return False
-        if self.best is None:
+        if than is None:
             return True
-        return value > self.best if self._direction(model) == "max" else value < self.best
+        return value > than if self._direction(model) == "max" else value < than
 
     def _direction(self, model):
         if self.mode != "auto":

@@ -11,14 +11,17 @@ class ExportRecord:
         files: list of str, the paths of the files.
         size: int, their bytes.
         seconds: float, how long training waited.
+        seconds_to_disk: float, how long it took until the files were complete; more than `seconds` where they were
+            written while training went on.
         target: str, the oldest TensorFlow that reads it.
     """
 
-    def __init__(self, prefix, epoch, batch, logs, files, size, seconds, target):
+    def __init__(self, prefix, epoch, batch, logs, files, size, seconds, seconds_to_disk, target):
         self.prefix, self.epoch, self.batch, self.logs = prefix, epoch, batch, dict(logs or {})
-        self.files, self.size, self.seconds, self.target = list(files), size, seconds, target
+        self.files, self.size, self.target = list(files), size, target
+        self.seconds, self.seconds_to_disk = seconds, seconds_to_disk
 
     def __repr__(self):
         when = f", epoch {self.epoch}" if self.epoch is not None else ""
-        cost = f"{self.size / 1e6:.2f} MB in {self.seconds:.2f} s"
+        cost = f"{self.size / 1e6:.2f} MB in {self.seconds_to_disk:.2f} s"
         return f"<ExportRecord {self.prefix}{when}: {cost}, for TensorFlow {self.target}>"

@@ -30,6 +30,17 @@ class PrefixTemplate:
         static = _static_prefix(self.text)
         return static if os.path.basename(static) else os.path.join(static, "trial")
 
+    @property
+    def folder(self):
+        """The folder that all exports go to, or None where it has fields."""
+        folder = os.path.dirname(self.text)
+        return None if _keys_of(folder) else folder.format() or "."
+
+    @property
+    def series(self):
+        """What the names of all exports have in common: the template without its folder."""
+        return os.path.basename(self.text)
+
     def unknown_keys(self, logs):
         """The keys of the template that neither are our own nor stand in `logs`, in the template's order."""
         return [key for key in self.keys if key not in OWN_KEYS and key not in logs]
@@ -71,6 +82,44 @@ class PrefixTemplate:
                 f"Received: filepath={self.text!r}, which cannot be filled in: {error}. "
                 "Correct the format, or write {{ and }} for plain braces."
             ) from error
+
+
+class KeyCheck:
+    """Finds unknown keys of a template at the first moment of the kind at which exports are made.
+
+    Args:
+        template: a PrefixTemplate.
+
+    Attributes:
+        done: whether the keys were compared with logs.
+    """
+
+    def __init__(self, template):
+        self._template = template
+        self.done = False
+
+    def refuse_validation_keys(self):
+        """For exports between two epochs' ends, whose logs never have a `val_` key."""
+        unknown = [key for key in self._template.keys if key.startswith("val_")]
+        if unknown:
+            reason = "Keys of the validation are known at epoch ends alone: pass save_freq='epoch' to use them. "
+            raise self._template.error(unknown, ["loss"], reason)
+
+    def check(self, logs, validated):
+        """Raises `UnknownTemplateKeyError`, once, for keys that such logs never have.
+
+        Args:
+            logs: dict, the logs of the moment.
+            validated: bool, whether `val_` keys that are not there are never going to be.
+        """
+        if self.done:
+            return
+        self.done = True
+        # Without `val_` keys there may be validation in a later epoch (`validation_freq`).
+        validated = validated or any(key.startswith("val_") for key in logs)
+        unknown = [key for key in self._template.unknown_keys(logs) if validated or not key.startswith("val_")]
+        if unknown:
+            raise self._template.error(unknown, logs)
 
 
 def _fields(text):

@@ -4,7 +4,11 @@ import collections
 
 import numpy as np
 
-Record = collections.namedtuple("Record", "prefix epoch batch logs is_best")
+
+class Record(collections.namedtuple("Record", "prefix epoch batch logs is_best")):
+    """What an export was asked for."""
+
+    size = 1
 
 
 def values_of(model):
@@ -23,7 +27,7 @@ class FakeExporter:
     made = ()
     can_prepare = True
     fail_prepare = None  # raised by `prepare`
-    fail_export = None  # raised by `export`, once
+    fail_export = None  # raised by what `begin` returns, once
 
     def __init__(self, model, **options):
         self.model = model
@@ -40,15 +44,23 @@ class FakeExporter:
             raise self.fail_prepare
         self.prepared = True
 
-    def export(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False):
+    def export(self, prefix, **moment):
+        return self.begin(prefix, **moment)()
+
+    def begin(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False, started=None):
         assert self.prepared
-        if self.fail_export is not None:
-            error, type(self).fail_export = type(self).fail_export, None
-            raise error
-        record = Record(prefix, epoch, batch, logs, is_best)
-        type(self).records.append(record)
-        type(self).values.append(values_of(self.model))
-        return record
+        values = values_of(self.model)
+
+        def write():
+            if self.fail_export is not None:
+                error, type(self).fail_export = type(self).fail_export, None
+                raise error
+            record = Record(prefix, epoch, batch, logs, is_best)
+            type(self).records.append(record)
+            type(self).values.append(values)
+            return record
+
+        return write
 
 
 def fake_exporter_class():

@@ -49,6 +49,8 @@ class Replayed:
 
     def __init__(self, make, keras, folders):
         self.folders, self.error = folders, None
+        for folder in folders.values():
+            folder.mkdir(parents=True)
         try:
             self._export(make, keras)
         except Exception:
@@ -61,7 +63,6 @@ class Replayed:
         model, x, y = self.case["model"], self.case["x"], self.case["y"]
         more = self.case.get("export", {})
         for target, folder in self.folders.items():
-            folder.mkdir(parents=True)
             if y is None:
                 export_checkpoint(model, folder / "net", target=target, **more)
         if y is not None:

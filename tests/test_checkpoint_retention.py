@@ -169,6 +169,72 @@ def test_a_file_that_cannot_be_removed_is_named(tmp_path, monkeypatch):
     assert "net-1.index; Permission denied" in str(caught.value)
 
 
+# A program that is started again
+
+
+def series(manager, folder, count, best=()):
+    """Exports `net-1` ... with the manifests that a training writes."""
+    for epoch in range(1, count + 1):
+        manifest = {"logs": {"val_loss": 1.0 / epoch}, "retention": manager.label(epoch in best)}
+        write_checkpoint(folder / f"net-{epoch}", {"w": np.ones(1)}, b"graph", manifest)
+        manager.add(folder / f"net-{epoch}", epoch in best)
+
+
+def new_manager(**options):
+    return CheckpointManager(series={"filepath": "net-{epoch}"}, **options)
+
+
+def test_exports_of_an_earlier_program_are_taken_up(tmp_path):
+    series(new_manager(max_to_keep=2), tmp_path, 5, best=[1, 2])
+    manager = new_manager(max_to_keep=2)
+    best = manager.restore(str(tmp_path))
+    assert best["logs"]["val_loss"] == 0.5
+    assert manager.checkpoints == [str(tmp_path / f"net-{epoch}") for epoch in (2, 4, 5)]
+    export(manager, tmp_path / "net-6")
+    assert on_disk(tmp_path) == listed(tmp_path) == ["net-2", "net-5", "net-6"]
+    export(manager, tmp_path / "net-7", is_best=True)
+    assert on_disk(tmp_path) == ["net-6", "net-7"]
+
+
+def test_exports_of_another_series_are_not_taken_up(tmp_path):
+    series(new_manager(), tmp_path, 2, best=[1])
+    write_checkpoint(tmp_path / "foreign", {"w": np.ones(1)}, b"graph", {})
+    for other in [CheckpointManager(), CheckpointManager(series={"filepath": "net"})]:
+        assert other.restore(str(tmp_path)) is None
+        assert other.checkpoints == []
+
+
+def test_exports_that_stayed_for_good_stay_after_a_restart(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(retention.time, "time", lambda: now[0])
+
+    def write(manager, half_hours):
+        now[0] = 1800.0 * half_hours
+        prefix = tmp_path / f"net-{half_hours:02d}"
+        write_checkpoint(prefix, {"w": np.ones(1)}, b"graph", {"retention": manager.label()})
+        manager.add(prefix)
+
+    manager = new_manager(max_to_keep=1, keep_checkpoint_every_n_hours=2)
+    for half_hours in range(1, 8):
+        write(manager, half_hours)
+    assert on_disk(tmp_path) == ["net-05", "net-07"]
+    manager = new_manager(max_to_keep=1, keep_checkpoint_every_n_hours=2)
+    manager.restore(str(tmp_path))
+    for half_hours in range(8, 13):
+        write(manager, half_hours)
+    # Without the restart it is the 9th: hours count from the moment at which the last one that stayed was written.
+    assert on_disk(tmp_path) == ["net-05", "net-10", "net-12"]
+
+
+def test_an_export_whose_manifest_is_spoilt_is_left_alone(tmp_path):
+    series(new_manager(), tmp_path, 3)
+    (tmp_path / "net-2.json").write_text("{")
+    manager = new_manager(max_to_keep=1)
+    manager.restore(str(tmp_path))
+    export(manager, tmp_path / "net-4")
+    assert on_disk(tmp_path) == ["net-2", "net-4"]
+
+
 @pytest.mark.parametrize("value", [0, -1, True, 2.0, "5"])
 def test_max_to_keep_is_checked(value):
     with pytest.raises(InvalidArgumentError, match="max_to_keep must be None .* at least 1, but got"):

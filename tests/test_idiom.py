@@ -66,6 +66,17 @@ def test_convolution_batch_normalization_and_relu_are_an_op_each(keras):
     }
 
 
+def test_kernels_of_masked_recurrent_layers_are_read_once(keras):
+    layers = keras.layers
+    inputs = keras.Input((7,), dtype="int32")
+    hidden = layers.Bidirectional(layers.LSTM(5, return_sequences=True))(
+        layers.Embedding(20, 4, mask_zero=True)(inputs)
+    )
+    hidden = layers.GRU(3, reset_after=False, return_sequences=True)(hidden)
+    _, ops = forward(keras.Model(inputs, layers.SimpleRNN(2)(hidden)), graph="trainable")
+    assert ops["MatMul"] == 2 * 2 + 3 + 2
+
+
 @pytest.fixture(scope="module")
 def counted_in_tf1(reader):
     return json.loads(reader.run(COUNT_IN_TF1))

@@ -350,6 +350,16 @@ def test_keras_3_says_whether_a_call_takes_training(keras3):
     assert built(keras3)._call_has_training_arg is True
 
 
+def test_keras_3_lists_what_a_layer_keeps_itself(keras3):
+    """lift/time_distributed.py"""
+    layers = keras3.layers
+    model = keras3.Sequential([keras3.Input((3,)), layers.BatchNormalization(), layers.Dropout(0.5)])
+    kept = [[len(layer._non_trainable_variables), len(layer._seed_generators)] for layer in (model, *model.layers)]
+    assert kept == [[0, 0], [2, 0], [0, 1]]
+    assert layers.Dense(1)._call_has_mask_arg is False
+    assert list(inspect.signature(layers.TimeDistributed.call).parameters) == ["self", "inputs", "training", "mask"]
+
+
 # tf_keras
 
 

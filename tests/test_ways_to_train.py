@@ -55,6 +55,14 @@ def test_tables_are_filled_by_table_initializer(replayed):
     assert "table_initializer" not in replayed["amsgrad"].checked("1.15").facts["collections"]
 
 
+def test_low_rank_adapters_alone_are_trained(reader, tmp_path):
+    case = replay([ways_to_train._low_rank_adapters], "keras", [reader], tmp_path)["_low_rank_adapters"].checked("1.15")
+    test_predictions_metrics_and_steps_are_those_of_keras(case)
+    trainable = case.facts["collections"]["trainable_variables"]
+    assert [name for name in trainable if "lora" not in name] == ["einsum_dense/bias:0", "dense/bias:0"]
+    assert len(trainable) == 8
+
+
 def _bfloat16_model(keras):
     return ways_to_train.mixed_bfloat16_computed_in_float32(keras)["model"]
 

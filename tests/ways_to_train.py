@@ -137,6 +137,22 @@ def swish_inside_of_a_loop_and_of_a_branch(keras):
     return {"model": model, "x": _numbers(5, 3), "y": _numbers(2)}
 
 
+def _low_rank_adapters(keras):
+    """Keras 3 alone has them."""
+    inputs = keras.Input((6,), dtype="int32")
+    layers = [
+        keras.layers.Embedding(10, 4),
+        keras.layers.EinsumDense("abc,cd->abd", (6, 5), bias_axes="d", activation="tanh"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2),
+    ]
+    model = keras.Sequential([inputs, *layers])
+    for layer in (layers[0], layers[1], layers[3]):
+        layer.enable_lora(2)
+    model.compile(keras.optimizers.SGD(0.1, weight_decay=0.01), "mse")
+    return {"model": model, "x": np.abs(10 * np.tanh(_numbers(6))).astype("int32"), "y": _numbers(2)}
+
+
 ALL = [
     value
     for value in list(globals().values())

@@ -3,6 +3,7 @@
 names      which files belong to a prefix
 storage    one file or folder: write, flush, move, link
 scratch    the hidden folder that a write in progress works in, and how an abandoned one is known
+lock       who may write to a folder
 state      the `checkpoint` state file
 values     tensors to and from `.index` and `.data-?????-of-?????`
 manifest   `.json`
@@ -12,6 +13,7 @@ preflight  whether a prefix can be written, asked before training begins
 """
 
 from keras_gensynth_callback.checkpoint.commit import write_checkpoint
+from keras_gensynth_callback.checkpoint.lock import claim
 from keras_gensynth_callback.checkpoint.manifest import changed_files, read_manifest
 from keras_gensynth_callback.checkpoint.preflight import check_writable
 from keras_gensynth_callback.checkpoint.retention import CheckpointManager
@@ -21,6 +23,7 @@ __all__ = [
     "CheckpointManager",
     "changed_files",
     "check_writable",
+    "claim",
     "read_manifest",
     "read_tensors",
     "write_checkpoint",

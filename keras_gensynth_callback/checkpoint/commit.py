@@ -27,6 +27,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import manifest as manifests
 from keras_gensynth_callback.checkpoint import names, scratch, state, storage, values
+from keras_gensynth_callback.checkpoint.lock import locked
 from keras_gensynth_callback.errors import CheckpointWriteError
 
 _NEW = "new"
@@ -34,13 +35,14 @@ _PREVIOUS = "previous"
 _WAYS_OUT = {
     errno.ENOSPC: "The disk is full: free some space, or keep fewer exports (max_to_keep).",
     errno.EDQUOT: "The quota is used up: free some space, or keep fewer exports (max_to_keep).",
+    errno.EFBIG: "The file is larger than this process may write here: raise its limit (ulimit -f).",
     errno.EACCES: "Give this process the right to write there, or choose another folder.",
     errno.EROFS: "This file system is read-only: choose another folder.",
 }
 _ERRNO_OF = {tf.errors.ResourceExhaustedError: errno.ENOSPC, tf.errors.PermissionDeniedError: errno.EACCES}
 
 
-def write_checkpoint(prefix, tensors, meta_graph, manifest):
+def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):
     """Writes an export, in full or not at all, and makes it the newest of its folder.
 
     Args:
@@ -50,6 +52,8 @@ def write_checkpoint(prefix, tensors, meta_graph, manifest):
         meta_graph: bytes, the serialized MetaGraphDef.
         manifest: dict, written as `<prefix>.json` with `files` (size and SHA-256 of each file) added. The dict itself
             is not changed.
+        check: called with the prefix under which the files are complete but not yet to be seen; what it raises ends the
+            write as an error of the disk does.
 
     Returns:
         The paths of the files of the export.
@@ -64,9 +68,12 @@ def write_checkpoint(prefix, tensors, meta_graph, manifest):
     with reported(prefix):
         tf.io.gfile.makedirs(folder)
         recover(folder)
+        storage.check_space(folder, len(meta_graph) + values.size_of(tensors))
         with scratch.scratch_folder(folder) as workplace:
-            _stage(workplace, prefix, tensors, meta_graph, manifest)
-            with state.lock:
+            staged = _stage(workplace, prefix, tensors, meta_graph, manifest)
+            if check is not None:
+                check(staged)
+            with locked(folder):
                 _publish(workplace, folder, base)
     return list(names.files_of(prefix).values())
 
@@ -87,7 +94,7 @@ def reported(prefix, outcome="written (what stood there before is intact)"):
 
 def recover(folder):
     """Undoes what writers that were killed left half done in this folder."""
-    with state.lock:
+    with locked(folder):
         for path in scratch.abandoned(folder):
             _undo_unless_committed(path, folder)
             scratch.discard(path)
@@ -102,6 +109,7 @@ def _stage(workplace, prefix, tensors, meta_graph, manifest):
     records = manifests.file_records(names.files_of(staged).values())
     storage.write_file(staged + names.MANIFEST, manifests.dump(dict(manifest, files=records)))
     storage.sync_folder(new)
+    return staged
 
 
 def _publish(workplace, folder, base):

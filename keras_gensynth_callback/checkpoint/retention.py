@@ -4,8 +4,9 @@ import os
 import time
 
 from keras_gensynth_callback.checkpoint import names, state, storage
-from keras_gensynth_callback.checkpoint.commit import reported
-from keras_gensynth_callback.errors import InvalidArgumentError
+from keras_gensynth_callback.checkpoint.commit import recover, reported
+from keras_gensynth_callback.checkpoint.manifest import read_manifest
+from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
 
 
 class CheckpointManager:
@@ -20,15 +21,19 @@ class CheckpointManager:
             removed stays for good if it was written more than that many hours after the last one that stayed so (at
             first: after the manager was made).
 
+        series: dict of texts that tells these exports from others in the same folder, for `restore`; None: nothing is
+            restored.
+
     Raises:
         InvalidArgumentError: an argument has another type or value.
     """
 
-    def __init__(self, max_to_keep=5, keep_checkpoint_every_n_hours=None):
+    def __init__(self, max_to_keep=5, keep_checkpoint_every_n_hours=None, series=None):
         _check_max_to_keep(max_to_keep)
         _check_hours(keep_checkpoint_every_n_hours)
         self.max_to_keep = max_to_keep
         self.keep_checkpoint_every_n_hours = keep_checkpoint_every_n_hours
+        self.series = dict(series or {})
         self._exports = []
         self._next_kept_time = time.time() + 3600 * (keep_checkpoint_every_n_hours or 0)
 
@@ -41,6 +46,49 @@ class CheckpointManager:
     def latest_checkpoint(self):
         """The prefix that was added last, or None."""
         return self._exports[-1].prefix if self._exports else None
+
+    def label(self, is_best=False):
+        """What the manifest of an export says under `retention`, so that `restore` knows it again."""
+        return dict(self.series, is_best=is_best, time=time.time())
+
+    def restore(self, folder):
+        """Takes up the exports of the same series that an earlier program left in a folder.
+
+        The best one is the newest that was the best when it was written. Where `keep_checkpoint_every_n_hours` is
+        given, those that are older than the newest and not the best are the ones that stayed for it.
+
+        Args:
+            folder: str.
+
+        Returns:
+            The manifest of the best one, or None.
+        """
+        with reported(folder, "put right after a program that was killed"):
+            recover(folder)
+        known = {export.key for export in self._exports}
+        found = [(export, manifest) for export, manifest in self._left_in(folder) if export.key not in known]
+        best = next((pair for pair in reversed(found) if pair[0].is_best), None)
+        for export, _ in found:
+            export.is_best = best is not None and export is best[0]
+        self._exports = [export for export, _ in found] + self._exports
+        if self.keep_checkpoint_every_n_hours is not None and self.max_to_keep is not None:
+            for export in self._exports[: -self.max_to_keep]:
+                export.is_kept = not export.is_best
+                self._next_kept_time = export.time + 3600 * self.keep_checkpoint_every_n_hours
+        return best[1] if best is not None else None
+
+    def _left_in(self, folder):
+        for base in state.listed(folder):
+            prefix = os.path.join(folder, base)
+            try:
+                manifest = read_manifest(prefix)
+            except CheckpointFormatError:
+                continue  # removed or spoilt by somebody: no longer ours to remove
+            label = (manifest or {}).get("retention") or {}
+            if self.series and all(label.get(key) == value for key, value in self.series.items()):
+                export = _Export(prefix, bool(label.get("is_best")))
+                export.time = label.get("time", 0.0)
+                yield export, manifest
 
     def add(self, prefix, is_best=False):
         """Takes a committed export as the newest, and removes those that need not stay.

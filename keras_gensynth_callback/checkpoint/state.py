@@ -5,16 +5,13 @@ moved. It is always replaced in one step by a rename, and names no export whose 
 """
 
 import os
-import threading
 
 import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import scratch, storage
+from keras_gensynth_callback.checkpoint.lock import locked
 
 STATE_FILE = "checkpoint"
-
-# Reading, changing and replacing the state is one step for the threads of a process.
-lock = threading.RLock()
 
 
 def listed(folder):
@@ -51,7 +48,7 @@ def forget(folder, bases):
 
 
 def _update(folder, change):
-    with lock:
+    with locked(folder):
         before = listed(folder)
         after = [name for name in change(before) if _is_there(os.path.join(folder, name))]
         if after == before:

@@ -6,6 +6,7 @@ file system there is nothing to flush (a file is durable once closed), and a cop
 
 import errno
 import os
+import shutil
 
 import tensorflow as tf
 
@@ -54,6 +55,13 @@ def _sync(path, flags):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def check_space(folder, needed):
+    """Refuses to begin what the disk cannot hold. Stores do not say what they can."""
+    free = shutil.disk_usage(folder).free if is_local(folder) else needed
+    if free < needed:
+        raise OSError(errno.ENOSPC, f"it takes {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free")
 
 
 def move(source, destination):

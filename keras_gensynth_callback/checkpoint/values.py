@@ -25,6 +25,19 @@ def save_tensors(prefix, tensors):
         storage.sync_file(path)
 
 
+def size_of(tensors):
+    """How many bytes the values take, at least: texts are not counted."""
+    return sum(
+        int(np.prod(value.shape)) * tf.as_dtype(value.dtype).size for value in tensors.values() if _is_plain(value)
+    )
+
+
+def _is_plain(value):
+    return (
+        isinstance(value.dtype, tf.DType) and value.dtype != tf.string or getattr(value.dtype, "kind", "O") in "biufc"
+    )
+
+
 def check_tensors(tensors):
     """Refuses what SaveV2 could not write, before anything is written.
 

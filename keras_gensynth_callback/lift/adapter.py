@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import InvalidArgumentError, UnsupportedBackendError
+from ..snapshot import snapshot
 from .v1_engine import is_of_v1_engine, live_graph
 
 
@@ -115,9 +116,7 @@ class Adapter:
 
     def read(self, values):
         """The values of variables at this moment, in order: tensors or arrays."""
-        # Eager reads share the variable's buffer, and the next assignment copies it; they are written before that
-        # happens.
-        return [value.read_value() for value in values]
+        return snapshot(values)
 
     # -- running the model's Python
 

@@ -8,7 +8,9 @@ import tensorflow as tf
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .batch_normalization import fused_batch_normalization
 from .initializers import initializers_of
+from .masks import zeros_without_a_step
 from .tf_private import patched
+from .time_distributed import steps_as_rows
 from .training_ops import training_ops
 
 
@@ -129,5 +131,7 @@ class Keras3(Adapter):
             stack.enter_context(restored_lists(layers, ("_losses", "_loss_ids")))
             stack.enter_context(patched(self.keras.name_scope, "__enter__", entered))
             stack.enter_context(patched(self.keras.layers.BatchNormalization, "call", fused_batch_normalization))
+            stack.enter_context(patched(sys.modules["keras.src.backend"], "rnn", zeros_without_a_step))
+            stack.enter_context(patched(self.keras.layers.TimeDistributed, "call", steps_as_rows))
             stack.enter_context(training_ops(self.keras.optimizers))
             yield

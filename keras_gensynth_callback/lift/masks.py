@@ -81,3 +81,50 @@ def _unspread(tensor):
 def _in_loop(tensor):
     context = tensor.op._get_control_flow_context()
     return context is not None and context.IsWhileContext()
+
+
+def zeros_without_a_step(wrapped, instance, args, kwargs):
+    """A wrapt wrapper for `backend.rnn` of either Keras, which, where there is a mask, runs the cell once before the
+    loop, and keeps zeros that are like what comes out. Here they are zeros of the same shape, and that run of the cell
+    is dead: the layer stands once.
+    """
+    step, inputs, mask, unroll, time_major = _rnn_arguments(*args, **kwargs)
+    if mask is None or unroll or tf.executing_eagerly():
+        return wrapped(*args, **kwargs)
+    sequence, ran = tf.nest.flatten(inputs)[0], []
+
+    def step_function(*arguments):
+        outputs, states = step(*arguments)
+        if not ran:
+            ran.append(True)
+            outputs = tf.nest.map_structure(lambda output: _zeros_like(output, sequence, int(time_major)), outputs)
+        return outputs, states
+
+    kwargs = {**kwargs, "step_function": step_function} if "step_function" in kwargs else kwargs
+    return wrapped(*((step_function, *args[1:]) if args else ()), **kwargs)
+
+
+def _rnn_arguments(
+    step_function,
+    inputs,
+    initial_states,
+    go_backwards=False,
+    mask=None,
+    constants=None,
+    unroll=False,
+    input_length=None,
+    time_major=False,
+    *_,
+    **__,
+):
+    return step_function, inputs, mask, unroll, time_major
+
+
+def _zeros_like(output, sequence, axis):
+    """Zeros of the shape of `output`, whose rows are as many as those of `sequence` along `axis`."""
+    if output.shape.rank is None or None in output.shape.as_list()[1:]:
+        return output
+    rows = output.shape[0] or sequence.shape[axis] or tf.shape(sequence)[axis]
+    zeros = tf.zeros([rows, *output.shape.as_list()[1:]], output.dtype)
+    zeros.set_shape(output.shape)
+    return zeros

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .initializers import initializers_of
+from .masks import zeros_without_a_step
 from .tf_private import patched
 from .training_ops import training_ops
 
@@ -97,9 +98,12 @@ class TfKeras(Adapter):
         drawn = generator.getstate() if generator is not None else None
         seeds = [(drawer, drawer._seed) for drawer in _random_generators(layers)]
         try:
-            with self._nadam_counter(), patched(self._backend(), "zeros", _plain_zeros), restored_lists(
-                layers, ("_losses", "_eager_losses")
-            ), training_ops(self.keras.optimizers):
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(self._nadam_counter())
+                stack.enter_context(patched(self._backend(), "zeros", _plain_zeros))
+                stack.enter_context(patched(self._backend(), "rnn", zeros_without_a_step))
+                stack.enter_context(restored_lists(layers, ("_losses", "_eager_losses")))
+                stack.enter_context(training_ops(self.keras.optimizers))
                 yield
         finally:
             for drawer, seed in seeds:

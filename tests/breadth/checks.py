@@ -49,14 +49,14 @@ class _Row:
     def predict(self):
         if self.facts["random_inference"]:
             return self._failed("predict") or "–"
-        return self._failed("predict") or self._compared("predict", BOUND) or self._calm()
+        return self._failed("predict") or self._compared("predict", self._bound(BOUND, "predict")) or self._calm()
 
     def _calm(self):
         return "it is random in inference, and in Keras it is not" if self.replayed["random_inference"] else None
 
     def evaluate(self):
         return self._failed("evaluate") or (
-            "–" if self.facts["random_inference"] else self._compared("evaluate", BOUND)
+            "–" if self.facts["random_inference"] else self._compared("evaluate", self._bound(BOUND, "evaluate"))
         )
 
     def gradients(self):

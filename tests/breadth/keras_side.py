@@ -1,5 +1,6 @@
 """One row on the side of Keras: the model is made, trained for an epoch, exported, and asked for its numbers."""
 
+import gc
 import json
 import time
 
@@ -33,9 +34,11 @@ def export_and_record(keras, make, folder, draws=2):
         draws: int, how many runs in training have to agree before they are taken not to be random.
 
     Returns:
-        dict, name -> array; and dict of facts: `random`, `random_inference`, `seconds`.
+        dict, name -> array; dict of facts: `random`, `random_inference`, `seconds`; and a function that gives more of
+        the numbers, how far those of a deep model move with roundings: costly.
     """
     keras.backend.clear_session()
+    gc.collect()  # a model is part of cycles, and a large one not to be kept until there are many
     keras.utils.set_random_seed(1)
     times = [time.perf_counter()]
     try:
@@ -55,11 +58,11 @@ def export_and_record(keras, make, folder, draws=2):
     except Exception as error:
         raise StageError("export") from error
     times.append(time.perf_counter())
-    numbers, facts = _numbers(model, x, y, batch, draws, case.get("sensitive", False))
+    numbers, facts, sensitivity = _numbers(model, x, y, batch, draws)
     times.append(time.perf_counter())
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(3).tolist()))
     _write_feeds(folder, exporter.manifest(), x, y, batch, facts)
-    return numbers, facts
+    return numbers, facts, sensitivity if case.get("sensitive") else dict
 
 
 def _spec(array):
@@ -78,32 +81,32 @@ def _write_feeds(folder, manifest, x, y, batch, facts):
     (folder / "options.json").write_text(json.dumps(options))
 
 
-def _numbers(model, x, y, batch, draws, sensitive):
+def _numbers(model, x, y, batch, draws):
     numbers = _predicted_and_evaluated(model, list(_batches(x, y, batch)))
     first_x, first_y = next(_batches(x, y, batch))
     few = tf.nest.map_structure(tf.convert_to_tensor, (first_x, first_y))
     calm, again = (_outputs(model, few[0], False) for _ in range(2))
     facts = {"random_inference": not _same(calm, again)}
     facts["random"] = _record_phases(model, few, numbers, draws)
-    if sensitive:
-        numbers.update(_sensitivity(model, few, numbers, facts["random"]))
     if facts["random"]:
         numbers["random/inference"] = calm[0]
         # As one function: augmentations of many small steps are slow in eager mode.
         draw = tf.function(lambda x: tf.nest.flatten(model(x, training=True))[0], autograph=False)
         numbers["random/training"] = np.stack([np.array(draw(few[0])) for _ in range(RUNS)])
-    held = [*_state(model), *model.trainable_variables]
-    before = [_array(v) for v in held]
-    trained = _trained(model, first_x, first_y)
+    before = _held(model)
     if not facts["random"]:
-        numbers.update(trained)
-    if sensitive and not facts["random"]:
-        moves = []
-        for x in _shaken(first_x):
-            _put(held, before)
-            moves.append(_moved(trained, _trained(model, x, first_y)))
-        numbers["sensitivity/trained"] = np.asarray(max(moves))
-    return numbers, facts
+        numbers.update(_trained(model, first_x, first_y))
+    return numbers, facts, lambda: _sensitivity(model, x, y, batch, numbers, before, facts["random"])
+
+
+def _held(model):
+    """What a step changes: (variable, value) for each of states and weights."""
+    return [(v, _array(v)) for v in (*_state(model), *model.trainable_variables)]
+
+
+def _put(held):
+    for variable, value in held:
+        variable.assign(value)
 
 
 def _trained(model, x, y):
@@ -137,45 +140,52 @@ def _record_phases(model, data, numbers, draws):
     state = _state(model)
     numbers.update(_named("before", [_array(v) for v in state]))
     # Some layers write to their trainable weights, too.
-    all_ = [*state, *model.trainable_variables]
-    before = [_array(v) for v in all_]
+    before = _held(model)
     first = _outputs(model, data[0], True)
     numbers.update(_named("after", [_array(v) for v in state]))
-    _put(all_, before)
+    _put(before)
     for _ in range(draws - 1):
         other = _outputs(model, data[0], True)
-        _put(all_, before)
+        _put(before)
         if not _same(first, other):
             return True
     numbers.update(_named("training", first))
     numbers.update(_gradients(model, data, True, "gradient/training"))
-    _put(all_, before)
+    _put(before)
     return False
 
 
-def _sensitivity(model, data, numbers, random):
-    """How far Keras's own numbers move when the inputs move by a few roundings: gradients, and what is of training.
+def _sensitivity(model, x, y, batch, numbers, before, random):
+    """How far Keras's own numbers move when the inputs move by a few roundings.
 
     In a deep model with batch normalisation a value beside the kink of a ReLU may fall on its other side then, and
     whole gradients with it: more than that cannot be asked of another program.
     """
-    moves = [_moves(model, (x, data[1]), numbers, random) for x in _shaken(data[0])]
+    moves = [_moves(model, list(_batches(shaken, y, batch)), numbers, before, random) for shaken in _shaken(x)]
+    _put(before)
     return {f"sensitivity/{kind}": np.asarray(max(move[kind] for move in moves)) for kind in moves[0]}
 
 
-def _moves(model, data, numbers, random):
-    calm = _gradients(model, data, False, "gradient/inference")
-    found = {"gradient/inference": _moved(numbers, calm, together=True)}
+def _moves(model, batches, numbers, before, random):
+    few = tf.nest.map_structure(tf.convert_to_tensor, batches[0])
+    _put(before)
+    calm = _predicted_and_evaluated(model, batches)
+    found = {kind: _moved(numbers, _of_kind(calm, kind)) for kind in ("predict", "evaluate")}
+    gradients = _gradients(model, few, False, "gradient/inference")
+    found["gradient/inference"] = _moved(numbers, gradients, together=True)
     if random:
         return found
-    all_ = [*_state(model), *model.trainable_variables]
-    before = [_array(v) for v in all_]
-    found["training"] = _moved(numbers, _named("training", _outputs(model, data[0], True)))
+    found["training"] = _moved(numbers, _named("training", _outputs(model, few[0], True)))
     found["after"] = _moved(numbers, _named("after", [_array(v) for v in _state(model)]))
-    _put(all_, before)
-    found["gradient/training"] = _moved(numbers, _gradients(model, data, True, "gradient/training"), together=True)
-    _put(all_, before)
+    _put(before)
+    found["gradient/training"] = _moved(numbers, _gradients(model, few, True, "gradient/training"), together=True)
+    _put(before)
+    found["trained"] = _moved(numbers, _trained(model, *batches[0]))
     return found
+
+
+def _of_kind(numbers, kind):
+    return {name: value for name, value in numbers.items() if name.startswith(f"{kind}/")}
 
 
 def _moved(numbers, others, together=False):
@@ -200,11 +210,6 @@ def _state(model):
     metrics = {id(v) for metric in model.metrics for v in metric.variables}
     held = [v for v in model.non_trainable_variables if hasattr(v, "value") and id(v) not in metrics]
     return [v for v in held if _array(v).dtype.kind == "f"]  # and tf_keras's vocabularies are no variables
-
-
-def _put(variables, values):
-    for variable, value in zip(variables, values):
-        variable.assign(value)
 
 
 def _outputs(model, x, training):

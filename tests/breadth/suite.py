@@ -140,7 +140,9 @@ class Suite:
         draws = 6 if recipes.must_be_random(row) else 2
         try:
             with _at_most(_LIMITS.get(row.kind, _LIMIT)):
-                wanted, facts = export_and_record(self.keras, lambda keras: make(keras, row.object), folder, draws)
+                wanted, facts, sensitivity = export_and_record(
+                    self.keras, lambda keras: make(keras, row.object), folder, draws
+                )
         except StageError as error:
             cause = error.__cause__
             prefix = "Keras itself fails: " if error.stage == "recipe" else ""
@@ -149,16 +151,18 @@ class Suite:
             return self._result(row, {"export": text}, stage=error.stage, trace=trace)
         facts["must be random"] = recipes.must_be_random(row)
         facts["seconds"]["here"] = time.perf_counter() - started
-        self._waiting[folder] = row, wanted, facts
+        self._waiting[folder] = row, wanted, facts, sensitivity
         self._reader.ask(folder)
         return None
 
     def _finished(self, wait):
         for folder in self._reader.answers(wait):
-            row, wanted, facts = self._waiting.pop(folder)
+            row, wanted, facts, sensitivity = self._waiting.pop(folder)
             replayed = json.loads((folder / "replay.json").read_text())
             got = dict(np.load(folder / "replay.npz")) if (folder / "replay.npz").exists() else {}
             found = checks.verdicts(wanted, facts, got, replayed)
+            if not all(verdict in (None, "–") for verdict in found.values()):
+                found = checks.verdicts({**wanted, **sensitivity()}, facts, got, replayed)
             if facts["must be random"] and not facts["random"]:
                 found["random"] = "Keras draws no random numbers here: the recipe does not show what it should"
             traces = "\n".join(replayed.get("tracebacks", {}).values())

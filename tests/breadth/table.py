@@ -34,22 +34,30 @@ A "yes" says:
 training steps it is asked that they run, count, and leave finite weights. Names of one object share a row. Abstract
 classes are covered by a small subclass, as a user would write it.
 
-The applications are deep: where Keras's own gradients and numbers in training move further when the inputs move by 1e-6,
-since a value falls on the other side of a ReLU's kink, {SPREAD:.0f} times the furthest of three such moves is the bound for
-these.
+The applications are deep: where Keras's own numbers move further when the inputs move by 1e-6, as where a value falls
+on the other side of a ReLU's kink, the bound is {SPREAD:.0f} times the furthest of three such moves.
 """
 
 
 def write_document(folder):
-    """Writes docs/COVERAGE.md from the results in a folder; what has none there is said to be not run."""
-    found = {key(result): result for result in Store(folder).all()}
-    every = [found.get((keras, row.kind, row.name)) or _not_run(keras, row) for keras in KERASES for row in rows(keras)]
+    """Writes docs/COVERAGE.md from the results in a folder. A row without one keeps the "yes" that it has in the
+    document, or is said to be not run.
+    """
+    found, written = {key(result): result for result in Store(folder).all()}, _written()
+    every = [
+        found.get((keras, row.kind, row.name)) or _without_result(keras, row, written)
+        for keras in KERASES
+        for row in rows(keras)
+    ]
     DOCUMENT.parent.mkdir(exist_ok=True)
     DOCUMENT.write_text(document(every))
 
 
-def _not_run(keras, row):
-    checks = dict.fromkeys(COLUMNS, NOT_RUN)
+def _without_result(keras, row, written):
+    signs = written.get((keras, row.kind, row.name), ())
+    checks = dict(zip(COLUMNS, (None if it == "yes" else it for it in signs)))
+    if not _is_yes(signs):
+        checks = dict.fromkeys(COLUMNS, NOT_RUN)
     return {"keras": keras, "kind": row.kind, "name": row.name, "aliases": row.aliases, "checks": checks}
 
 
@@ -118,18 +126,22 @@ def _plain(text):
 
 def claims():
     """What docs/COVERAGE.md says: dict, (keras, kind, name) -> bool, whether all that applies is yes."""
-    return _read(DOCUMENT.read_text()) if DOCUMENT.exists() else {}
+    return {key: _is_yes(signs) for key, signs in _written().items()}
 
 
-def _read(text):
+def _is_yes(signs):
+    return len(signs) == len(COLUMNS) and set(signs) <= {"yes", "–"}
+
+
+def _written():
+    """The rows of docs/COVERAGE.md: dict, (keras, kind, name) -> list of what stands in the columns."""
     keras_of = {title: keras for keras, title in TITLES.items()}
     found, where = {}, None
-    for line in text.splitlines():
+    for line in DOCUMENT.read_text().splitlines() if DOCUMENT.exists() else ():
         heading = re.match(r"## (.+): (.+)$", line)
         if heading:
             where = keras_of[heading.group(1)], heading.group(2)
         row = re.match(r"\| `(\w+)`[^|]*\|(.*)\|$", line)
         if row and where:
-            cells = {cell.strip() for cell in row.group(2).split("|")}
-            found[(*where, row.group(1))] = cells <= {"yes", "–"}
+            found[(*where, row.group(1))] = [cell.strip() for cell in row.group(2).split("|")]
     return found

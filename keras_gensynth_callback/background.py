@@ -1,0 +1,83 @@
+"""Work aside of training: one thread, which lives while there is work, one job in hand and at most one waiting.
+
+The thread is no daemon: the interpreter waits for it when it ends, also after an exception or a KeyboardInterrupt that
+`fit` let pass. A job is any callable that raises nothing; it has an attribute `error`, an exception or None.
+"""
+
+import collections
+import logging
+import threading
+import weakref
+
+logger = logging.getLogger("keras_gensynth_callback")
+
+
+class Writer:
+    """Runs jobs in their order, in a thread of its own.
+
+    A failed job that nobody asks for any more is logged when the writer is thrown away, at the latest when the
+    interpreter ends.
+    """
+
+    def __init__(self):
+        self._change = threading.Condition()
+        self._waiting = collections.deque()
+        self._finished = collections.deque()
+        self._thread = None
+        weakref.finalize(self, _log_failures, self._finished)
+
+    def __reduce__(self):
+        return Writer, ()  # a copy has neither jobs nor a thread
+
+    def wait_for_slot(self):
+        """Returns when no job waits behind the one in hand."""
+        with self._change:
+            self._change.wait_for(lambda: not self._waiting)
+
+    def start(self, job):
+        """Has a job run after those that were started before, and returns."""
+        with self._change:
+            self._waiting.append(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="gensynth-export", daemon=False)
+                self._thread.start()
+
+    def run(self, job):
+        """Runs a job in the caller's thread, after those that were started before."""
+        self.wait()
+        job()
+        self._finished.append(job)
+
+    def wait(self):
+        """Returns when all jobs have ended; at once if a job itself asks."""
+        if threading.current_thread() is self._thread:
+            return
+        with self._change:
+            self._change.wait_for(lambda: self._thread is None)
+
+    def take_finished(self):
+        """The jobs that have ended since this was asked last, in their order."""
+        taken = []
+        while self._finished:
+            taken.append(self._finished.popleft())
+        return taken
+
+    def _work(self):
+        while True:
+            with self._change:
+                if not self._waiting:
+                    self._thread = None
+                    self._change.notify_all()
+                    del self  # an error that is kept keeps its frames, of which this is one
+                    return
+                job = self._waiting.popleft()
+                self._change.notify_all()
+            job()
+            self._finished.append(job)
+            del job  # and what it holds, while the thread looks for the next one
+
+
+def _log_failures(finished):
+    for job in finished:
+        if job.error is not None:
+            logger.error("%s, after training had ended. %s: %s", job.what, type(job.error).__name__, job.error)

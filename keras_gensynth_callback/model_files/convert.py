@@ -1,0 +1,66 @@
+"""The function for model files: load, and export."""
+
+from ..api import export_checkpoint
+from ..arguments import check_bool, check_custom_objects, check_filepath, check_graph, check_path
+from .contents import read_model_file
+from .loading import load_model
+
+
+def convert_model_file(
+    path,
+    filepath,
+    custom_objects=None,
+    *,
+    safe_mode=True,
+    target="1.15",
+    graph="trainable",
+    include_optimizer=True,
+    input_signature=None,
+    compute_dtype=None,
+):
+    """Writes an export of the model in a file that Keras wrote, with the optimizer, loss and metrics that it holds.
+
+    The file may be `.h5` or `.hdf5` (Keras 2 and 3, `tf.keras` of TensorFlow 1.15 too), `.keras`, or a SavedModel
+    folder that Keras wrote. The Keras that wrote it reads it, and is imported for that: Keras 3 its own files,
+    `tf_keras` (up to TensorFlow 2.15 `tf.keras`) those of Keras 2.
+
+    Args:
+        path: str or PathLike, the file or the folder.
+        filepath: str or PathLike, the checkpoint prefix: `exports/net` gives `exports/net.meta` and so on.
+        custom_objects: dict, names -> layers, functions and other objects that are not Keras's own, as for Keras's
+            `load_model`.
+        safe_mode: bool. True: nothing of the file is run as a program: Python code in it (lambdas), functions that it
+            names outside of Keras, and the functions of a SavedModel. False: they are, so trust whoever wrote the file.
+        target, graph, include_optimizer, input_signature, compute_dtype: as for `export_checkpoint`. With
+            `graph="inference"` what the file says of training is not read.
+
+    Returns:
+        An ExportRecord.
+
+    Raises:
+        ModelFileError: the file is missing, truncated, of another kind, or has weights alone.
+        MissingCustomObjectError: the model needs objects that are not in `custom_objects`; all of them are named.
+        UnsafeModelFileError: the file holds what only `safe_mode=False` runs.
+        MissingKerasError: the Keras that wrote the file is not installed.
+        GenSynthExportError: another of its subclasses, as for `export_checkpoint`.
+
+    >>> import keras, keras_gensynth_callback as gensynth
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    >>> model.save(tmp_path / "net.keras")
+    >>> gensynth.convert_model_file(tmp_path / "net.keras", tmp_path / "net").prefix.endswith("net")
+    True
+    """
+    path, prefix = check_path(path), check_filepath(filepath)
+    objects = check_custom_objects(custom_objects)
+    check_bool("safe_mode", safe_mode)
+    training = check_graph(graph) == "trainable"
+    model = load_model(read_model_file(path), objects, safe_mode=safe_mode, training=training)
+    return export_checkpoint(
+        model,
+        prefix,
+        target=target,
+        graph=graph,
+        include_optimizer=include_optimizer,
+        input_signature=input_signature,
+        compute_dtype=compute_dtype,
+    )
