@@ -32,6 +32,10 @@ import carried_models  # noqa: E402
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint  # noqa: E402
 
 K = sys.modules.get("tf_keras.src.backend", keras.backend)
+if hasattr(keras.optimizers, "legacy"):
+    # Graph mode trains with the optimizers of tf.keras up to TensorFlow 2.10 alone.
+    for _name in ("Adam", "RMSprop", "SGD"):
+        setattr(keras.optimizers, _name, getattr(keras.optimizers.legacy, _name))
 
 
 def main(name):
@@ -106,15 +110,16 @@ def state_after_one_batch(model, x):
     """The floating states of layers before and after the updates ran that the layers list."""
     metrics = {id(v) for metric in metrics_of(model) for v in metric.variables}
     state = [v for v in model.non_trainable_variables if id(v) not in metrics and v.dtype.is_floating]
-    weights, before = model.get_weights(), list(map(np.array, K.batch_get_value(state)))
+    # What a session gives of a variable may share its memory.
+    weights, before = list(map(np.array, model.get_weights())), list(map(np.array, K.batch_get_value(state)))
     updates = list(model.get_updates_for(None)) + list(model.get_updates_for(model.inputs))
     feeds = dict(zip(model.inputs, tf.nest.flatten(x)))
     if updates:
         feeds[K.symbolic_learning_phase() if hasattr(K, "symbolic_learning_phase") else K.learning_phase()] = True
         K.get_session().run(updates, feeds)
-    after = K.batch_get_value(state)
+    after = list(map(np.array, K.batch_get_value(state)))
     model.set_weights(weights)
-    found = {"before/%d" % i: np.array(value) for i, value in enumerate(before)}
+    found = {"before/%d" % i: value for i, value in enumerate(before)}
     found.update({"after/%d" % i: value for i, value in enumerate(after)})
     return found
 

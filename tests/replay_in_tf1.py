@@ -120,8 +120,7 @@ class Replay:
         ]
         updates = v1.get_collection("update_ops")
         self.session.run(updates, self.first())
-        # What a session fetches of a variable may share its memory.
-        self.numbers.update({"still/%d" % i: np.array(v) for i, v in enumerate(self.session.run(state))})
+        self.numbers.update({"still/%d" % i: v for i, v in enumerate(self.session.run(state))})
         self.restore()
         self.session.run(updates, self.first(training=True))
         self.numbers.update({"after/%d" % i: v for i, v in enumerate(self.session.run(state))})

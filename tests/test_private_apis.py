@@ -112,6 +112,15 @@ def test_an_op_can_be_added_to_a_loop_that_is_finished():
             tf.square(inner[0])
 
 
+def test_sample_weights_are_multiplied_without_an_assertion():
+    from tensorflow.python.ops import weights_broadcast_ops
+
+    with tf.Graph().as_default() as graph, tf_private.broadcasts_unasserted():
+        placeholder = tf.compat.v1.placeholder
+        weights_broadcast_ops.broadcast_weights(placeholder(tf.float32, [None]), placeholder(tf.float32, [None]))
+    assert "Assert" not in {op.type for op in graph.get_operations()}
+
+
 def test_a_func_graph_that_is_asked_builds_v1_control_flow():
     def traced(x):
         tf_private.ask_for_v1_control_flow(tf.compat.v1.get_default_graph())

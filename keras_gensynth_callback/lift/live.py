@@ -22,8 +22,8 @@ class LiveGraph:
     def read(self, fetched):
         """The values of variables and tensors at this moment, as ndarrays."""
         with self.graph.as_default():
-            # What a session fetches of a variable is the read that was made with it.
-            return self._get_session().run(list(fetched)) if fetched else []
+            # What a session fetches of a variable may share its memory, which the next step changes.
+            return [np.array(value) for value in self._get_session().run(list(fetched))] if fetched else []
 
     def function_graph(self, body, specs):
         """A FuncGraph of `body(*tensors)`; see `tf_private.function_graph`."""

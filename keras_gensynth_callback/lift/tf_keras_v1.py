@@ -9,7 +9,7 @@ import tensorflow as tf
 from .adapter import Variable, relaxed
 from .live import LiveGraph
 from .tf_keras import TfKeras, _base_name
-from .tf_private import patched
+from .tf_private import broadcasts_unasserted, patched
 from .v1_engine import layers_of, live_graph, metrics_of
 from .v1_steps import V1Steps
 
@@ -75,9 +75,12 @@ class TfKerasV1(TfKeras):
     def tracing(self, scopes):
         metrics = metrics_of(self.model)
         owners = [*self.layers(), *metrics]
-        with self.live.graph.as_default(), super().tracing(scopes), _exchanged_lists(owners), _restored_results(
-            metrics
-        ):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.live.graph.as_default())
+            stack.enter_context(super().tracing(scopes))
+            stack.enter_context(broadcasts_unasserted())
+            stack.enter_context(_exchanged_lists(owners))
+            stack.enter_context(_restored_results(metrics))
             yield
 
     def loss_scope(self):

@@ -13,7 +13,7 @@ from tensorflow.python.eager import def_function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
-from tensorflow.python.ops import control_flow_ops, functional_ops, gradients_util
+from tensorflow.python.ops import control_flow_ops, functional_ops, gradients_util, weights_broadcast_ops
 
 from .writes import VARIABLE_READS
 
@@ -226,6 +226,15 @@ def gradients_of_graphs(record):
 
 def _targets_and_sources(ys, xs, grad_ys=None, *_, **__):
     return ys, xs, grad_ys
+
+
+def broadcasts_unasserted():
+    """A context in which sample weights are multiplied with losses without an assertion on their shapes.
+
+    Where shapes are open `assert_broadcastable` builds conditionals, and a loss that depends on them waits for all that
+    was written before, the statistics of batch normalisation too; `Mul` checks the shapes as well. TF 1.13 to 2.21.
+    """
+    return patched(weights_broadcast_ops, "assert_broadcastable", lambda *_: tf.no_op())
 
 
 @contextlib.contextmanager
