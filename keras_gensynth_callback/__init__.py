@@ -5,6 +5,7 @@ import sys
 from .api import build_graph, export_checkpoint
 from .callback import GenSynthExportCallback
 from .errors import GenSynthExportError
+from .live_graph import init_variable_collections_from_keras
 from .load import load_checkpoint
 from .model import GenSynthMixin, default_keras_model_class, gensynth_model_class, register_when_keras_is_imported
 from .model_files import convert_model_file
@@ -18,6 +19,7 @@ __all__ = [
     "build_graph",
     "convert_model_file",
     "export_checkpoint",
+    "init_variable_collections_from_keras",
     "load_checkpoint",
     "verify_checkpoint",
 ]

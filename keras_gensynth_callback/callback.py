@@ -9,6 +9,7 @@ from keras_gensynth_callback.exporter import Exporter
 from keras_gensynth_callback.exports import Export, Exports
 from keras_gensynth_callback.first_batch import FirstBatch
 from keras_gensynth_callback.keras_hooks import KerasHooks, nothing
+from keras_gensynth_callback.live_graph import fill_if_live
 from keras_gensynth_callback.monitor import Monitor
 from keras_gensynth_callback.preparation import Preparation
 from keras_gensynth_callback.readings import five_digits, plain_logs
@@ -191,7 +192,10 @@ class GenSynthExportCallback(KerasHooks):
         with self._exports.reported(f"{self.filepath!r} cannot be written now"):
             check_writable(self._template.trial_prefix)
             self._series.take_up(self.model)
-        if self._preparation.usable:
+        in_graph_mode = fill_if_live(self.model)
+        if self._preparation.usable and in_graph_mode:
+            self._prepare(None)  # `fit` has made all that it needs by now, and looked at the data
+        elif self._preparation.usable:
             self._first_batch.watch(self.model, self._prepare)
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -15,7 +15,6 @@ from .errors import UnsupportedOpError
 from .graphdef import node_of
 from .lift import adapter_of, lift, shorten_identities
 from .record import ExportRecord
-from .snapshot import snapshot
 from .target import OpTable, compute_in_float32, fit_to_target
 from .verify import reload
 
@@ -116,7 +115,7 @@ class Exporter:
     def values(self):
         """All values at this moment: dict, name in the graph -> tensor."""
         variables = self._lifted.variables
-        return dict(zip((variable.name for variable in variables), snapshot(v.value for v in variables)))
+        return dict(zip((v.name for v in variables), self._adapter.read([v.value for v in variables])))
 
     def export(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False):
         """Writes the values of this moment, and the graph, under a prefix.
@@ -205,7 +204,10 @@ class Exporter:
 
 def _version():
     try:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
     except ImportError:  # Python 3.7
-        from importlib_metadata import version
-    return version("keras-gensynth-callback")
+        from importlib_metadata import PackageNotFoundError, version
+    try:
+        return version("keras-gensynth-callback")
+    except PackageNotFoundError:
+        return "unknown"  # on the path, but not installed

@@ -245,6 +245,16 @@ class EditableGraph:
                 context = context.outer
         self.contexts = [context for context in self.contexts if context in needed]
 
+    def drop(self, names):
+        """Removes nodes whose outputs nobody takes; what waited for one waits for what it waited for."""
+        for name in names:
+            waits = [f"^{node_of(tensor)}" for tensor in self.nodes[name].input]
+            for node in self.consumers()[name]:
+                others = [tensor for tensor in node.input if tensor != f"^{name}"]
+                del node.input[:]
+                node.input.extend(dict.fromkeys([*others, *waits]))
+        self.remove(names)
+
     def keep(self, names):
         """Removes every node that `names` (node names) do not depend on. What a kept loop needs to turn stays with
         it.

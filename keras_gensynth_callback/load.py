@@ -6,7 +6,13 @@ from tensorflow.core.framework import variable_pb2
 
 from .checkpoint import read_tensors
 from .checkpoint.names import existing_prefix
-from .errors import CheckpointFormatError, CheckpointMismatchError, GenSynthExportError, NotBuiltError
+from .errors import (
+    CheckpointFormatError,
+    CheckpointMismatchError,
+    GenSynthExportError,
+    NotBuiltError,
+    UnsupportedModelError,
+)
 from .lift import adapter_of, lift
 
 _SHOWN = 12
@@ -31,6 +37,7 @@ def load_checkpoint(model, filepath):
         CheckpointFormatError: the files are missing, truncated or of another kind.
         CheckpointMismatchError: the checkpoint is of another architecture; the model is as it was.
         NotBuiltError: the model has no weights yet.
+        UnsupportedModelError: the model lives in the graph of a session.
 
     >>> import keras, keras_gensynth_callback as gensynth
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
@@ -40,6 +47,12 @@ def load_checkpoint(model, filepath):
     """
     prefix = existing_prefix(filepath)
     values, adapter = read_tensors(prefix), adapter_of(model)
+    if adapter.live is not None:
+        raise UnsupportedModelError(
+            f"The model `{model.name}` lives in the graph of a session, into which load_checkpoint cannot read yet. "
+            "Expected a model that runs eagerly. Restore with `tf.compat.v1.train.Saver(variables).restore`, given a "
+            "dict from the names in the checkpoint to the model's variables."
+        )
     if not adapter.is_built():
         raise NotBuiltError(
             f"The model `{model.name}` has no weights yet that the checkpoint {prefix!r} could be read into. Call "

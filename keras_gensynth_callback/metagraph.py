@@ -49,7 +49,7 @@ def _add_variable(graph, variable, reset):
 
 def _initial_value(graph, variable, reset):
     """What an initialiser gives: the value after a reset, or a draw from what Keras's initializer draws from."""
-    name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), list(variable.shape)
+    name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), variable.shape.as_list()
     if reset is not None:
         return _constant(graph, variable, tf.make_tensor_proto(np.asarray(reset), dtype))
     if variable.kind != "weight" or not dtype.is_floating:

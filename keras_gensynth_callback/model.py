@@ -7,14 +7,17 @@ import logging
 import os
 import sys
 
+import tensorflow as tf
 import wrapt
 
 from keras_gensynth_callback.api import export_checkpoint
 from keras_gensynth_callback.callback import GenSynthExportCallback
+from keras_gensynth_callback.live_graph import fill_if_live
 
 DEFAULT_FOLDER = "gensynth_exports"
 PACKAGE = "keras_gensynth_callback"
 KERASES = ("keras", "tf_keras")
+TF_KERAS = "tensorflow"  # where tf.keras was defined before it was a package of its own
 
 logger = logging.getLogger(PACKAGE)
 
@@ -40,15 +43,20 @@ class GenSynthMixin:
         super().__init_subclass__(**kwargs)
         for name in ("compile", "fit"):
             _show_signature(cls, name)
+        _offer_fit_generator(cls)
 
     def compile(self, *args, export=None, **kwargs):
         """Configures the model for training; see the model class that this one extends."""
         self._gensynth_export = None if export is None else as_callback(export)
-        return super().compile(*args, **kwargs)
+        result = super().compile(*args, **kwargs)
+        fill_if_live(self)
+        return result
 
     def fit(self, *args, export=None, **kwargs):
         """Trains and exports the model; see the model class that this one extends."""
-        train = super().fit
+        return self._train(super().fit, export, args, kwargs)
+
+    def _train(self, train, export, args, kwargs):
         args, kwargs, callbacks = _take_callbacks(train, args, kwargs)
         with _added(self._export_callback(export, callbacks), callbacks, self) as callbacks:
             return train(*args, callbacks=callbacks, **kwargs)
@@ -125,6 +133,20 @@ def _show_signature(cls, name):
     setattr(cls, name, method)
 
 
+def _offer_fit_generator(cls):
+    """Lets `fit_generator`, where this Keras has it, take `export` as `fit` does."""
+    theirs = getattr(cls, "fit_generator", None)
+    if theirs is None or hasattr(theirs, "_is_gensynth") or "fit_generator" in vars(cls):
+        return
+
+    @functools.wraps(theirs)
+    def fit_generator(self, *args, export=None, **kwargs):
+        return self._train(super(cls, self).fit_generator, export, args, kwargs)
+
+    fit_generator._is_gensynth = True
+    cls.fit_generator = fit_generator
+
+
 def _with_export(signature):
     export = inspect.Parameter("export", inspect.Parameter.KEYWORD_ONLY, default=None)
     parameters = list(signature.parameters.values())
@@ -178,7 +200,7 @@ def _keras_name(cls):
     """The top package of the Keras that a model class stems from."""
     for base in cls.__mro__:
         root = base.__module__.split(".")[0]
-        if root in KERASES:
+        if root in (*KERASES, TF_KERAS):
             return root
     raise TypeError(
         f"{cls.__name__} must extend a model class of Keras, such as keras.Sequential, behind GenSynthMixin."
@@ -189,7 +211,7 @@ def _compile_is_custom(cls):
     """Whether a class between ours and Keras's has a `compile` of its own."""
     owners = [base for base in cls.__mro__ if "compile" in vars(base) and base is not GenSynthMixin]
     return any(
-        base.__module__.split(".")[0] not in KERASES and not hasattr(vars(base)["compile"], "_is_gensynth")
+        base.__module__.split(".")[0] not in (*KERASES, TF_KERAS) and not hasattr(vars(base)["compile"], "_is_gensynth")
         for base in owners
     )
 
@@ -205,6 +227,8 @@ def gensynth_model_class(keras_model_class):
         A class to use instead of it, subclassed or as `GenSynthModel(inputs, outputs)`.
     """
     functional_base = _functional_class(keras_model_class)
+    if functional_base is None:
+        return _model_class_of_tf1(keras_model_class)
 
     class GenSynthModel(GenSynthMixin, keras_model_class):
         """Use it instead of `keras.Model`, subclassed or functional: `fit` exports the model by itself."""
@@ -226,18 +250,44 @@ def gensynth_model_class(keras_model_class):
 
         __init__ = functional_base.__init__  # Keras compares its arguments to know a functional model
 
-    saving = sys.modules[_keras_name(keras_model_class)].saving
+    serializing = _serializing(keras_model_class)
     for cls in (GenSynthModel, GenSynthFunctional):
         cls.__module__, cls.__qualname__ = __name__, cls.__name__
-        saving.register_keras_serializable(package=PACKAGE)(cls)
+        serializing.register_keras_serializable(package=PACKAGE)(cls)
+        if not hasattr(keras_model_class, "stateless_call"):
+            # Keras 2's HDF5 files of graph mode name a class without its package.
+            serializing.get_custom_objects()[cls.__name__] = cls
     return GenSynthModel
 
 
-def _functional_class(keras_model_class):
-    """The class that this Keras makes of `Model(inputs, outputs)`; no Keras has a public name for it."""
+def _model_class_of_tf1(keras_model_class):
+    """The same for tf.keras of TF 1.15, where a model of either kind is a `Model`."""
+
+    class GenSynthModel(GenSynthMixin, keras_model_class):
+        """Use it instead of `tf.keras.Model`, subclassed or functional: `fit` exports the model by itself."""
+
+    GenSynthModel.__module__, GenSynthModel.__qualname__ = __name__, GenSynthModel.__name__
+    tf.keras.utils.get_custom_objects()[GenSynthModel.__name__] = GenSynthModel
+    return GenSynthModel
+
+
+def _serializing(keras_model_class):
+    """The module with this Keras's `register_keras_serializable` and `get_custom_objects`."""
     root = _keras_name(keras_model_class)
-    places = (f"{root}.src.models.functional", f"{root}.src.engine.functional")
-    return next(sys.modules[place].Functional for place in places if place in sys.modules)
+    return tf.keras.utils if root == TF_KERAS else sys.modules[root].saving
+
+
+def _functional_class(keras_model_class):
+    """The class that this Keras makes of `Model(inputs, outputs)`, for which no Keras has a public name; None in TF
+    1.15, which makes a `Model`.
+    """
+    root = _keras_name(keras_model_class)
+    places = (
+        f"{root}.src.models.functional",
+        f"{root}.src.engine.functional",
+        f"{root}.python.keras.engine.functional",
+    )
+    return next((sys.modules[place].Functional for place in places if place in sys.modules), None)
 
 
 def _is_functional(args, kwargs):
@@ -267,8 +317,6 @@ def default_keras_model_class(namespace=None):
         used = [name for name in ("tf_keras", "keras") if name in sys.modules][:1]
     for name in used:
         return sys.modules[name].Model
-    import tensorflow as tf
-
     return tf.keras.Model
 
 

@@ -1,6 +1,9 @@
 """What the callback reads of a training, as plain Python and NumPy: its logs, and a few of its weights."""
 
 import numpy as np
+import tensorflow as tf
+
+from keras_gensynth_callback.lift import values_of
 
 
 def plain_logs(logs):
@@ -22,5 +25,5 @@ def five_digits(value):
 
 def sample_of_weights(model):
     """Values of the model's four smallest trainable variables: enough to see that others were put in, and cheap."""
-    variables = sorted(model.trainable_variables, key=lambda variable: int(np.prod(variable.shape)))
-    return [np.array(variable.numpy()) for variable in variables[:4]]
+    variables = sorted(model.trainable_variables, key=lambda variable: tf.TensorShape(variable.shape).num_elements())
+    return values_of(model, variables[:4])

@@ -37,6 +37,54 @@ def trained(keras, eager=True):
 # TensorFlow: lift/tf_private.py
 
 
+def test_a_function_graph_stands_beside_the_graph_of_a_session():
+    with tf.Graph().as_default() as graph:
+        outside = tf.constant(1.0)
+        before = len(graph.get_operations())
+        built = tf_private.function_graph(lambda x: x + outside, [tf.TensorSpec([2])])
+        assert not tf_private.eager_outside_of_functions()
+    assert len(graph.get_operations()) == before
+    assert built.captured_inputs == [outside] and len(built.inputs) == 2
+    assert tf_private.eager_outside_of_functions()
+
+
+def test_functions_run_eagerly_inside_of_the_block_alone():
+    with tf_private.functions_run_eagerly():
+        assert tf.config.functions_run_eagerly()
+    assert not tf.config.functions_run_eagerly()
+
+
+def test_gradients_in_graphs_all_go_through_one_function():
+    with tf.Graph().as_default(), tf_private.gradients_of_graphs(lambda ys, xs, grads: ["ours"]):
+        x = tf.constant(1.0)
+        assert tf.gradients(x * x, x) == ["ours"]
+
+
+def test_what_stands_for_the_result_of_a_function_waits_for_its_writes():
+    with tf.Graph().as_default(), tf_private.functions_run_eagerly():
+        variable = tf.compat.v1.get_variable("v", [], use_resource=True)
+
+        def update():
+            variable.assign_add(1.0)
+
+        with tf_private.functions_wait_for_their_writes():
+            done = tf.function(update, autograph=False)()
+    assert {op.type for op in done.control_inputs} == {"AssignAddVariableOp"}
+
+
+def test_the_graph_mode_engine_has_what_its_steps_are_made_of(keras2):
+    from tf_keras.src import backend
+    from tf_keras.src.engine import base_layer_v1
+    from tf_keras.src.engine.training_v1 import Model, _TrainingEndpoint, _TrainingTarget
+
+    names = ("_make_train_function", "_prepare_total_loss", "_handle_metrics", "_get_trainable_state")
+    assert all(callable(getattr(Model, name)) for name in names)
+    assert callable(base_layer_v1.Layer.get_updates_for)
+    endpoint = _TrainingEndpoint(1, "y", None, training_target=_TrainingTarget(2), sample_weight=3)
+    assert (endpoint._output, endpoint.training_target._target, endpoint.sample_weight) == (1, 2, 3)
+    assert callable(backend.learning_phase) and callable(backend.get_session) and callable(backend.batch_set_value)
+
+
 def test_gradient_functions_are_looked_up_as_tf_gradients_does():
     with tf.Graph().as_default():
         x = tf.compat.v1.placeholder(tf.float32, [2])
@@ -62,6 +110,15 @@ def test_an_op_can_be_added_to_a_loop_that_is_finished():
         assert graph._get_control_flow_context() is None
         with pytest.raises(ValueError, match="is in a while loop"):
             tf.square(inner[0])
+
+
+def test_sample_weights_are_multiplied_without_an_assertion():
+    from tensorflow.python.ops import weights_broadcast_ops
+
+    with tf.Graph().as_default() as graph, tf_private.broadcasts_unasserted():
+        placeholder = tf.compat.v1.placeholder
+        weights_broadcast_ops.broadcast_weights(placeholder(tf.float32, [None]), placeholder(tf.float32, [None]))
+    assert "Assert" not in {op.type for op in graph.get_operations()}
 
 
 def test_a_func_graph_that_is_asked_builds_v1_control_flow():

@@ -7,9 +7,12 @@ Keras is imported that the user has not imported.
 import contextlib
 import re
 
+import numpy as np
 import tensorflow as tf
 
 from ..errors import InvalidArgumentError, UnsupportedBackendError
+from ..snapshot import snapshot
+from .v1_engine import is_of_v1_engine, live_graph
 
 
 class Variable:
@@ -38,10 +41,17 @@ class Variable:
 
 
 class Adapter:
-    """The interface. Subclasses: `Keras3`, `TfKeras`."""
+    """The interface. Subclasses: `Keras3`, `TfKeras`, `TfKerasV1`.
+
+    Attributes:
+        model: the Keras model.
+        steps: what has `predict_step`, `test_step`, `train_step` and `compute_loss`: in most Kerases the model.
+        live: the LiveGraph of a model that lives in the graph of a session, or None.
+    """
 
     def __init__(self, model):
-        self.model = model
+        self.model = self.steps = model
+        self.live = None
 
     # -- which variables there are
 
@@ -100,7 +110,29 @@ class Adapter:
                 return not _of_framework(base)
         return False
 
+    def layers(self):
+        """The model and all layers in it, at any depth; outer ones first."""
+        return self.model._flatten_layers()
+
+    def read(self, values):
+        """The values of variables at this moment, in order: tensors or arrays."""
+        return snapshot(values)
+
     # -- running the model's Python
+
+    def loss_scope(self):
+        """A context: the name scope of what `compute_loss` builds."""
+        return tf.name_scope("loss")
+
+    def forward_in_training(self, inputs):
+        """Calls the model as in training."""
+        takes_training = getattr(self.model, "_call_has_training_arg", True)
+        return self.model(inputs, training=True) if takes_training else self.model(inputs)
+
+    def reset_metrics(self):
+        """Sets the metrics back."""
+        for metric in self.model.metrics:
+            metric.reset_state()
 
     def build_for_training(self):
         """Creates the optimizer's slots, as the first step of `fit` would."""
@@ -123,7 +155,7 @@ class Adapter:
 
     def layer_of(self, op):
         """The name of the layer that an op of a trace belongs to: the innermost scope that is named after a layer."""
-        names = {layer.name for layer in self.model._flatten_layers()}
+        names = {layer.name for layer in self.layers()}
         for part in reversed(op.split("/")[:-1]):
             for name in (part, re.sub(r"_\d+$", "", part)):
                 if name in names:
@@ -166,6 +198,10 @@ def adapter_of(model):
 
         check_backend(model)
         return Keras3(model)
+    if is_of_v1_engine(model) and live_graph(model) is not None:
+        from .tf_keras_v1 import TfKerasV1
+
+        return TfKerasV1(model)
     if callable(getattr(model, "train_step", None)) and hasattr(type(model), "trainable_variables"):
         from .tf_keras import TfKeras
 
@@ -174,6 +210,13 @@ def adapter_of(model):
         f"`model` should be a Keras model on TensorFlow (keras.Model, tf_keras.Model). Received: {model!r} of type "
         f"{type(model).__name__}."
     )
+
+
+def values_of(model, variables):
+    """The values of some variables of a model at this moment, as ndarrays."""
+    if is_of_v1_engine(model) and live_graph(model) is not None:
+        return adapter_of(model).read(variables)
+    return [np.array(variable.numpy()) for variable in variables]
 
 
 def check_backend(model):

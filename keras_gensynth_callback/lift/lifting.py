@@ -277,7 +277,7 @@ class _Lifting:
             LEARNING_PHASE,
             "train_op",
         }
-        roots = {layer.name for layer in self.adapter.model._flatten_layers()}
+        roots = {layer.name for layer in self.adapter.layers()}
         layers = self.scopes or self.adapter.scopes_of_layers(graph, roots)
         step_only = set(graph.nodes) - graph.ancestors([name for name in self._results() if name != self.train_op])
         scopes = tf1_scopes(graph, layers, self.adapter.layer_scope)

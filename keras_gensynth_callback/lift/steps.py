@@ -33,7 +33,7 @@ def predict_step(adapter, spec, scopes):
     """Traces `model.predict_step` on the inputs of `spec`."""
 
     def run(notes, data):
-        outputs = adapter.model.predict_step(data)
+        outputs = adapter.steps.predict_step(data)
         notes["outputs"] = names_of(outputs)
         notes["output_specs"] = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), outputs)
 
@@ -44,16 +44,14 @@ def forward_in_training(adapter, spec, scopes):
     """Traces a call of the model with `training=True`: all that an uncompiled model does in training."""
 
     def run(notes, data):
-        model = adapter.model
-        takes_training = getattr(model, "_call_has_training_arg", True)
-        notes["outputs"] = names_of(model(data[0], training=True) if takes_training else model(data[0]))
+        notes["outputs"] = names_of(adapter.forward_in_training(data[0]))
 
     return _traced(adapter, spec, scopes, run, check_gradients=True)
 
 
 def test_step(adapter, spec, scopes):
     """Traces `model.test_step`, whoever wrote it."""
-    return _traced(adapter, spec, scopes, lambda notes, data: _keep_logs(notes, adapter.model.test_step(data)))
+    return _traced(adapter, spec, scopes, lambda notes, data: _keep_logs(notes, adapter.steps.test_step(data)))
 
 
 def train_step(adapter, spec, scopes):
@@ -62,7 +60,7 @@ def train_step(adapter, spec, scopes):
         adapter,
         spec,
         scopes,
-        lambda notes, data: _keep_logs(notes, adapter.model.train_step(data)),
+        lambda notes, data: _keep_logs(notes, adapter.steps.train_step(data)),
         check_gradients=True,
     )
 
@@ -70,12 +68,8 @@ def train_step(adapter, spec, scopes):
 def metric_reset(adapter):
     """Traces the reset of the model's metrics; its writes are the metrics' initial values."""
 
-    def reset():
-        for metric in adapter.model.metrics:
-            metric.reset_state()
-
     with adapter.tracing({}):
-        return trace(reset, [], variables=_variables(adapter))
+        return trace(adapter.reset_metrics, [], variables=_variables(adapter), live=adapter.live)
 
 
 def _traced(adapter, spec, scopes, run, check_gradients=False):
@@ -83,23 +77,26 @@ def _traced(adapter, spec, scopes, run, check_gradients=False):
 
     def function(*tensors):
         notes.clear()
-        with _noted_loss(adapter.model, notes):
+        with _noted_loss(adapter, notes):
             run(notes, spec.pack(tensors))
 
     def compare(graph, calls):
         notes["custom_gradients"] = compare_gradients(graph, [name for call in calls for name in call.targets])
 
     with adapter.tracing(scopes):
-        return Step(_explained(adapter, function, spec, compare if check_gradients else None), notes)
+        traced = _explained(adapter, function, spec, compare if check_gradients else None)
+    traced.graph.drop(getattr(adapter.steps, "untracked", ()))
+    return Step(traced, notes)
 
 
 def _variables(adapter):
-    return [variable.value for variable in adapter.variables()]
+    """Lists the variables once the trace is made, which may make some."""
+    return lambda: [variable.value for variable in adapter.variables()]
 
 
 def _explained(adapter, function, spec, afterwards):
     try:
-        return trace(function, spec.specs(), adapter.layer_of, afterwards, _variables(adapter))
+        return trace(function, spec.specs(), adapter.layer_of, afterwards, _variables(adapter), adapter.live)
     except GenSynthExportError:
         raise
     except Exception as error:
@@ -111,20 +108,20 @@ def _explained(adapter, function, spec, afterwards):
 
 
 @contextlib.contextmanager
-def _noted_loss(model, notes):
+def _noted_loss(adapter, notes):
     """Notes what `compute_loss` returns, and builds it under the scope `loss`."""
-    if not hasattr(model, "compute_loss"):
+    if not hasattr(adapter.steps, "compute_loss"):
         yield
         return
 
     def compute_loss(wrapped, instance, args, kwargs):
-        with tf.name_scope("loss"):
+        with adapter.loss_scope():
             loss = wrapped(*args, **kwargs)
         if tf.is_tensor(loss):
             notes["loss"] = loss.name
         return loss
 
-    with patched(model, "compute_loss", compute_loss):
+    with patched(adapter.steps, "compute_loss", compute_loss):
         yield
 
 

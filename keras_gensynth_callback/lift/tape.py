@@ -10,7 +10,7 @@ import contextlib
 
 import tensorflow as tf
 
-from .tf_private import gradient_function, patched
+from .tf_private import eager_outside_of_functions, gradient_function, gradients_of_graphs, patched
 from .writes import SPARSE_READS, VARIABLE_READS
 
 
@@ -52,7 +52,13 @@ def recorded_gradients(graph, calls):
             return wrapped(*args, **kwargs)
         return _record(graph, calls, *args, **kwargs)
 
-    with patched(tf.GradientTape, "gradient", gradient):
+    def of_graph(ys, xs, grad_ys):
+        return tf.nest.flatten(_record(graph, calls, ys, list(xs) if isinstance(xs, (list, tuple)) else [xs], grad_ys))
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(patched(tf.GradientTape, "gradient", gradient))
+        if not eager_outside_of_functions():
+            stack.enter_context(gradients_of_graphs(of_graph))
         yield
 
 

@@ -29,15 +29,15 @@ class TfKeras(Adapter):
 
     def _all_variables(self):
         model = self.model
-        metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
+        metric_variables = {id(variable) for metric in self.metrics() for variable in metric.variables}
         trainable = {id(variable) for variable in model.trainable_variables}
-        initializers = initializers_of(model._flatten_layers())
+        initializers = initializers_of(self.layers())
         for variable in model.variables:
             # A text layer that was adapted lists its vocabulary, too, which is no variable.
             if id(variable) not in metric_variables and isinstance(variable, tf.Variable):
                 initializer = initializers.get(id(variable))
                 yield Variable(_base_name(variable), variable, "weight", id(variable) in trainable, initializer)
-        for metric in model.metrics:
+        for metric in self.metrics():
             for variable in metric.variables:
                 yield Variable(f"metrics/{metric.name}/{_base_name(variable).split('/')[-1]}", variable, "metric")
         if self.optimizer is not None:
@@ -55,6 +55,10 @@ class TfKeras(Adapter):
             if isinstance(value, tf.Variable):
                 yield Variable(f"training/{name}/{attribute[1:]}", value, "optimizer")
 
+    def metrics(self):
+        """All metrics of the model."""
+        return self.model.metrics
+
     @property
     def optimizer(self):
         return getattr(self.model, "optimizer", None)
@@ -66,7 +70,7 @@ class TfKeras(Adapter):
         return self.optimizer.iterations if self.optimizer is not None else None
 
     def is_built(self):
-        return bool(self.model.built) and all(layer.built for layer in self.model._flatten_layers())
+        return bool(self.model.built) and all(layer.built for layer in self.layers())
 
     def input_spec(self):
         args, kwargs = self.model.save_spec(dynamic_batch=True) or ((), {})
@@ -89,7 +93,7 @@ class TfKeras(Adapter):
 
     @contextlib.contextmanager
     def tracing(self, scopes):
-        layers = list(self.model._flatten_layers())
+        layers = list(self.layers())
         generator = getattr(getattr(self._backend(), "_SEED_GENERATOR", None), "generator", None)
         drawn = generator.getstate() if generator is not None else None
         seeds = [(drawer, drawer._seed) for drawer in _random_generators(layers)]

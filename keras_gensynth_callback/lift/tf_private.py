@@ -9,10 +9,11 @@ import types
 
 import tensorflow as tf
 import wrapt
+from tensorflow.python.eager import def_function
 from tensorflow.python.eager.function import ConcreteFunction
-from tensorflow.python.framework import ops
+from tensorflow.python.framework import func_graph, ops
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
-from tensorflow.python.ops import control_flow_ops, functional_ops
+from tensorflow.python.ops import control_flow_ops, functional_ops, gradients_util, weights_broadcast_ops
 
 from .writes import VARIABLE_READS
 
@@ -24,6 +25,14 @@ def gradient_function(op):
     Public TensorFlow registers gradients (`tf.RegisterGradient`) but does not look them up. TF 1.0 to 2.21.
     """
     return ops.get_gradient_function(op)
+
+
+def eager_outside_of_functions():
+    """Whether what is made outside of any function is made eagerly.
+
+    `tf.compat.v1.executing_eagerly_outside_functions` is public from TF 2.0 on. TF 1.13 to 2.21.
+    """
+    return ops.executing_eagerly_outside_functions()
 
 
 @contextlib.contextmanager
@@ -137,6 +146,95 @@ def concrete_functions_inlined():
 
     with patched(ConcreteFunction, "_call_flat", call):
         yield
+
+
+@contextlib.contextmanager
+def functions_run_eagerly():
+    """Inside of the block, a `tf.function` that is called runs as plain Python.
+
+    `tf.config.run_functions_eagerly` is public from TF 2.3 on. Before, in TF 1.15, it is `experimental_`, and what it
+    is set to can be read in `def_function` alone.
+    """
+    switch = getattr(tf.config, "run_functions_eagerly", None) or tf.config.experimental_run_functions_eagerly
+    before = getattr(tf.config, "functions_run_eagerly", lambda: def_function.RUN_FUNCTIONS_EAGERLY)()
+    switch(True)
+    try:
+        yield
+    finally:
+        switch(before)
+
+
+@contextlib.contextmanager
+def functions_wait_for_their_writes():
+    """Inside of the block, what a `tf.function` returns that runs as plain Python waits for all that it changes, and
+    what stands for None is an op, as where it is called in a graph.
+
+    Keras's graph mode makes a `tf.function` of each custom metric's `update_state`. `def_function.Function` is the
+    class of them all. TF 1.15 to 2.21.
+    """
+
+    def call(wrapped, function, args, kwargs):
+        graph = ops.get_default_graph()
+        before = len(graph.get_operations())
+        result = wrapped(*args, **kwargs)
+        context = graph._get_control_flow_context()
+        writes = [op for op in graph.get_operations()[before:] if _changes_something(op, context)]
+        if result is None or isinstance(result, tf.Operation):
+            return tf.group(*writes, *([] if result is None else [result]))
+        with tf.control_dependencies(writes):
+            return tf.nest.map_structure(lambda leaf: tf.identity(leaf) if tf.is_tensor(leaf) else leaf, result)
+
+    with patched(def_function.Function, "__call__", call):
+        yield
+
+
+class FunctionGraph:
+    """A FuncGraph with what a ConcreteFunction says of it.
+
+    Attributes:
+        graph: the FuncGraph.
+        inputs: list of placeholders, for the arguments and then for what is captured.
+        captured_inputs: list of tensors outside of it.
+    """
+
+    def __init__(self, graph):
+        self.graph, self.inputs, self.captured_inputs = graph, graph.inputs, list(graph.external_captures)
+
+
+def function_graph(body, specs):
+    """The FunctionGraph of `body(*tensors)`, beside the default graph, to which nothing is added.
+
+    `tf.function` runs what a trace initialises as ops of the default graph. TF 1.15 to 2.21.
+    """
+    with functions_wait_for_their_writes():
+        return FunctionGraph(func_graph.func_graph_from_py_func("lifted", body, (), {}, specs, collections={}))
+
+
+@contextlib.contextmanager
+def gradients_of_graphs(record):
+    """While the block runs, `tf.gradients` calls `record(ys, xs, grad_ys)` for its result.
+
+    Both `tf.gradients` and optimizers, under whichever alias, go through `_GradientsHelper`. TF 1.15 to 2.21.
+    """
+
+    def helper(wrapped, instance, args, kwargs):
+        return record(*_targets_and_sources(*args, **kwargs))
+
+    with patched(gradients_util, "_GradientsHelper", helper):
+        yield
+
+
+def _targets_and_sources(ys, xs, grad_ys=None, *_, **__):
+    return ys, xs, grad_ys
+
+
+def broadcasts_unasserted():
+    """A context in which sample weights are multiplied with losses without an assertion on their shapes.
+
+    Where shapes are open `assert_broadcastable` builds conditionals, and a loss that depends on them waits for all that
+    was written before, the statistics of batch normalisation too; `Mul` checks the shapes as well. TF 1.13 to 2.21.
+    """
+    return patched(weights_broadcast_ops, "assert_broadcastable", lambda *_: tf.no_op())
 
 
 @contextlib.contextmanager

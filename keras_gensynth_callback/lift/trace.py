@@ -23,6 +23,7 @@ from .tf_private import (
     ask_for_v1_control_flow,
     branches_without_result,
     concrete_functions_inlined,
+    functions_run_eagerly,
     identity_inside_contexts,
     loops_of_defuns_inlined,
     order_reads_before_branches,
@@ -47,7 +48,7 @@ class Trace:
         result: what the Python returned, tensors replaced by their names.
     """
 
-    def __init__(self, concrete, count, gradient_calls, result, layer_of, variables):
+    def __init__(self, concrete, count, gradient_calls, result, layer_of, variables, live):
         self.graph = editable(concrete.graph)
         self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
         self.gradient_calls, self.result = gradient_calls, result
@@ -56,7 +57,7 @@ class Trace:
             for op in concrete.graph.get_operations()
             for tensor in op.outputs
         }
-        self.variables, self.constants, self.tables = _captures(concrete, count, layer_of, variables)
+        self.variables, self.constants, self.tables = _captures(concrete, count, layer_of, variables, live)
 
     def stateful_writes(self):
         """The names of the nodes that write to a variable, in order."""
@@ -72,7 +73,7 @@ def editable(graph):
     return EditableGraph.from_meta_graph(meta_graph)
 
 
-def trace(function, specs, layer_of=str, afterwards=None, variables=()):
+def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=None):
     """Traces `function(*tensors)`.
 
     Args:
@@ -80,7 +81,8 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=()):
         specs: list of tf.TensorSpec.
         layer_of: callable, the name of an op -> the name of its layer, for error messages.
         afterwards: callable, called inside the trace with the graph and the list of GradientCall.
-        variables: tf.Variables whose handles may be used without the graph's knowing whose they are.
+        variables: callable, returns tf.Variables whose handles may be used without the graph's knowing whose they are.
+        live: LiveGraph that the variables live in, or None where they are eager.
 
     Returns:
         A Trace.
@@ -101,8 +103,11 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=()):
         order_reads_before_branches(graph)
 
     with LOCK, _tf1_tracing(), _python_random_state():
-        concrete = tf.function(body, autograph=False).get_concrete_function(*specs)
-    return Trace(concrete, len(specs), calls, names_of(results[-1]), layer_of, variables)
+        if live is None:
+            concrete = tf.function(body, autograph=False).get_concrete_function(*specs)
+        else:
+            concrete = live.function_graph(body, specs)
+    return Trace(concrete, len(specs), calls, names_of(results[-1]), layer_of, variables(), live)
 
 
 def names_of(value):
@@ -112,15 +117,10 @@ def names_of(value):
 
 @contextlib.contextmanager
 def _tf1_tracing():
-    eager_functions = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        with contextlib.ExitStack() as stack:
-            for switch in _SWITCHES:
-                stack.enter_context(switch())
-            yield
-    finally:
-        tf.config.run_functions_eagerly(eager_functions)
+    with contextlib.ExitStack() as stack:
+        for switch in _SWITCHES:
+            stack.enter_context(switch())
+        yield
 
 
 @contextlib.contextmanager
@@ -138,6 +138,7 @@ def v1_control_flow():
 
 # What is built differently while a trace is made.
 _SWITCHES = (
+    functions_run_eagerly,
     v1_control_flow,
     identity_inside_contexts,
     branches_without_result,
@@ -159,16 +160,16 @@ def _python_random_state():
         np.random.set_state(numpy)
 
 
-def _captures(concrete, count, layer_of, variables):
+def _captures(concrete, count, layer_of, variables, live):
     handles = {id(variable.handle): variable for variable in (*concrete.graph.variables, *variables)}
     variables, constants, tables = {}, {}, {}
     for outside, inside in zip(concrete.captured_inputs, concrete.inputs[count:]):
         if id(outside) in handles:
             variables[inside.op.name] = handles[id(outside)]
         elif outside.dtype not in (tf.resource, tf.variant):
-            constants[inside.op.name] = outside
+            constants[inside.op.name] = outside if live is None else live.value_of(outside, layer_of)
         else:
-            tables[inside.op.name] = table_of(outside, inside, layer_of)
+            tables[inside.op.name] = table_of(outside, inside, layer_of) if live is None else None
         if tables.get(inside.op.name, True) is None:
             raise UnsupportedModelError(_unknown_resource(inside, layer_of))
     return variables, constants, tables

@@ -70,7 +70,7 @@ class OpTable:
 
     def op(self, name):
         """The OpDef of an op, or None."""
-        return op_def_registry.get(name) if self.is_current else self._ops.get(name)
+        return writer_op(name) if self.is_current else self._ops.get(name)
 
     def has_gradient(self, name):
         """Whether a gradient function is registered for the op."""
@@ -93,7 +93,9 @@ class OpTable:
 
 def writer_op(name):
     """The definition of an op in the TensorFlow that is installed, or None."""
-    return op_def_registry.get(name)
+    # TF 1.15 has no `get`, but a dict of all.
+    get = getattr(op_def_registry, "get", None) or op_def_registry.get_registered_ops().get
+    return get(name)
 
 
 def _matches(kernel, node):

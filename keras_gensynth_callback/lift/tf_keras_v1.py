@@ -1,0 +1,138 @@
+"""tf.keras in graph mode: TF 1.15, and TF 2 with eager execution off."""
+
+import contextlib
+import re
+import sys
+
+import tensorflow as tf
+
+from .adapter import Variable, relaxed
+from .live import LiveGraph
+from .tf_keras import TfKeras, _base_name
+from .tf_private import broadcasts_unasserted, patched
+from .v1_engine import layers_of, live_graph, metrics_of
+from .v1_steps import V1Steps
+
+
+class TfKerasV1(TfKeras):
+    """Models of Keras's graph-mode engine, which live in the graph of a session."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        backend = self._backend()
+        self.steps = V1Steps(model, backend)
+        self.live = LiveGraph(live_graph(model), backend.get_session)
+
+    def layers(self):
+        return layers_of(self.model)
+
+    def metrics(self):
+        return metrics_of(self.model)
+
+    def version(self):
+        package = self.keras.__name__.split(".")[0]
+        return f"{'tf.keras' if package.startswith('tensorflow') else package} {self.keras.__version__}"
+
+    def read(self, values):
+        return self.live.read([getattr(value, "_tensor", value) for value in values])
+
+    @property
+    def is_compiled(self):
+        # A model whose inputs are not known yet has no endpoints: what `compile` was given waits for `fit`.
+        return self.optimizer is not None and hasattr(self.model, "_training_endpoints")
+
+    def is_built(self):
+        return bool(self.model.built and self.model.inputs) and all(layer.built for layer in self.layers())
+
+    def input_spec(self):
+        inputs = [relaxed(tensor.shape, tensor.dtype) for tensor in self.model.inputs or []]
+        return inputs[0] if len(inputs) == 1 else inputs or None
+
+    def is_subclassed(self):
+        return not getattr(self.model, "_is_graph_network", False)  # TF 1.15 has no class of its own for the others
+
+    def input_names(self):
+        return list(self.model.input_names)
+
+    def output_names(self):
+        return list(self.model.output_names)
+
+    def build_for_training(self):
+        """Nothing: the optimizer makes its slots in the session's graph when its updates are first built."""
+
+    def _optimizer_variables(self):
+        optimizer, name = self.optimizer, type(self.optimizer).__name__
+        inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
+        held = [optimizer.iterations, *(inner.variables() if inner is not None else optimizer.weights)]
+        held += getattr(optimizer, "_hyper", {}).values()
+        for variable in held:
+            if isinstance(variable, tf.Variable):
+                scope = rf"^(training[^/]*/)?({re.escape(getattr(optimizer, '_name', name))}(_\d+)?/)?"
+                rest = re.sub(scope, "", _base_name(variable))
+                yield Variable(f"training/{name}/{rest}", variable, "optimizer")
+
+    @contextlib.contextmanager
+    def tracing(self, scopes):
+        metrics = metrics_of(self.model)
+        owners = [*self.layers(), *metrics]
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.live.graph.as_default())
+            stack.enter_context(super().tracing(scopes))
+            stack.enter_context(broadcasts_unasserted())
+            stack.enter_context(_exchanged_lists(owners))
+            stack.enter_context(_restored_results(metrics))
+            yield
+
+    def loss_scope(self):
+        return contextlib.nullcontext()  # the engine's own is of this name
+
+    def forward_in_training(self, inputs):
+        return self.steps.forward(inputs, training=True)
+
+    def reset_metrics(self):
+        """Sets the metrics back, by ops in the graph that is being built."""
+        with patched(self._backend(), "batch_set_value", _assign_all):
+            for metric in metrics_of(self.model):
+                getattr(metric, "reset_state", metric.reset_states)()
+
+    def _backend(self):
+        name = "tensorflow.python.keras.backend"
+        return sys.modules[name] if self.keras is tf.keras and name in sys.modules else super()._backend()
+
+
+def _assign_all(wrapped, instance, args, kwargs):
+    for variable, value in args[0]:
+        variable.assign(tf.cast(value, variable.dtype))
+
+
+@contextlib.contextmanager
+def _exchanged_lists(owners):
+    """Inside of the block, layers and metrics hold no losses and updates but those of their calls there."""
+    kept = []
+    for owner in owners:
+        for name in ("_losses", "_updates", "_metrics"):
+            if isinstance(vars(owner).get(name), list):
+                kept.append((owner, name, vars(owner)[name]))
+                object.__setattr__(owner, name, list(vars(owner)[name]) if name == "_metrics" else [])
+    try:
+        yield
+    finally:
+        for owner, name, before in kept:
+            # Keras puts a list that it keeps checkpoints of into a wrapper; that is to be tracked again.
+            put = object.__setattr__ if type(before) is list else setattr
+            put(owner, name, before)
+
+
+@contextlib.contextmanager
+def _restored_results(metrics):
+    """The engine fetches what each metric's last call returned."""
+    kept = [(metric, metric._call_result) for metric in metrics if hasattr(metric, "_call_result")]
+    for metric, _ in kept:
+        object.__delattr__(metric, "_call_result")
+    try:
+        yield
+    finally:
+        for metric in metrics:
+            vars(metric).pop("_call_result", None)
+        for metric, result in kept:
+            object.__setattr__(metric, "_call_result", result)

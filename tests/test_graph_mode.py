@@ -1,0 +1,106 @@
+"""Models of Keras's graph mode: inside TensorFlow 1.15, and in TensorFlow 2 with eager execution off.
+
+Graph mode is global to a process, so each mode trains and exports its models in a process of its own
+(`graph_mode_program.py`); TensorFlow 1.15 then replays them as it does all others.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from contract import (  # noqa: F401
+    test_every_trainable_variable_has_a_gradient_and_the_losses_add_up,
+    test_loss_and_metrics_over_several_batches_are_those_of_keras,
+    test_manifest_tells_the_collections_as_tensorflow_1_counts_them,
+    test_metric_variables_are_all_there_and_update_ops_each_once,
+    test_predictions_are_those_of_keras,
+    test_random_layers_are_random_in_training_alone,
+    test_the_graph_is_plain,
+    test_three_train_steps_give_the_weights_of_three_train_on_batch,
+    test_update_ops_move_layer_state_in_training_and_only_then,
+)
+from replayed import REPLAY, Replayed
+
+REPOSITORY = pathlib.Path(__file__).parent.parent
+PROGRAM = pathlib.Path(__file__).with_name("graph_mode_program.py")
+MODELS = ["sequential_convnet", "subclassed_with_everything_custom", "dicts_of_inputs_and_outputs"]
+MODES = {"1.x": MODELS, "disable_eager_execution": MODELS[:2], "disable_v2_behavior": MODELS[:1]}
+
+
+class GraphModeReplayed(Replayed):
+    """A model that was trained and exported in a process of graph mode, and what TensorFlow 1.15 made of its export."""
+
+    def __init__(self, folder):
+        self.folders, self.error = {"1.15": folder}, None
+        error = folder.with_suffix(".error")
+        if error.exists():
+            self.error = error.read_text()
+            return
+        self.said = json.loads((folder / "case.json").read_text())
+        self.keras = dict(np.load(folder / "keras.npz"))
+        self.case = {"y": True if self.said["y"] else None, "random": self.said["random"]}
+        self.trainable, self.metric_variables = self.said["trainable"], self.said["metric_variables"]
+
+
+@pytest.fixture(scope="module")
+def replayed(reader, tmp_path_factory):
+    """dict, mode -> folder of its models."""
+    folders = {}
+    for mode, models in MODES.items():
+        folders[mode] = tmp_path_factory.mktemp("models")
+        if mode == "1.x":
+            reader.run(PROGRAM, REPOSITORY, mode, folders[mode], *models)
+        else:
+            in_a_process("-W", "ignore", PROGRAM, REPOSITORY, mode, folders[mode], *models)
+        reader.run(REPLAY, folders[mode])
+    return folders
+
+
+@pytest.fixture(params=[(mode, model) for mode in MODES for model in MODES[mode]], ids="-".join)
+def case(request, replayed):
+    mode, model = request.param
+    return GraphModeReplayed(replayed[mode] / model).checked("1.15")
+
+
+def in_a_process(*command):
+    """What a Python prints, in an environment of its own."""
+    environ = dict(os.environ, PYTHONPATH=str(REPOSITORY))
+    arguments = [sys.executable, *map(str, command)]
+    done = subprocess.run(arguments, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_loss_of_a_batch_is_that_of_keras(case):
+    if case.case["y"] is not None:
+        np.testing.assert_allclose(case.tf1["loss"], case.keras["loss"], rtol=1e-5)
+
+
+def test_names_and_signatures_are_those_of_the_contract(case):
+    signatures = case.facts["signatures"]
+    if case.case["y"] is None:
+        assert list(signatures) == ["serving_default"]
+        return
+    assert set(signatures) == {"serving_default", "eval", "train"}
+    assert "keras_learning_phase" in signatures["train"]["inputs"]
+    assert case.facts["collections"]["global_step"] == [case.manifest["tensors"]["global_step"] + ":0"]
+    assert case.facts["collections"]["train_op"] == ["train_op"]
+    names = [name.split("/")[0] for name in case.facts["collections"]["trainable_variables"]]
+    assert not [name for name in names if name in ("model", "sequential", "training")]
+
+
+def test_an_export_adds_no_op_to_the_graph_of_the_session(case):
+    assert case.said["operations added"] == 0
+
+
+def test_fit_with_the_callback_fills_the_collections_of_its_graph(case):
+    if case.case["y"] is None:
+        assert "update_ops" not in case.said["graph collections"]
+        return
+    there, exported = case.said["graph collections"], case.facts["collections"]
+    for name in ("model_variables", "metric_variables", "local_variables", "update_ops", "losses"):
+        assert len(there.get(name, ())) == len(exported.get(name, ())), name
