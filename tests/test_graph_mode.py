@@ -104,3 +104,59 @@ def test_fit_with_the_callback_fills_the_collections_of_its_graph(case):
     there, exported = case.said["graph collections"], case.facts["collections"]
     for name in ("model_variables", "metric_variables", "local_variables", "update_ops", "losses"):
         assert len(there.get(name, ())) == len(exported.get(name, ())), name
+
+
+LIVE = """
+import sys
+
+sys.path.insert(0, sys.argv[1])
+import tensorflow as tf
+
+if tf.executing_eagerly():
+    tf.compat.v1.disable_eager_execution()
+try:
+    import tf_keras as keras
+except ImportError:
+    keras = tf.keras
+from keras_gensynth_callback import GenSynthModel, init_variable_collections_from_keras
+from keras_gensynth_callback.errors import InvalidArgumentError, NotBuiltError
+
+graph = tf.compat.v1.get_default_graph()
+inputs = keras.Input((3,))
+outputs = keras.layers.Dense(1)(keras.layers.BatchNormalization()(inputs))
+model = keras.Model(inputs, outputs)
+model.compile("sgd", "mse", metrics=["mae"])
+assert not graph.get_collection("update_ops") and not graph.get_collection("metric_variables")
+operations = len(graph.get_operations())
+added = init_variable_collections_from_keras(graph, model)
+assert {name: len(members) for name, members in added.items()} == {
+    "model_variables": 6, "local_variables": 2, "metric_variables": 2, "update_ops": 4, "losses": 1
+}, added
+assert init_variable_collections_from_keras(graph, model) == {}
+assert len(graph.get_operations()) == operations
+assert len(graph.get_collection("update_ops")) == 4
+model.compile("sgd", "mse")
+init_variable_collections_from_keras(graph, model)
+assert len(graph.get_collection("update_ops")) == 2 and not graph.get_collection("metric_variables")
+for wrong, error in [((tf.Graph(), model), InvalidArgumentError), ((graph, "model"), InvalidArgumentError),
+                     ((graph, keras.Sequential([keras.layers.Dense(1)])), NotBuiltError)]:
+    try:
+        init_variable_collections_from_keras(*wrong)
+    except error:
+        pass
+    else:
+        raise AssertionError(wrong)
+with tf.Graph().as_default() as other:
+    inputs = keras.Input((3,))
+    hooked = GenSynthModel(inputs, keras.layers.BatchNormalization()(inputs))
+    hooked.compile("sgd", "mse", export=sys.argv[2])
+    assert len(other.get_collection("update_ops")) == 2, other.get_collection("update_ops")
+print("all of it holds")
+"""
+
+
+def test_collections_are_filled_once_and_those_of_an_earlier_compile_go(reader, tmp_path):
+    program = tmp_path / "live.py"
+    program.write_text(LIVE)
+    assert "all of it holds" in in_a_process("-W", "ignore", program, REPOSITORY, tmp_path / "net")
+    assert "all of it holds" in reader.run(program, REPOSITORY, tmp_path / "net")
