@@ -23,11 +23,7 @@ def _refuse(name, value, expected, mend):
 def check_filepath(filepath):
     """The checkpoint prefix as a str; a folder, an empty path and other types are refused."""
     mend = "Pass a folder and a name without suffix, for example 'exports/net'."
-    if not isinstance(filepath, (str, os.PathLike)):
-        _refuse("filepath", filepath, "a checkpoint prefix, as a str or a path object", mend)
-    path = os.fspath(filepath)
-    if not isinstance(path, str) or not path.strip():
-        _refuse("filepath", filepath, "a checkpoint prefix that is not empty", mend)
+    path = _text_of_path("filepath", filepath, "a checkpoint prefix", " that is not empty", mend)
     if path.endswith(("/", os.sep)) or ("://" not in path and os.path.isdir(path)):
         example = os.path.join(path, "net")
         _refuse("filepath", filepath, "a checkpoint prefix, not a folder", f"Add a name to it: {example!r}.")
@@ -37,11 +33,15 @@ def check_filepath(filepath):
 def check_path(path):
     """The path of a model file as a str."""
     mend = "Pass the path of the file, for example 'net.h5'."
+    return _text_of_path("path", path, "the path of a model file", ", and not empty", mend)
+
+
+def _text_of_path(name, path, expected, not_empty, mend):
     if not isinstance(path, (str, os.PathLike)):
-        _refuse("path", path, "the path of a model file, as a str or a path object", mend)
+        _refuse(name, path, f"{expected}, as a str or a path object", mend)
     text = os.fspath(path)
     if not isinstance(text, str) or not text.strip():
-        _refuse("path", path, "the path of a model file, and not empty", mend)
+        _refuse(name, path, expected + not_empty, mend)
     return text
 
 
