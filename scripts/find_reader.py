@@ -82,7 +82,11 @@ def make_reader(version="1.15"):
     except ReaderNotFoundError:
         if os.environ.get(override(version)):
             raise
-    python37, folder, requirements = find_python37(version), _environment(version), REQUIREMENTS[version]
+    folder, requirements = _environment(version), REQUIREMENTS[version]
+    python37 = find_python("3.7")
+    if python37 is None:
+        message = "No Python 3.7 was found on the PATH, among pyenv's versions or through uv. "
+        raise ReaderNotFoundError(message + _how_to(version))
     print("Making an environment with {} in {} (once).".format(requirements[0], _relative(folder)), file=sys.stderr)
     shutil.rmtree(str(folder), ignore_errors=True)
     _install([python37, "-m", "venv", str(folder)], requirements[0])
@@ -92,23 +96,18 @@ def make_reader(version="1.15"):
     return find_reader(version)
 
 
-def find_python37(version="1.15"):
-    """Returns the path of a Python 3.7 that can make virtual environments.
+def find_python(version):
+    """Returns the path of a Python that can make virtual environments, or None.
 
     Args:
-        version: str, the TensorFlow that it is wanted for, which the message names.
-
-    Raises:
-        ReaderNotFoundError: there is none.
+        version: str, "3.7".
     """
     # Run, not only looked for: pyenv puts a `python3.7` on the PATH that fails unless 3.7 is selected.
     probe = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
-    for python in _candidates():
-        if _output([python, "-c", probe]) == "3.7":
+    for python in _candidates(version):
+        if _output([python, "-c", probe]) == version:
             return python
-    raise ReaderNotFoundError(
-        "No Python 3.7 was found on the PATH, among pyenv's versions or through uv. " + _how_to(version)
-    )
+    return None
 
 
 def _environment(version):
@@ -123,17 +122,17 @@ def _how_to(version):
     )
 
 
-def _candidates():
-    on_path = shutil.which("python3.7")
+def _candidates(version):
+    on_path = shutil.which("python" + version)
     if on_path:
         yield on_path
     root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-    for python in sorted(glob.glob(os.path.join(glob.escape(root), "versions", "3.7*", "bin", "python"))):
+    for python in sorted(glob.glob(os.path.join(glob.escape(root), "versions", version + ".*", "bin", "python"))):
         yield python
     uv = shutil.which("uv")
     if uv:
-        _output([uv, "python", "install", "3.7"])
-        found = _output([uv, "python", "find", "--no-project", "3.7"])
+        _output([uv, "python", "install", version])
+        found = _output([uv, "python", "find", "--no-project", version])
         if found:
             yield found
 

@@ -19,6 +19,11 @@ def _classes(count, seed=0):
     return np.random.RandomState(seed).randint(0, count, SAMPLES).astype("int32")
 
 
+def _preprocessing(keras):
+    """Where a Keras has its layers that prepare data: a place of their own before TensorFlow 2.6."""
+    return keras.layers if hasattr(keras.layers, "Normalization") else keras.layers.experimental.preprocessing
+
+
 def sequential_convnet(keras):
     layers = keras.layers
     model = keras.Sequential(
@@ -39,7 +44,7 @@ def sequential_convnet(keras):
 def dropout_noise_and_augmentation(keras):
     layers = keras.layers
     inputs = keras.Input((8, 8, 3))
-    hidden = layers.RandomFlip()(inputs)
+    hidden = _preprocessing(keras).RandomFlip()(inputs)
     hidden = layers.GaussianNoise(0.3)(hidden)
     hidden = layers.SpatialDropout2D(0.5)(layers.Conv2D(4, 3)(hidden))
     hidden = layers.GaussianDropout(0.2)(layers.AlphaDropout(0.2)(hidden))
@@ -242,9 +247,13 @@ def own_compute_loss(keras):
 
 
 def schedules_and_decay(keras):
-    schedule = keras.optimizers.schedules.CosineDecay(0.05, 40, warmup_steps=3, warmup_target=0.1)
+    if hasattr(keras.optimizers, "AdamW"):
+        schedule = keras.optimizers.schedules.CosineDecay(0.05, 40, warmup_steps=3, warmup_target=0.1)
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.01)
+    else:  # before TensorFlow 2.11
+        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(0.05, 40))
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="gelu"), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.AdamW(schedule, weight_decay=0.01), "log_cosh")
+    model.compile(optimizer, "log_cosh")
     return {"model": model, "x": _numbers(4), "y": _numbers(1)}
 
 
@@ -260,10 +269,10 @@ def constants_in_layers(keras):
     table = tf.constant(np.random.RandomState(1).standard_normal((4, 3)).astype("float32"))
     large = tf.constant(np.random.RandomState(2).standard_normal((3, 10000)).astype("float32") / 100)
     inputs = keras.Input((4,))
-    hidden = layers.Normalization(mean=[0.0, 1.0, 2.0, 3.0], variance=[1.0, 2.0, 3.0, 4.0])(inputs)
-    model = keras.Model(
-        inputs, layers.Dense(1)(layers.Lambda(lambda value: value @ table @ large)(layers.Rescaling(0.5)(hidden)))
-    )
+    hidden = _preprocessing(keras).Rescaling(0.5)(inputs)
+    if hasattr(layers, "Normalization"):
+        hidden = layers.Normalization(mean=[0.0, 1.0, 2.0, 3.0], variance=[1.0, 2.0, 3.0, 4.0])(hidden)
+    model = keras.Model(inputs, layers.Dense(1)(layers.Lambda(lambda value: value @ table @ large)(hidden)))
     model.compile("sgd", "mse")
     return {"model": model, "x": _numbers(4), "y": _numbers(1)}
 

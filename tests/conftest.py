@@ -1,6 +1,5 @@
 """What the tests share: the reader (TensorFlow 1.15.5) and the two Kerases."""
 
-import importlib
 import os
 
 # Read by TensorFlow and Keras when they are imported.
@@ -8,6 +7,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import pytest
+from kerases import KERASES, keras_of
 from reader import reader_of
 
 # Hold the checks of the contract, but are no test modules themselves.
@@ -29,7 +29,7 @@ def old_reader(request):
     return reader_of(request.param)
 
 
-@pytest.fixture(params=["keras", "tf_keras"])
+@pytest.fixture(params=KERASES)
 def keras_name(request):
     """The name of a Keras: the test runs once with each."""
     return request.param
@@ -38,7 +38,4 @@ def keras_name(request):
 @pytest.fixture
 def keras(keras_name):
     """A Keras module, with its name counters and random seeds reset: the test runs once with each Keras."""
-    module = importlib.import_module(keras_name)
-    module.backend.clear_session()
-    module.utils.set_random_seed(0)
-    return module
+    return keras_of(keras_name)

@@ -1,7 +1,6 @@
 """Models trained and exported here, and replayed in a TensorFlow 1.x: what the checks of the contract compare."""
 
 import copy
-import importlib
 import json
 import pathlib
 import traceback
@@ -10,6 +9,7 @@ import keras_facts
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerases import keras_of
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint
 
@@ -21,17 +21,17 @@ def replay(models, keras_name, readers, root):
 
     Args:
         models: functions of `carried_models`.
-        keras_name: str, "keras" or "tf_keras".
+        keras_name: str, one of `kerases.KERASES`.
         readers: list of Reader; their versions are the targets of the exports.
         root: Path of a folder.
 
     Returns:
         dict, name of the function -> Replayed.
     """
-    keras, found = importlib.import_module(keras_name), {}
+    found = {}
     for make in models:
         folders = {reader.version: root / reader.version / make.__name__ for reader in readers}
-        found[make.__name__] = Replayed(make, keras, folders)
+        found[make.__name__] = Replayed(make, keras_name, folders)
     for reader in readers:
         reader.run(REPLAY, root / reader.version, timeout=900)
     return found
@@ -42,24 +42,22 @@ class Replayed:
 
     Args:
         make: function of `carried_models`.
-        keras: the Keras module.
+        keras_name: str, one of `kerases.KERASES`.
         folders: dict, target -> Path of a folder to be made. The model is trained once; the callback exports for the
             first of the targets.
     """
 
-    def __init__(self, make, keras, folders):
+    def __init__(self, make, keras_name, folders):
         self.folders, self.error = folders, None
         for folder in folders.values():
             folder.mkdir(parents=True)
         try:
-            self._export(make, keras)
+            self._export(make, keras_name)
         except Exception:
             self.error = traceback.format_exc()
 
-    def _export(self, make, keras):
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(1)
-        self.case = make(keras)
+    def _export(self, make, keras_name):
+        self.case = make(keras_of(keras_name, seed=1))
         model, x, y = self.case["model"], self.case["x"], self.case["y"]
         more = self.case.get("export", {})
         for target, folder in self.folders.items():
@@ -128,7 +126,7 @@ def _manifest(folder):
 
 def _storable(array):
     """Strings as NumPy keeps them without pickle."""
-    return np.array(array.numpy().tolist()) if getattr(array, "dtype", None) == tf.string else array
+    return np.array(array.numpy().tolist()) if tf.is_tensor(array) and array.dtype == tf.string else array
 
 
 def _in_order(values):

@@ -1,5 +1,6 @@
-"""The contract, with tf_keras."""
+"""The contract, with tf_keras, or the tf.keras of TensorFlow up to 2.15."""
 
 from contract import *  # noqa: F403
+from kerases import KERASES
 
-KERAS = "tf_keras"
+KERAS = KERASES[-1]

@@ -132,7 +132,7 @@ class Adapter:
     def reset_metrics(self):
         """Sets the metrics back."""
         for metric in self.model.metrics:
-            metric.reset_state()
+            getattr(metric, "reset_state", getattr(metric, "reset_states", None))()  # before TF 2.5, `reset_states`
 
     def build_for_training(self):
         """Creates the optimizer's slots, as the first step of `fit` would."""

@@ -72,22 +72,25 @@ def fold_constants(graph, pinned=()):
         if not is_control(tensor) and node_of(tensor) in constant and graph.nodes[node_of(tensor)].op != "Const"
     }
     wanted = sorted(tensor for tensor in wanted if node_of(tensor) not in pinned)
-    values = dict(zip(wanted, _computed(graph, constant, wanted)))
+    values = _computed(graph, constant, wanted)
     folded = {tensor: _constant(graph, tensor, value) for tensor, value in values.items() if _is_small(value)}
     graph.redirect(folded)
     return {folded[tensor]: tf.as_dtype(values[tensor].dtype).as_datatype_enum for tensor in folded}
 
 
 def _computed(graph, constant, wanted):
+    """dict, tensor -> its value, for those of `wanted` that NumPy has a type for."""
     if not wanted:
-        return []
+        return {}
     part = tf.compat.v1.GraphDef()
     needed = graph.ancestors({node_of(tensor) for tensor in wanted})
     part.node.extend(graph.nodes[name] for name in graph.nodes if name in needed & constant)
     with tf.Graph().as_default() as private:
         tf.import_graph_def(part, name="")
+        tensors = [private.get_tensor_by_name(name) for name in wanted]
+        fetched = {tensor.name: tensor for tensor in tensors if tensor.dtype not in (tf.variant, tf.resource)}
         with tf.compat.v1.Session(graph=private) as session:
-            return session.run(wanted)
+            return session.run(fetched)
 
 
 def _is_small(value):

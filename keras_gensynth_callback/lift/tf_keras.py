@@ -40,14 +40,21 @@ class TfKeras(Adapter):
         for metric in self.metrics():
             for variable in metric.variables:
                 yield Variable(f"metrics/{metric.name}/{_base_name(variable).split('/')[-1]}", variable, "metric")
-        if self.optimizer is not None:
-            yield from self._optimizer_variables()
+        for optimizer in self._optimizers():
+            yield from self._optimizer_variables(optimizer)
 
-    def _optimizer_variables(self):
-        optimizer, name = self.optimizer, type(self.optimizer).__name__
+    def _optimizers(self):
+        """The model's optimizer, and others that a `train_step` of the user's own may apply."""
+        found = [self.optimizer, *(value for value in vars(self.model).values() if hasattr(value, "apply_gradients"))]
+        return [optimizer for optimizer in dict.fromkeys(found) if optimizer is not None]
+
+    def _optimizer_variables(self, optimizer):
+        name = type(optimizer).__name__
         references = {_base_name(variable): _base_name(variable) for variable in self.model.trainable_variables}
         variables = optimizer.variables() if callable(optimizer.variables) else optimizer.variables
-        for variable in variables:
+        # Optimizers up to TensorFlow 2.10, `legacy` ones since, hold what they are set to as variables of their own.
+        settings = getattr(optimizer, "_hyper", {}).values()
+        for variable in [*variables, *(value for value in settings if isinstance(value, tf.Variable))]:
             yield Variable(slot_name(_base_name(variable), name, references), variable, "optimizer")
         # These two an optimizer holds beside its `variables`.
         for attribute in ("_learning_rate", "_u_product"):
@@ -73,10 +80,12 @@ class TfKeras(Adapter):
         return bool(self.model.built) and all(layer.built for layer in self.layers())
 
     def input_spec(self):
-        args, kwargs = self.model.save_spec(dynamic_batch=True) or ((), {})
-        if args is None or not args:
-            return None
-        return tf.nest.map_structure(lambda spec: relaxed(spec.shape, spec.dtype), args[0])
+        if hasattr(self.model, "save_spec"):
+            args, _ = self.model.save_spec(dynamic_batch=True) or ((), {})
+            inputs = args[0] if args else None
+        else:  # before TensorFlow 2.5
+            inputs = self.model._saved_model_inputs_spec
+        return inputs and tf.nest.map_structure(lambda spec: relaxed(spec.shape, spec.dtype), inputs)
 
     def input_names(self):
         return None if self.is_subclassed() else list(getattr(self.model, "input_names", None) or []) or None
@@ -86,10 +95,14 @@ class TfKeras(Adapter):
 
     def build_for_training(self):
         optimizer = self.optimizer
-        if optimizer is not None and hasattr(optimizer, "build") and not getattr(optimizer, "_built", False):
+        if optimizer is None or getattr(optimizer, "_built", False):
+            return
+        # The legacy ones have no public `build`.
+        build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
+        if build is not None:
             # The scope under which `apply_gradients` builds, for the same names.
-            with tf.init_scope(), tf.name_scope(getattr(optimizer, "name", type(optimizer).__name__)):
-                optimizer.build(self.model.trainable_variables)
+            with tf.init_scope(), tf.name_scope(_name_of(optimizer)):
+                build(self.model.trainable_variables)
 
     @contextlib.contextmanager
     def tracing(self, scopes):
@@ -147,3 +160,7 @@ def _random_generators(layers):
 
 def _base_name(variable):
     return variable.name.split(":")[0]
+
+
+def _name_of(optimizer):
+    return getattr(optimizer, "name", None) or getattr(optimizer, "_name", type(optimizer).__name__)

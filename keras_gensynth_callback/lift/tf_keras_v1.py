@@ -60,8 +60,11 @@ class TfKerasV1(TfKeras):
     def build_for_training(self):
         """Nothing: the optimizer makes its slots in the session's graph when its updates are first built."""
 
-    def _optimizer_variables(self):
-        optimizer, name = self.optimizer, type(self.optimizer).__name__
+    def _optimizers(self):
+        return [] if self.optimizer is None else [self.optimizer]
+
+    def _optimizer_variables(self, optimizer):
+        name = type(optimizer).__name__
         inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
         held = [optimizer.iterations, *(inner.variables() if inner is not None else optimizer.weights)]
         held += getattr(optimizer, "_hyper", {}).values()

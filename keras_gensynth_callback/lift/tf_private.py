@@ -9,7 +9,7 @@ import types
 
 import tensorflow as tf
 import wrapt
-from tensorflow.python.eager import def_function
+from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
@@ -159,9 +159,29 @@ def functions_run_eagerly():
     before = getattr(tf.config, "functions_run_eagerly", lambda: def_function.RUN_FUNCTIONS_EAGERLY)()
     switch(True)
     try:
-        yield
+        with _defuns_run_eagerly():
+            yield
     finally:
         switch(before)
+
+
+def _defuns_run_eagerly():
+    """The same for `defun_with_attributes`, of which Keras makes its LSTM and GRU, and which that switch does not reach.
+
+    Its functions have a class of their own: `function.Function` in TF 1.13 to 2.10, `TracingCompiler` in 2.11 to 2.13;
+    since then they are those of `tf.function`.
+    """
+    try:
+        from tensorflow.python.eager.polymorphic_function.tracing_compiler import TracingCompiler as kind
+    except ImportError:
+        kind = getattr(function, "Function", None)
+    if kind is None:
+        return contextlib.nullcontext()
+
+    def call(wrapped, defun, args, kwargs):
+        return wrapped(*args, **kwargs) if tf.executing_eagerly() else defun.python_function(*args, **kwargs)
+
+    return patched(kind, "__call__", call)
 
 
 @contextlib.contextmanager
