@@ -1,8 +1,8 @@
 """The tests beside every TensorFlow that the README names, each in an environment of its own, made once in `.nox`.
 
-    scripts/matrix                    all of them
-    scripts/matrix -s 'tests(2.10)'   one
-    scripts/matrix -- -k callback     arguments for pytest
+scripts/matrix                    all of them
+scripts/matrix -s 'tests(2.10)'   one
+scripts/matrix -- -k callback     arguments for pytest
 """
 
 import sys
@@ -11,12 +11,11 @@ from pathlib import Path
 import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
-from find_reader import find_python  # noqa: E402
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
-# name -> Python, what is installed. The Keras is the one that came with the TensorFlow, and tf_keras where there is one.
+# name -> Python, what is installed: with the Keras that came with the TensorFlow, and tf_keras where there is one.
 MATRIX = {
     "1.15": ("3.7", ["tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19"]),
     "2.4": ("3.8", ["tensorflow-cpu==2.4.4", "protobuf<3.21"]),

@@ -7,7 +7,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import pytest
-from kerases import KERASES, keras_of
+from kerases import KERAS2, KERASES, keras_of, module_of
 from reader import reader_of
 
 # Hold the checks of the contract, but are no test modules themselves.
@@ -39,3 +39,31 @@ def keras_name(request):
 def keras(keras_name):
     """A Keras module, with its name counters and random seeds reset: the test runs once with each Keras."""
     return keras_of(keras_name)
+
+
+@pytest.fixture(scope="session")
+def keras3():
+    """Keras 3, for tests of what it alone has. Beside an older TensorFlow they are left out."""
+    return module_of("keras")
+
+
+@pytest.fixture(scope="session")
+def keras2():
+    """tf_keras, or the tf.keras that it was, for tests of what Keras 3 does not have."""
+    return module_of(KERAS2)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what is about Keras 3 where TensorFlow is older than it."""
+    if "keras" not in KERASES:
+        about_keras3 = [item for item in items if _is_about_keras3(item)]
+        config.hook.pytest_deselected(items=about_keras3)
+        items[:] = [item for item in items if item not in about_keras3]
+
+
+def _is_about_keras3(item):
+    if "keras3" in getattr(item, "fixturenames", ()):
+        return True
+    parameters = getattr(item, "callspec", None)
+    values = parameters.params.values() if parameters else ()
+    return any("keras" in (value if isinstance(value, (tuple, list)) else (value,)) for value in values)

@@ -31,7 +31,7 @@ import carried_models  # noqa: E402
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint  # noqa: E402
 
-K = sys.modules.get("tf_keras.src.backend", keras.backend)
+K = sys.modules[keras.Model.__module__.rsplit(".engine.", 1)[0] + ".backend"]
 if hasattr(keras.optimizers, "legacy"):
     # Graph mode trains with the optimizers of tf.keras up to TensorFlow 2.10 alone.
     for _name in ("Adam", "RMSprop", "SGD"):

@@ -1,4 +1,4 @@
-"""The Kerases that there are beside this TensorFlow: Keras 3 and tf_keras, or the Keras 2 that TensorFlow brings along."""
+"""The Kerases that there are beside this TensorFlow: Keras 3 and tf_keras, or before them tf.keras."""
 
 import importlib
 import random
@@ -7,11 +7,27 @@ import numpy as np
 import tensorflow as tf
 
 KERASES = ("keras", "tf_keras") if hasattr(tf.keras.Model, "stateless_call") else ("tf.keras",)
+KERAS2 = KERASES[-1]
+
+
+def module_of(name):
+    """The module of one of `KERASES`, which is imported."""
+    return tf.keras if name == "tf.keras" else importlib.import_module(name)
+
+
+def importable(name):
+    """What the module of one of `KERASES` is imported by in a program."""
+    return "tensorflow.keras" if name == "tf.keras" else name
+
+
+def private_module(keras2, name):
+    """A module of Keras 2 with its private names, which each of its releases has in another place."""
+    return importlib.import_module(keras2.Model.__module__.replace("engine.training", name))
 
 
 def keras_of(name, seed=0):
-    """The module of one of `KERASES`, which is imported, with its name counters and all random seeds reset."""
-    module = tf.keras if name == "tf.keras" else importlib.import_module(name)
+    """The same with its name counters and all random seeds reset."""
+    module = module_of(name)
     module.backend.clear_session()
     if hasattr(module.utils, "set_random_seed"):
         module.utils.set_random_seed(seed)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerases import KERASES, module_of
 
 from keras_gensynth_callback import GenSynthExportCallback, build_graph, export_checkpoint
 from keras_gensynth_callback.errors import InvalidArgumentError, NotBuiltError, UnsupportedOpError
@@ -114,11 +115,9 @@ BAD_ARGUMENTS = {
 
 
 @pytest.mark.parametrize("argument", BAD_ARGUMENTS)
-def test_a_bad_argument_is_refused_in_words_and_nothing_is_written(argument, tmp_path):
-    import tf_keras
-
+def test_a_bad_argument_is_refused_in_words_and_nothing_is_written(argument, tmp_path, keras2):
     value, words = BAD_ARGUMENTS[argument]
-    model = small(tf_keras)
+    model = small(keras2)
     with pytest.raises(InvalidArgumentError) as refused:
         export_checkpoint(model, tmp_path / "net", **{argument: value})
     assert str(refused.value).startswith(words)
@@ -153,10 +152,8 @@ def test_a_class_in_place_of_a_model_is_refused(keras, tmp_path):
         export_checkpoint(keras.Model, tmp_path / "net")
 
 
-def test_a_filepath_that_is_no_prefix_is_refused(tmp_path):
-    import tf_keras
-
-    model = small(tf_keras)
+def test_a_filepath_that_is_no_prefix_is_refused(tmp_path, keras2):
+    model = small(keras2)
     with pytest.raises(InvalidArgumentError, match="not a folder.*Add a name to it: '.*net'"):
         export_checkpoint(model, tmp_path)
     with pytest.raises(InvalidArgumentError, match="a checkpoint prefix that is not empty"):
@@ -193,20 +190,18 @@ def test_an_export_is_these_files_and_its_record_tells_them(keras, tmp_path):
     assert repr(record).startswith(f"<ExportRecord {record.prefix}: ")
 
 
-def test_a_path_object_and_folders_that_are_not_there_yet_will_do(tmp_path):
-    import tf_keras
-
-    assert export_checkpoint(small(tf_keras), tmp_path / "a" / "b" / "net").prefix.endswith("a/b/net")
+def test_a_path_object_and_folders_that_are_not_there_yet_will_do(tmp_path, keras2):
+    assert export_checkpoint(small(keras2), tmp_path / "a" / "b" / "net").prefix.endswith("a/b/net")
     assert (tmp_path / "a" / "b" / "net.meta").exists()
 
 
 # The graph
 
 
-@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+@pytest.fixture(scope="module", params=KERASES)
 def graph(request):
     """The graph of `convnet`, with collections."""
-    keras = importlib.import_module(request.param)
+    keras = module_of(request.param)
     keras.backend.clear_session()
     return build_graph(convnet(keras))
 
@@ -305,12 +300,10 @@ def test_a_graph_is_a_new_one_each_time_and_runs(keras):
         assert session.run("level/kernel/Read/ReadVariableOp:0").shape == (3, 1)
 
 
-def test_a_layer_of_another_model_keeps_its_name():
-    import keras
-
-    keras.backend.clear_session()
-    first = small(keras, name="first")
-    again = keras.Sequential([keras.Input((3,)), *first.layers], name="second")
+def test_a_layer_of_another_model_keeps_its_name(keras3):
+    keras3.backend.clear_session()
+    first = small(keras3, name="first")
+    again = keras3.Sequential([keras3.Input((3,)), *first.layers], name="second")
     assert names(build_graph(again), KEYS.TRAINABLE_VARIABLES) == ["level/kernel:0", "level/bias:0"]
 
 
@@ -323,8 +316,8 @@ def predicted(reader, tmp_path_factory):
     predictions).
     """
     root, found = tmp_path_factory.mktemp("kinds"), {}
-    for name in ("keras", "tf_keras"):
-        keras = importlib.import_module(name)
+    for name in KERASES:
+        keras = module_of(name)
         keras.backend.clear_session()
         keras.utils.set_random_seed(0)
         trained = convnet(keras, run_eagerly=True)
@@ -426,9 +419,9 @@ def test_the_graph_is_the_same_bytes_when_exported_again(keras, tmp_path):
 
 def test_several_models_of_two_kerases_do_not_get_into_each_others_way(tmp_path):
     models = {}
-    for name in ("keras", "tf_keras"):
+    for name in KERASES:
         for units in (1, 2):
-            models[f"{name}-{units}"] = small(importlib.import_module(name), units, name="same")
+            models[f"{name}-{units}"] = small(module_of(name), units, name="same")
     for name, model in models.items():
         export_checkpoint(model, tmp_path / name)
     for name, model in models.items():

@@ -362,19 +362,15 @@ def test_it_is_silent_by_default(keras, exporter, prefix, capsys):
 
 
 @pytest.mark.parametrize("save_freq", ["epoch", "train_end"])
-def test_keras_3_may_still_run_batch_hooks_aside_of_training(save_freq, monkeypatch):
-    import keras
-
+def test_keras_3_may_still_run_batch_hooks_aside_of_training(save_freq, monkeypatch, keras3):
     monkeypatch.setattr("keras.src.backend.IS_THREAD_SAFE", True)
-    assert keras.callbacks.CallbackList([GenSynthExportCallback("net", save_freq=save_freq)])._async_train
-    assert not keras.callbacks.CallbackList([GenSynthExportCallback("net", save_freq=2)])._async_train
+    assert keras3.callbacks.CallbackList([GenSynthExportCallback("net", save_freq=save_freq)])._async_train
+    assert not keras3.callbacks.CallbackList([GenSynthExportCallback("net", save_freq=2)])._async_train
 
 
-def test_tf_keras_calls_batch_hooks_only_where_they_do_something():
-    import tf_keras
-
-    idle = tf_keras.callbacks.CallbackList([GenSynthExportCallback("net")])
-    busy = tf_keras.callbacks.CallbackList([GenSynthExportCallback("net", save_freq=2)])
+def test_tf_keras_calls_batch_hooks_only_where_they_do_something(keras2):
+    idle = keras2.callbacks.CallbackList([GenSynthExportCallback("net")])
+    busy = keras2.callbacks.CallbackList([GenSynthExportCallback("net", save_freq=2)])
     assert (idle._should_call_train_batch_hooks, busy._should_call_train_batch_hooks) == (False, True)
     assert idle._supports_tf_logs and busy._supports_tf_logs
 

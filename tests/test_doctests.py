@@ -5,6 +5,7 @@ import importlib
 import pathlib
 
 import pytest
+from kerases import importable
 
 import keras_gensynth_callback as package
 
@@ -49,4 +50,4 @@ def test_each_public_function_has_an_example():
 
 
 def _with_keras(source, keras_name):
-    return source.replace("import keras,", f"import {keras_name} as keras,")
+    return source.replace("import keras,", f"import {importable(keras_name)} as keras,")

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from fake_exporter import fake_exporter_class
+from kerases import importable
 
 from keras_gensynth_callback import api
 from keras_gensynth_callback import callback as callback_module
@@ -246,21 +247,15 @@ def test_a_compile_of_the_users_own_is_left_to_the_user_when_a_model_is_loaded(k
     assert getattr(loaded, "optimizer", None) is None
 
 
-def test_the_class_is_the_same_at_each_call_and_another_for_each_keras():
-    import keras
-    import tf_keras
-
-    assert gensynth_model_class(keras.Model) is gensynth_model_class(keras.Model)
-    assert gensynth_model_class(keras.Model) is not gensynth_model_class(tf_keras.Model)
+def test_the_class_is_the_same_at_each_call_and_another_for_each_keras(keras2, keras3):
+    assert gensynth_model_class(keras3.Model) is gensynth_model_class(keras3.Model)
+    assert gensynth_model_class(keras3.Model) is not gensynth_model_class(keras2.Model)
 
 
-def test_the_keras_of_the_module_that_asks_is_chosen():
-    import keras
-    import tf_keras
-
-    assert default_keras_model_class({"layers": keras.layers}) is keras.Model
-    assert default_keras_model_class({"Dense": tf_keras.layers.Dense, "np": np}) is tf_keras.Model
-    assert default_keras_model_class() is tf_keras.Model
+def test_the_keras_of_the_module_that_asks_is_chosen(keras2, keras3):
+    assert default_keras_model_class({"layers": keras3.layers}) is keras3.Model
+    assert default_keras_model_class({"Dense": keras2.layers.Dense, "np": np}) is keras2.Model
+    assert default_keras_model_class() is keras2.Model
 
 
 def test_a_keras_that_nobody_imported_stays_unimported_and_saved_models_load_once_it_is(keras_name, tmp_path):
@@ -269,7 +264,7 @@ import sys
 from keras_gensynth_callback.model import gensynth_model_class, register_when_keras_is_imported
 register_when_keras_is_imported()
 assert "tf_keras" not in sys.modules
-import {keras_name} as keras
+import {importable(keras_name)} as keras
 if len(sys.argv) > 2:
     inputs = keras.Input((3,))
     gensynth_model_class(keras.Model)(inputs, keras.layers.Dense(1)(inputs)).save(sys.argv[1])

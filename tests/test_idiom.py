@@ -1,12 +1,12 @@
 """Exports look like what TensorFlow 1.15's own tf.keras builds: the same ops, and hardly more of them."""
 
 import collections
-import importlib
 import json
 
 import carried_models
 import pytest
 import tensorflow as tf
+from kerases import KERASES, module_of
 
 from keras_gensynth_callback.exporter import Exporter
 from keras_gensynth_callback.graphdef import WHILE_CONTEXT, node_of
@@ -127,13 +127,13 @@ SERVED = [
 
 @pytest.fixture(
     scope="module",
-    params=[(make, keras_name) for make in SERVED for keras_name in ("keras", "tf_keras")],
+    params=[(make, keras_name) for make in SERVED for keras_name in KERASES],
     ids=lambda case: f"{case[0].__name__}-{case[1]}",
 )
 def served(request):
     """What an inference export of a model holds."""
     make, keras_name = request.param
-    exporter = Exporter(make(importlib.import_module(keras_name))["model"], graph="inference")
+    exporter = Exporter(make(module_of(keras_name))["model"], graph="inference")
     exporter.prepare()
     return exporter.lifted
 

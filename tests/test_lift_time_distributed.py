@@ -36,9 +36,8 @@ def test_a_layer_that_minds_its_own_row_stands_once(layers, steps):
 
 
 @pytest.mark.parametrize("steps", [5, None])
-def test_predictions_are_those_of_keras(layers, steps, tmp_path):
-    keras = importlib.import_module("keras")
-    inner = keras.Sequential([layers.Dense(4, activation="relu"), layers.Reshape((2, 2)), layers.LSTM(3)])
+def test_predictions_are_those_of_keras(layers, steps, tmp_path, keras3):
+    inner = keras3.Sequential([layers.Dense(4, activation="relu"), layers.Reshape((2, 2)), layers.LSTM(3)])
     model = distributed(inner, steps)
     x = np.random.RandomState(0).standard_normal((4, 5, 3)).astype("float32")
     record = export_checkpoint(model, tmp_path / "net", graph="inference")
@@ -49,9 +48,8 @@ def test_predictions_are_those_of_keras(layers, steps, tmp_path):
     np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-6)
 
 
-def test_batch_normalisation_takes_each_step_as_a_batch_as_in_keras(layers):
-    keras = importlib.import_module("keras")
-    model = distributed(keras.Sequential([layers.Dense(2), layers.BatchNormalization()]), 5)
+def test_batch_normalisation_takes_each_step_as_a_batch_as_in_keras(layers, keras3):
+    model = distributed(keras3.Sequential([layers.Dense(2), layers.BatchNormalization()]), 5)
     assert len(products(model)) == 5
 
 
@@ -62,10 +60,9 @@ class OfAUser:
         return inputs + tf.reduce_sum(inputs, 0)
 
 
-def test_what_looks_at_other_rows_or_changes_a_state_is_left_as_it_is(layers):
-    keras = importlib.import_module("keras")
-    functional_input = keras.Input((3,))
-    mixed = keras.Model(functional_input, keras.ops.flip(functional_input, axis=0))
+def test_what_looks_at_other_rows_or_changes_a_state_is_left_as_it_is(layers, keras3):
+    functional_input = keras3.Input((3,))
+    mixed = keras3.Model(functional_input, keras3.ops.flip(functional_input, axis=0))
     built = [
         layers.BatchNormalization(),
         layers.Lambda(lambda x: x + tf.reduce_sum(x, 0)),
@@ -82,9 +79,8 @@ def test_what_looks_at_other_rows_or_changes_a_state_is_left_as_it_is(layers):
     assert [type(layer).__name__ for layer in built if minds_its_own_row(layer)] == []
 
 
-def test_frozen_layers_dropout_and_models_of_layers_mind_their_own_row(layers):
-    keras = importlib.import_module("keras")
-    inputs = keras.Input((3,))
-    functional = keras.Model(inputs, layers.Dropout(0.5)(layers.Dense(2, trainable=False)(inputs)))
+def test_frozen_layers_dropout_and_models_of_layers_mind_their_own_row(layers, keras3):
+    inputs = keras3.Input((3,))
+    functional = keras3.Model(inputs, layers.Dropout(0.5)(layers.Dense(2, trainable=False)(inputs)))
     assert minds_its_own_row(functional)
-    assert minds_its_own_row(keras.Sequential([inputs, layers.LayerNormalization(), layers.Dense(2, "tanh")]))
+    assert minds_its_own_row(keras3.Sequential([inputs, layers.LayerNormalization(), layers.Dense(2, "tanh")]))

@@ -2,12 +2,12 @@
 again.
 """
 
-import importlib
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerases import KERAS2, KERASES, module_of
 
 from keras_gensynth_callback import export_checkpoint, load_checkpoint
 from keras_gensynth_callback.errors import CheckpointFormatError, CheckpointMismatchError, NotBuiltError
@@ -97,8 +97,8 @@ def tuned(reader, tmp_path_factory):
     """Exports of both Kerases, trained on in one TensorFlow 1.15: dict, name of the Keras -> folder."""
     root = tmp_path_factory.mktemp("tuned")
     folders = {}
-    for name in ("keras", "tf_keras"):
-        keras = importlib.import_module(name)
+    for name in KERASES:
+        keras = module_of(name)
         keras.utils.set_random_seed(7)
         model = classifier(keras, eager=False)
         model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
@@ -219,7 +219,7 @@ def test_variables_that_tensorflow_1_added_are_passed_over(keras, folder):
 
 @pytest.mark.parametrize("writer, loader", [("keras", "tf_keras"), ("tf_keras", "keras")])
 def test_one_keras_loads_what_the_other_exported(tuned, writer, loader):
-    model, values = classifier(importlib.import_module(loader)), np.load(tuned[writer] / "tuned.npz")
+    model, values = classifier(module_of(loader)), np.load(tuned[writer] / "tuned.npz")
     load_checkpoint(model, tuned[writer] / "tuned")
     assert_holds(model, values)
     np.testing.assert_allclose(array(model(tf.constant(X[ROWS]))), values["predictions"], atol=1e-6)
@@ -330,12 +330,10 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damaged_files_are_refused_and_the_model_stays_as_it_is(copy, damage):
-    import tf_keras
-
+def test_damaged_files_are_refused_and_the_model_stays_as_it_is(copy, damage, keras2):
     suffix, harm, words = DAMAGE[damage]
     harm(copy.with_name("net" + suffix))
-    model = classifier(tf_keras)
+    model = classifier(keras2)
     before = weights_of(model)
     with pytest.raises(CheckpointFormatError, match=words):
         load_checkpoint(model, copy)

@@ -1,13 +1,13 @@
 """`convert_model_file`: files of each Keras, replayed in TensorFlow 1.15 against the Keras that wrote them."""
 
 import functools
-import importlib
 import os
 import pathlib
 
 import numpy as np
 import pytest
 import written_models
+from kerases import KERAS2, module_of
 
 from keras_gensynth_callback import convert_model_file
 
@@ -46,7 +46,7 @@ REPLAY = """
 @functools.lru_cache(maxsize=None)
 def own_class(keras_name):
     """A model class, as a user would write it."""
-    keras = importlib.import_module(keras_name)
+    keras = module_of(keras_name)
 
     class Net(keras.Model):
         def __init__(self, units=3, **options):
@@ -96,14 +96,14 @@ FILES = {
     "HDF5 of Keras 3": ("keras", "net.h5", written_models.net, None),
     "keras of Keras 3": ("keras", "mein größtes Modell 模型.keras", written_models.net, None),
     "folder of Keras 3": ("keras", "net", written_models.net, save_unzipped),
-    "HDF5 of tf_keras": ("tf_keras", "mein größtes Modell 模型.hdf5", written_models.net, None),
-    "HDF5 named keras": ("tf_keras", "net.keras", written_models.net, save_as_tensorflow_2_11),
-    "HDF5 with an older optimizer": ("tf_keras", "net.h5", with_older_optimizer, None),
-    "keras of tf_keras": ("tf_keras", "net.keras", written_models.net, None),
-    "SavedModel of tf_keras": ("tf_keras", "mein größtes Modell 模型", written_models.net, None),
-    "SavedModel with an older optimizer": ("tf_keras", "net", with_older_optimizer, None),
-    "SavedModel of a class": ("tf_keras", "net", of_own_class, None),
-    "keras of tf_keras of a class": ("tf_keras", "net.keras", of_own_class, None),
+    "HDF5 of tf_keras": (KERAS2, "mein größtes Modell 模型.hdf5", written_models.net, None),
+    "HDF5 named keras": (KERAS2, "net.keras", written_models.net, save_as_tensorflow_2_11),
+    "HDF5 with an older optimizer": (KERAS2, "net.h5", with_older_optimizer, None),
+    "keras of tf_keras": (KERAS2, "net.keras", written_models.net, None),
+    "SavedModel of tf_keras": (KERAS2, "mein größtes Modell 模型", written_models.net, None),
+    "SavedModel with an older optimizer": (KERAS2, "net", with_older_optimizer, None),
+    "SavedModel of a class": (KERAS2, "net", of_own_class, None),
+    "keras of tf_keras of a class": (KERAS2, "net.keras", of_own_class, None),
     "keras of a class": ("keras", "net.keras", of_own_class, None),
 }
 # Written by TensorFlow 1.15 itself.
@@ -119,7 +119,7 @@ def written(reader, tmp_path_factory):
     reader.run(WRITTEN, root)
     paths = {name: root / path for name, path in FILES_OF_TF_1.items()}
     for name, (keras_name, file, make, save) in FILES.items():
-        keras = importlib.import_module(keras_name)
+        keras = module_of(keras_name)
         keras.backend.clear_session()
         keras.utils.set_random_seed(3)
         model, path = make(keras), root / name / file

@@ -1,7 +1,6 @@
 """`convert_model_file`: the files that it refuses, each with its words; nothing is written then."""
 
 import functools
-import importlib
 import json
 import shutil
 import sys
@@ -12,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerases import KERAS2, KERASES, module_of
 
 from keras_gensynth_callback import convert_model_file, export_checkpoint
 from keras_gensynth_callback.errors import (
@@ -25,7 +25,7 @@ EXPECTED = (
     "Expected: a whole model that Keras saved, as HDF5 (`model.save('net.h5')`), `.keras` (`model.save('net.keras')`) "
     "or a SavedModel folder (`model.save('net')` of Keras 2)."
 )
-BOTH = ("keras", "tf_keras")
+BOTH = KERASES
 
 
 def quietly(save, path, **options):
@@ -45,7 +45,7 @@ def small(keras):
 
 @functools.lru_cache(maxsize=None)
 def _saved(folder, keras_name, name):
-    return quietly(small(importlib.import_module(keras_name)).save, folder / keras_name / name)
+    return quietly(small(module_of(keras_name)).save, folder / keras_name / name)
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +126,8 @@ def test_weights_without_a_model(keras, keras_name, tmp_path, name):
     assert "export it with `export_checkpoint(model, filepath)`" in words
 
 
-def test_checkpoints_of_tensorflow(tmp_path):
-    import tf_keras
-
-    model = small(tf_keras)
+def test_checkpoints_of_tensorflow(tmp_path, keras2):
+    model = small(keras2)
     model.save_weights(str(tmp_path / "weights" / "net"))
     export_checkpoint(model, tmp_path / "exports" / "net")
     for name in ("weights/net", "weights/net.index", "weights", "exports/net", "exports/net.meta", "exports"):
@@ -138,10 +136,8 @@ def test_checkpoints_of_tensorflow(tmp_path):
         assert "Build the model by its own code, read the weights with `model.load_weights(" in words
 
 
-def test_a_savedmodel_without_keras_metadata(tmp_path):
-    import keras
-
-    small(keras).export(str(tmp_path / "exported"), verbose=False)
+def test_a_savedmodel_without_keras_metadata(tmp_path, keras3):
+    small(keras3).export(str(tmp_path / "exported"), verbose=False)
     tf.saved_model.save(tf.Module(), str(tmp_path / "module"))
     for name in ("exported", "module"):
         words = refused(tmp_path / name)
@@ -190,23 +186,21 @@ def test_a_file_whose_config_or_weights_are_damaged(saved, keras_name):
 
 def test_a_damaged_savedmodel(saved):
     for name in ("keras_metadata.pb", "saved_model.pb"):
-        path = saved("tf_keras", "net")
+        path = saved(KERAS2, "net")
         content = (path / name).read_bytes()
         (path / name).write_bytes(content[: len(content) // 2])
         if name == "saved_model.pb":
             (path / "keras_metadata.pb").unlink()
         assert refused(path).startswith(f"The SavedModel {str(path)!r} is truncated or damaged: ")
         shutil.rmtree(path)
-    path = saved("tf_keras", "net")
+    path = saved(KERAS2, "net")
     shutil.rmtree(path / "variables")
     assert f"could not make the model in {str(path)!r}" in refused(path)
 
 
-def test_a_savedmodel_whose_checkpoint_is_of_another_model(saved, tmp_path):
-    import tf_keras
-
-    path = saved("tf_keras", "net")
-    other = tf_keras.Sequential([tf_keras.layers.Input((3,)), tf_keras.layers.ReLU()])
+def test_a_savedmodel_whose_checkpoint_is_of_another_model(saved, tmp_path, keras2):
+    path = saved(KERAS2, "net")
+    other = keras2.Sequential([keras2.layers.Input((3,)), keras2.layers.ReLU()])
     other.save_weights(str(path / "variables" / "variables"))
     assert "is truncated or damaged: it lacks a value of the model" in refused(path)
 
@@ -215,7 +209,7 @@ def test_a_name_by_which_keras_would_not_read_the_file(saved):
     for keras_name, name, kind, suffix in (
         ("keras", "net.h5", "an HDF5 file", ".h5 or .hdf5"),
         ("keras", "net.keras", "a zip archive in the format `.keras`", ".keras"),
-        ("tf_keras", "net.keras", "a zip archive in the format `.keras`", ".keras"),
+        (KERAS2, "net.keras", "a zip archive in the format `.keras`", ".keras"),
     ):
         path = saved(keras_name, name)
         renamed = path.rename(path.with_suffix(".model"))
@@ -226,7 +220,7 @@ def test_a_name_by_which_keras_would_not_read_the_file(saved):
 
 
 def version(keras_name):
-    module = importlib.import_module(keras_name)
+    module = module_of(keras_name)
     return module.__version__
 
 
@@ -239,19 +233,17 @@ def test_a_keras_that_is_not_installed(saved, monkeypatch):
     words = refused(paths["keras"], MissingKerasError)
     assert "was written by Keras 3." in words and "and only Keras 3 reads it. Installed: no `keras`." in words
     assert "`pip install 'keras>=3'`, with TensorFlow 2.16 or later." in words
-    monkeypatch.setitem(sys.modules, "tf_keras", None)
-    words = refused(paths["tf_keras"], MissingKerasError)
+    monkeypatch.setitem(sys.modules, KERAS2, None)
+    words = refused(paths[KERAS2], MissingKerasError)
     assert "(tf.keras), and only `tf_keras` reads it beside TensorFlow 2." in words
     minor = ".".join(tf.__version__.split(".")[:2])
     assert f"Installed: no `tf_keras`. Install it: `pip install 'tf_keras~={minor}.0'`." in words
     assert isinstance(MissingKerasError(), ImportError)
 
 
-def test_a_file_of_keras_3_beside_keras_2(saved, monkeypatch):
-    import tf_keras
-
-    monkeypatch.setitem(sys.modules, "keras", tf_keras)
-    assert f"Installed: Keras {tf_keras.__version__}." in refused(saved("keras", "net.h5"), MissingKerasError)
+def test_a_file_of_keras_3_beside_keras_2(saved, monkeypatch, keras2):
+    monkeypatch.setitem(sys.modules, "keras", keras2)
+    assert f"Installed: Keras {keras2.__version__}." in refused(saved("keras", "net.h5"), MissingKerasError)
 
 
 # Arguments
@@ -272,7 +264,7 @@ def test_a_file_of_keras_3_beside_keras_2(saved, monkeypatch):
     ],
 )
 def test_a_bad_argument_is_refused_in_words(saved, tmp_path, arguments, words):
-    arguments = {"path": saved("tf_keras", "net.h5"), "filepath": tmp_path / "out" / "net", **arguments}
+    arguments = {"path": saved(KERAS2, "net.h5"), "filepath": tmp_path / "out" / "net", **arguments}
     with pytest.raises(InvalidArgumentError) as error:
         convert_model_file(**arguments)
     assert str(error.value).startswith(words)
@@ -284,7 +276,7 @@ def test_a_bad_argument_is_refused_in_words(saved, tmp_path, arguments, words):
 
 @functools.lru_cache(maxsize=None)
 def own_objects(keras_name):
-    keras = importlib.import_module(keras_name)
+    keras = module_of(keras_name)
 
     class Scale(keras.layers.Layer):
         def call(self, inputs):
@@ -323,15 +315,15 @@ def of_own_objects(keras):
 FORMATS = [
     ("keras", "net.h5"),
     ("keras", "net.keras"),
-    ("tf_keras", "net.h5"),
-    ("tf_keras", "net.keras"),
-    ("tf_keras", "net"),
+    (KERAS2, "net.h5"),
+    (KERAS2, "net.keras"),
+    (KERAS2, "net"),
 ]
 
 
 @pytest.mark.parametrize("keras_name, name", FORMATS)
 def test_all_missing_objects_are_named_with_the_argument_that_supplies_them(keras_name, name, tmp_path):
-    path = quietly(of_own_objects(importlib.import_module(keras_name)).save, tmp_path / name)
+    path = quietly(of_own_objects(module_of(keras_name)).save, tmp_path / name)
     words = refused(path, MissingCustomObjectError)
     names = ["Scale", "Slow", "bent", "error", "spread", "worst"]
     assert f"The model in {str(path)!r} needs 6 object(s) that are not Keras's: {', '.join(names)}." in words
@@ -386,7 +378,7 @@ def test_what_a_custom_layer_raises_is_shown(keras, tmp_path):
 
 
 def test_what_is_left_of_an_optimizers_state_is_told(saved):
-    path = saved("tf_keras", "net.h5")
+    path = saved(KERAS2, "net.h5")
     with h5py.File(path, "a") as file:
         config = json.loads(file.attrs["training_config"])
         config["optimizer_config"]["class_name"] = "RMSprop"

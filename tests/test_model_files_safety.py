@@ -1,6 +1,5 @@
 """`convert_model_file`: code in a file does not run, unless that is asked for."""
 
-import importlib
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+from kerases import KERAS2, KERASES, module_of
 
 from keras_gensynth_callback import convert_model_file
 from keras_gensynth_callback.errors import MissingCustomObjectError, ModelFileError, UnsafeModelFileError
@@ -18,15 +18,15 @@ from keras_gensynth_callback.errors import MissingCustomObjectError, ModelFileEr
 FORMATS = [
     ("keras", "net.h5"),
     ("keras", "net.keras"),
-    ("tf_keras", "net.h5"),
-    ("tf_keras", "net.keras"),
-    ("tf_keras", "net"),
+    (KERAS2, "net.h5"),
+    (KERAS2, "net.keras"),
+    (KERAS2, "net"),
 ]
 
 
 def saved(keras_name, layers, path):
     """A file with a model of some layers between an input and a dense layer."""
-    keras = importlib.import_module(keras_name)
+    keras = module_of(keras_name)
     steps = [keras.layers.Input((3,), name="x"), *layers(keras), keras.layers.Dense(1, name="level")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -86,7 +86,7 @@ def function(module, name):
     return {"module": module, "class_name": "function", "config": name, "registered_name": name}
 
 
-@pytest.mark.parametrize("keras_name", ["keras", "tf_keras"])
+@pytest.mark.parametrize("keras_name", KERASES)
 def test_a_module_that_the_file_names_is_not_imported(keras_name, tmp_path, monkeypatch):
     (tmp_path / "harmful_by_import.py").write_text("def level(x): return x")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -102,9 +102,9 @@ def test_a_module_that_the_file_names_is_not_imported(keras_name, tmp_path, monk
     [
         ("keras", "keras.utils", "get_file"),
         ("keras", "keras.saving", "load_model"),
-        ("tf_keras", "keras.utils", "get_file"),
-        ("tf_keras", "tf_keras.src.utils.generic_utils", "func_load"),
-        ("tf_keras", "keras.src.saving.saving_lib", "tempfile.mkdtemp"),
+        (KERAS2, "keras.utils", "get_file"),
+        (KERAS2, "tf_keras.src.utils.generic_utils", "func_load"),
+        (KERAS2, "keras.src.saving.saving_lib", "tempfile.mkdtemp"),
     ],
 )
 def test_functions_of_keras_that_are_no_part_of_models_are_refused(keras_name, module, name, tmp_path):
@@ -114,24 +114,22 @@ def test_functions_of_keras_that_are_no_part_of_models_are_refused(keras_name, m
 
 
 def test_a_class_that_is_a_function_in_disguise_is_refused(tmp_path):
-    path = saved("tf_keras", lambda keras: [], tmp_path / "net.keras")
+    path = saved(KERAS2, lambda keras: [], tmp_path / "net.keras")
     change_config(path, lambda layer: layer.update(module="tf_keras.src.utils.generic_utils", class_name="func_load"))
     assert "it: tf_keras.src.utils.generic_utils.func_load. " in refused(path, UnsafeModelFileError)
 
 
 @pytest.mark.parametrize("symbol", ["io.write_file", "py_function", "keras.utils.get_file", "compat.v1.py_func"])
 def test_operations_that_do_more_than_compute_are_refused(symbol, tmp_path):
-    path = saved("tf_keras", lambda keras: [], tmp_path / "net.h5")
+    path = saved(KERAS2, lambda keras: [], tmp_path / "net.h5")
     change_config(path, lambda layer: layer.update(class_name="TFOpLambda", config={"name": "op", "function": symbol}))
     assert f"it: tf.{symbol}. " in refused(path, UnsafeModelFileError)
 
 
-def test_ordinary_operations_and_named_functions_are_no_code(tmp_path):
-    import tf_keras
-
-    x = tf_keras.layers.Input((3,), name="x")
-    y = tf_keras.layers.Dense(2, activation=tf_keras.activations.gelu)(x * 2 + 1)
-    model = tf_keras.Model(x, y)
+def test_ordinary_operations_and_named_functions_are_no_code(tmp_path, keras2):
+    x = keras2.layers.Input((3,), name="x")
+    y = keras2.layers.Dense(2, activation=keras2.activations.gelu)(x * 2 + 1)
+    model = keras2.Model(x, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in ("net.h5", "net.keras", "net"):
@@ -148,19 +146,17 @@ def of_functions(tmp_path_factory):
         def call(self, inputs):
             return 3 * inputs
 
-    return saved("tf_keras", lambda keras: [Thrice()], tmp_path_factory.mktemp("functions") / "net")
+    return saved(KERAS2, lambda keras: [Thrice()], tmp_path_factory.mktemp("functions") / "net")
 
 
-def test_functions_of_a_savedmodel_are_taken_only_where_that_is_asked_for(of_functions, tmp_path, reader):
+def test_functions_of_a_savedmodel_are_taken_only_where_that_is_asked_for(of_functions, tmp_path, reader, keras2):
     path = shutil.copytree(of_functions, tmp_path / "net")
     words = refused(path, MissingCustomObjectError)
     assert "`custom_objects={'Thrice': Thrice}`. If you trust whoever wrote the file, `safe_mode=False`" in words
 
-    import tf_keras
-
     x = np.random.RandomState(0).standard_normal((4, 3)).astype("float32")
     np.save(tmp_path / "x.npy", x)
-    np.save(tmp_path / "expected.npy", tf_keras.models.load_model(str(path), compile=False)(x))
+    np.save(tmp_path / "expected.npy", keras2.models.load_model(str(path), compile=False)(x))
     convert_model_file(path, tmp_path / "out" / "net", safe_mode=False, graph="inference")
     difference = reader.run(PREDICT, tmp_path)
     assert float(difference) < 1e-5

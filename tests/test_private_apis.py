@@ -8,6 +8,7 @@ import inspect
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerases import private_module
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import function, op_def_registry, ops
 from tensorflow.python.ops import control_flow_ops, functional_ops, gen_math_ops
@@ -73,14 +74,12 @@ def test_what_stands_for_the_result_of_a_function_waits_for_its_writes():
 
 
 def test_the_graph_mode_engine_has_what_its_steps_are_made_of(keras2):
-    from tf_keras.src import backend
-    from tf_keras.src.engine import base_layer_v1
-    from tf_keras.src.engine.training_v1 import Model, _TrainingEndpoint, _TrainingTarget
-
+    backend, base_layer_v1 = private_module(keras2, "backend"), private_module(keras2, "engine.base_layer_v1")
+    engine = private_module(keras2, "engine.training_v1")
     names = ("_make_train_function", "_prepare_total_loss", "_handle_metrics", "_get_trainable_state")
-    assert all(callable(getattr(Model, name)) for name in names)
+    assert all(callable(getattr(engine.Model, name)) for name in names)
     assert callable(base_layer_v1.Layer.get_updates_for)
-    endpoint = _TrainingEndpoint(1, "y", None, training_target=_TrainingTarget(2), sample_weight=3)
+    endpoint = engine._TrainingEndpoint(1, "y", None, training_target=engine._TrainingTarget(2), sample_weight=3)
     assert (endpoint._output, endpoint.training_target._target, endpoint.sample_weight) == (1, 2, 3)
     assert callable(backend.learning_phase) and callable(backend.get_session) and callable(backend.batch_set_value)
 
@@ -296,20 +295,13 @@ def test_a_model_knows_its_history(keras):
 
 def test_layers_keep_their_losses_in_lists(keras, keras_name):
     layers = list(built(keras)._flatten_layers())
-    names = {"keras": ("_losses", "_loss_ids"), "tf_keras": ("_losses", "_eager_losses")}[keras_name]
+    names = {"keras": ("_losses", "_loss_ids")}.get(keras_name, ("_losses", "_eager_losses"))
     for layer in layers:
         for name in names:
             assert isinstance(getattr(layer, name), (list, set)), (layer, name)
 
 
 # Keras 3
-
-
-@pytest.fixture
-def keras3():
-    import keras
-
-    return keras
 
 
 def test_keras_3_keeps_the_structure_of_inputs(keras3):
@@ -372,13 +364,6 @@ def test_keras_3_lists_what_a_layer_keeps_itself(keras3):
 # tf_keras
 
 
-@pytest.fixture
-def keras2():
-    import tf_keras
-
-    return tf_keras
-
-
 def test_tf_keras_keeps_the_learning_rate_outside_of_the_optimizers_variables(keras2):
     optimizer = trained(keras2).optimizer
     assert isinstance(optimizer._learning_rate, tf.Variable)
@@ -398,7 +383,7 @@ def test_tf_keras_says_whether_a_model_is_compiled(keras2):
 
 
 def test_tf_keras_draws_layer_seeds_from_a_generator_that_can_be_put_back(keras2):
-    from tf_keras.src import backend
+    backend = private_module(keras2, "backend")
 
     keras2.utils.set_random_seed(0)
     generator = backend._SEED_GENERATOR.generator
@@ -471,7 +456,7 @@ def test_tf_keras_nadam_counts_its_traces_and_keeps_a_product(keras2):
 
 
 def test_tf_keras_makes_a_variable_of_zeros_in_its_backend(keras2):
-    from tf_keras.src import backend
+    backend = private_module(keras2, "backend")
 
     assert list(inspect.signature(backend.zeros).parameters) == ["shape", "dtype", "name"]
     assert isinstance(backend.zeros((2,)), tf.Variable)

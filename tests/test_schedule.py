@@ -86,11 +86,9 @@ def test_auto_mode_reads_the_direction_from_the_name(key, better):
     assert not monitor.improves(0.5, model=None)
 
 
-def test_auto_mode_asks_the_metric_first():
-    import keras
-
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
-    model.compile(loss="mse", metrics=[keras.metrics.R2Score(name="score")])
+def test_auto_mode_asks_the_metric_first(keras3):
+    model = keras3.Sequential([keras3.Input((2,)), keras3.layers.Dense(2)])
+    model.compile(loss="mse", metrics=[keras3.metrics.R2Score(name="score")])
     model.fit(np.eye(2), np.eye(2), verbose=0)
     assert Monitor("val_score", best=0.5).improves(0.9, model)
     assert not Monitor("val_other", best=0.5).improves(0.9, model)

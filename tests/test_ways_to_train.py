@@ -1,12 +1,12 @@
 """Optimizers with all that can be set, mixed precision, tables: they train alike in TensorFlow 1.15."""
 
 import collections
-import importlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import ways_to_train
+from kerases import KERASES
 from replayed import replay
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint, load_checkpoint
@@ -15,7 +15,7 @@ from keras_gensynth_callback.errors import UnsupportedModelError, UnsupportedOpE
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+@pytest.fixture(scope="module", params=KERASES)
 def replayed(request, reader, tmp_path_factory):
     return replay(ways_to_train.ALL, request.param, [reader], tmp_path_factory.mktemp(request.param))
 
@@ -93,14 +93,13 @@ def test_the_learning_rate_that_a_callback_lowers_is_in_the_next_export(keras, t
     assert rates[1] < rates[0]
 
 
-def test_nadam_of_tf_keras_trains_on_as_without_an_export(tmp_path):
+def test_nadam_of_tf_keras_trains_on_as_without_an_export(tmp_path, keras2):
     """It counts in Python how often it was traced, and the count is in the graph."""
-    keras = importlib.import_module("tf_keras")
     weights = []
     for callbacks in ([], [GenSynthExportCallback(tmp_path / "net")]):
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(0)
-        case = ways_to_train._two_layers(keras, keras.optimizers.Nadam(0.01))
+        keras2.backend.clear_session()
+        keras2.utils.set_random_seed(0)
+        case = ways_to_train._two_layers(keras2, keras2.optimizers.Nadam(0.01))
         case["model"].fit(case["x"], case["y"], epochs=2, shuffle=False, verbose=0, callbacks=callbacks)
         weights.append(case["model"].get_weights())
     for without, with_export in zip(*weights):
@@ -120,9 +119,8 @@ def _quantized(keras, mode):
     return model
 
 
-def test_a_layer_that_is_quantised_is_carried_for_inference_and_refused_for_training(reader, tmp_path):
-    keras = importlib.import_module("keras")
-    model = _quantized(keras, "int8")
+def test_a_layer_that_is_quantised_is_carried_for_inference_and_refused_for_training(reader, tmp_path, keras3):
+    model = _quantized(keras3, "int8")
     with pytest.raises(ValueError, match='custom_gradient that changes the gradient.*graph="inference"'):
         export_checkpoint(model, tmp_path / "net")
     export_checkpoint(model, tmp_path / "net", graph="inference")
@@ -158,9 +156,8 @@ def test_a_gradient_that_is_changed_inside_of_a_loop_is_refused_with_its_layer(k
         export_checkpoint(model, tmp_path / "net")
 
 
-def test_float8_is_refused_with_its_type(tmp_path):
-    keras = importlib.import_module("keras")
-    model = _quantized(keras, "float8")
+def test_float8_is_refused_with_its_type(tmp_path, keras3):
+    model = _quantized(keras3, "float8")
     with pytest.raises(UnsupportedOpError, match="the type float8_e4m3fn does not exist there"):
         export_checkpoint(model, tmp_path / "net", graph="inference")
 

@@ -140,8 +140,9 @@ class TfKeras(Adapter):
             self.optimizer._u_product_counter = counted
 
     def _backend(self):
-        """The module `backend` with its private names: newer Kerases have it in `src`."""
-        return sys.modules.get(f"{self.keras.__name__}.src.backend", self.keras.backend)
+        """The module `backend` with its private names: each release of Keras 2 has it in another place."""
+        modules = [base.__module__ for base in type(self.model).__mro__]
+        return sys.modules[next(name for name in modules if ".engine." in name).rsplit(".engine.", 1)[0] + ".backend"]
 
 
 def _plain_zeros(wrapped, instance, args, kwargs):

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import sys
 
 import tensorflow as tf
 
@@ -97,10 +96,6 @@ class TfKerasV1(TfKeras):
         with patched(self._backend(), "batch_set_value", _assign_all):
             for metric in metrics_of(self.model):
                 getattr(metric, "reset_state", metric.reset_states)()
-
-    def _backend(self):
-        name = "tensorflow.python.keras.backend"
-        return sys.modules[name] if self.keras is tf.keras and name in sys.modules else super()._backend()
 
 
 def _assign_all(wrapped, instance, args, kwargs):

@@ -166,7 +166,7 @@ def functions_run_eagerly():
 
 
 def _defuns_run_eagerly():
-    """The same for `defun_with_attributes`, of which Keras makes its LSTM and GRU, and which that switch does not reach.
+    """The same for `defun_with_attributes`, of which Keras makes its LSTM and GRU: that switch does not reach them.
 
     Its functions have a class of their own: `function.Function` in TF 1.13 to 2.10, `TracingCompiler` in 2.11 to 2.13;
     since then they are those of `tf.function`.
