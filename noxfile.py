@@ -1,8 +1,11 @@
 """The tests beside every TensorFlow that the README names, each in an environment of its own, made once in `.nox`.
 
-scripts/matrix                    all of them
-scripts/matrix -s 'tests(2.10)'   one
-scripts/matrix -- -k callback     arguments for pytest
+    scripts/matrix                        all of them
+    scripts/matrix -s "tests(2.10)"       one
+    scripts/matrix -- -k callback         arguments for pytest
+
+What is about another Keras than the one that is there is left out (`tests/conftest.py`), and so are the files that
+`LEFT_OUT` names.
 """
 
 import sys
@@ -11,6 +14,7 @@ from pathlib import Path
 import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
+from find_reader import find_python, make_reader  # noqa: E402
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
@@ -25,12 +29,5 @@ MATRIX = {
     "newest": ("3.13", ["tensorflow", "tf_keras"]),
 }
 
-
-@nox.session
-@nox.parametrize("tensorflow", [nox.param(name, id=name) for name in MATRIX])
-def tests(session, tensorflow):
-    """The tests that make sense beside a TensorFlow."""
-    _, requirements = MATRIX[tensorflow]
-    session.install(*requirements, "wrapt>=1.11", "pytest>=7", "pytest-xdist>=3", "scikit-learn")
-    session.install("--no-deps", "--editable", ".")
-    session.run("python", "-m", "pytest", "-m", "not slow", *session.posargs)
+# The programs of the extra [tools], and the document on what the newest Kerases have.
+LEFT_OUT = {"test_tools", "test_breadth", "test_tutorials"}

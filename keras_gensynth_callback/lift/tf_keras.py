@@ -25,7 +25,8 @@ class TfKeras(Adapter):
         return tf.keras
 
     def version(self):
-        return f"{self.keras.__name__.split('.')[0]} {self.keras.__version__}"
+        name = "tf_keras" if self.keras.__name__ == "tf_keras" else "tf.keras"
+        return f"{name} {self.keras.__version__}"
 
     def _all_variables(self):
         model = self.model

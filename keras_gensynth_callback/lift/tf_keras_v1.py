@@ -28,10 +28,6 @@ class TfKerasV1(TfKeras):
     def metrics(self):
         return metrics_of(self.model)
 
-    def version(self):
-        package = self.keras.__name__.split(".")[0]
-        return f"{'tf.keras' if package.startswith('tensorflow') else package} {self.keras.__version__}"
-
     def read(self, values):
         return self.live.read([getattr(value, "_tensor", value) for value in values])
 
