@@ -89,7 +89,7 @@ def _with_slots_and_metrics(adapter, values):
 
 
 def _refuse_other_architecture(model, prefix, variables, values):
-    expected = {variable.name: tuple(variable.value.shape) for variable in variables}
+    expected = {variable.name: tuple(variable.value.shape.as_list()) for variable in variables}
     weights = [variable.name for variable in variables if variable.kind == "weight"]
     missing = [f"{name} {expected[name]}: not in the checkpoint" for name in weights if name not in values]
     other = [

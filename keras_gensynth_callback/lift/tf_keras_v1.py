@@ -1,5 +1,6 @@
 """tf.keras in graph mode: TF 1.15, and TF 2 with eager execution off."""
 
+import collections
 import contextlib
 import re
 import sys
@@ -60,6 +61,20 @@ class TfKerasV1(TfKeras):
     def build_for_training(self):
         """Nothing: the optimizer makes its slots in the session's graph when its updates are first built."""
 
+    def _all_variables(self):
+        """Under names that do not depend on what else is in the session's graph, where each has another."""
+        variables, roots = list(super()._all_variables()), self._roots()
+        plain = collections.Counter(_without_number(variable.name) for variable in variables)
+        for variable in variables:
+            if variable.kind == "weight":
+                variable.name = _without_number_of_graph(variable.name, roots)
+            elif variable.kind == "metric" and plain[_without_number(variable.name)] == 1:
+                variable.name = _without_number(variable.name)
+        return variables
+
+    def _roots(self):
+        return {layer.name for layer in self.layers()}
+
     def _optimizer_variables(self):
         optimizer, name = self.optimizer, type(self.optimizer).__name__
         inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
@@ -69,6 +84,7 @@ class TfKerasV1(TfKeras):
             if isinstance(variable, tf.Variable):
                 scope = rf"^(training[^/]*/)?({re.escape(getattr(optimizer, '_name', name))}(_\d+)?/)?"
                 rest = re.sub(scope, "", _base_name(variable))
+                rest = _without_number_of_graph(rest, self._roots())
                 yield Variable(f"training/{name}/{rest}", variable, "optimizer")
 
     @contextlib.contextmanager
@@ -98,6 +114,17 @@ class TfKerasV1(TfKeras):
     def _backend(self):
         name = "tensorflow.python.keras.backend"
         return sys.modules[name] if self.keras is tf.keras and name in sys.modules else super()._backend()
+
+
+def _without_number_of_graph(name, roots):
+    """`hidden/kernel` of `hidden_1/kernel` where the layer is `hidden`: another one of this name is in the graph."""
+    root, _, rest = name.partition("/")
+    plain = _without_number(root)
+    return f"{plain}/{rest}" if rest and root not in roots and plain in roots else name
+
+
+def _without_number(name):
+    return re.sub(r"_\d+$", "", name)
 
 
 def _assign_all(wrapped, instance, args, kwargs):

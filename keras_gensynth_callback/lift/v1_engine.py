@@ -75,16 +75,15 @@ def metric_results(model):
 
 
 def metric_updates(model):
-    """The ops that update the variables of metrics, each once: the writes that the metrics' `updates`, and what `fit`
-    fetches of the metrics, wait for.
+    """The ops that update the variables of metrics, each once: the writes that what `fit` fetches of a metric waits for,
+    or, where it fetches nothing, those in its `updates`, which lists those of an earlier compile as well.
     """
     found = []
     for metric in metrics_of(model):
         handles = {id(variable.handle) for variable in metric.variables}
         result = getattr(metric, "_call_result", None)
         # `updates` of newer Kerases is empty, and warns that it is.
-        roots = [*getattr(metric, "_updates", ()), *([] if result is None else tf.nest.flatten(result))]
-        for root in roots:
+        for root in getattr(metric, "_updates", ()) if result is None else tf.nest.flatten(result):
             root = getattr(root, "op", root)
             found += [root if _is_in_branch(op) else op for op in ancestors(root) if _changes(op, handles)]
     return _once(found)
