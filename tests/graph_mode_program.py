@@ -44,19 +44,13 @@ def main(name):
     K.clear_session()
     np.random.seed(1)
     tf.compat.v1.set_random_seed(1)
-    case = getattr(tf1_models, name, None) or getattr(carried_models, name)
-    case = case(keras)
-    model, x, y = case["model"], case["x"], case["y"]
+    case = (getattr(tf1_models, name, None) or getattr(carried_models, name))(keras)
+    model = case["model"]
     folder = os.path.join(FOLDER, name)
     os.makedirs(folder)
     prefix = os.path.join(folder, "net")
-    if y is None:
-        export_checkpoint(model, prefix)
-    else:
-        export = GenSynthExportCallback(prefix, save_freq="train_end")
-        train(case, export)
+    train(case, GenSynthExportCallback(prefix, save_freq="train_end"))
     facts = {
-        "y": y is not None,
         "random": case.get("random", False),
         "trainable": [v.shape.as_list() for v in model.trainable_variables],
         "metric_variables": sum(len(metric.variables) for metric in metrics_of(model)),
@@ -100,8 +94,6 @@ def recorded(case):
     batch, weights, exported = case.get("batch", 16), fit.get("sample_weight"), State(model)
     found = {"predict/%d" % i: a for i, a in enumerate(tf.nest.flatten(model.predict(x, batch_size=batch)))}
     exported.restore()
-    if y is None:
-        return found
     results = model.evaluate(x, y, batch_size=batch, sample_weight=weights, verbose=0)
     results = results if isinstance(results, list) else [results]
     found["average loss"] = np.asarray(results[0])

@@ -156,12 +156,8 @@ def masked_words(keras):
 
 def states_that_go_on(keras):
     layers = keras.layers
-    model = keras.Sequential(
-        [
-            layers.GRU(3, stateful=True, return_sequences=True, batch_input_shape=(8, 5, 2)),
-            layers.LSTM(4, stateful=True),
-        ]
-    )
+    first = layers.GRU(3, stateful=True, return_sequences=True, batch_input_shape=(8, 5, 2))
+    model = keras.Sequential([first, layers.LSTM(4, stateful=True)])
     model.add(layers.Dense(1))
     model.compile("sgd", "mse")
     return {"model": model, "x": _numbers(5, 2)[:8], "y": _numbers(1)[:8], "batch": 8}
@@ -206,12 +202,8 @@ def areas_and_confusions(keras):
 def places_weighted(keras):
     model = keras.Sequential([keras.layers.SimpleRNN(4, return_sequences=True, input_shape=(6, 3))])
     model.add(keras.layers.Dense(3, activation="softmax", name="tag"))
-    model.compile(
-        "adam",
-        "sparse_categorical_crossentropy",
-        metrics=["sparse_categorical_accuracy"],
-        sample_weight_mode="temporal",
-    )
+    loss, metrics = "sparse_categorical_crossentropy", ["sparse_categorical_accuracy"]
+    model.compile("adam", loss, metrics=metrics, sample_weight_mode="temporal")
     draw = np.random.RandomState(0)
     tags = draw.randint(0, 3, (SAMPLES, 6, 1)).astype("int32")
     weights = draw.uniform(0.2, 2, (SAMPLES, 6)).astype("float32")

@@ -118,6 +118,11 @@ class Adapter:
         """The values of variables at this moment, in order: tensors or arrays."""
         return snapshot(values)
 
+    def write(self, values):
+        """Gives variables other values: a list of pairs, tf.Variable and ndarray."""
+        for variable, value in values:
+            variable.assign(value)
+
     # -- running the model's Python
 
     def loss_scope(self):

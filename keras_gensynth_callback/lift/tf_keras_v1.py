@@ -37,6 +37,9 @@ class TfKerasV1(TfKeras):
     def read(self, values):
         return self.live.read([getattr(value, "_tensor", value) for value in values])
 
+    def write(self, values):
+        self.live.write(values)
+
     @property
     def is_compiled(self):
         # A model whose inputs are not known yet has no endpoints: what `compile` was given waits for `fit`.
@@ -76,15 +79,16 @@ class TfKerasV1(TfKeras):
         return {layer.name for layer in self.layers()}
 
     def _optimizer_variables(self):
-        optimizer, name = self.optimizer, type(self.optimizer).__name__
+        optimizer, name, roots = self.optimizer, type(self.optimizer).__name__, self._roots()
         inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
-        held = [optimizer.iterations, *(inner.variables() if inner is not None else optimizer.weights)]
-        held += getattr(optimizer, "_hyper", {}).values()
-        for variable in held:
+        scope = rf"^(training[^/]*/)?({re.escape(getattr(optimizer, '_name', name))}(_\d+)?/)?"
+        # The property makes the counter.
+        counter = None if vars(optimizer).get("_iterations", True) is None else optimizer.iterations
+        slots = inner.variables() if inner is not None else optimizer.weights
+        held = [(None if inner else "iter", counter), *((None, slot) for slot in slots if slot is not counter)]
+        for own_name, variable in [*held, *getattr(optimizer, "_hyper", {}).items()]:
             if isinstance(variable, tf.Variable):
-                scope = rf"^(training[^/]*/)?({re.escape(getattr(optimizer, '_name', name))}(_\d+)?/)?"
-                rest = re.sub(scope, "", _base_name(variable))
-                rest = _without_number_of_graph(rest, self._roots())
+                rest = own_name or _without_number_of_graph(re.sub(scope, "", _base_name(variable)), roots)
                 yield Variable(f"training/{name}/{rest}", variable, "optimizer")
 
     @contextlib.contextmanager

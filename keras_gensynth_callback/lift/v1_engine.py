@@ -75,8 +75,8 @@ def metric_results(model):
 
 
 def metric_updates(model):
-    """The ops that update the variables of metrics, each once: the writes that what `fit` fetches of a metric waits for,
-    or, where it fetches nothing, those in its `updates`, which lists those of an earlier compile as well.
+    """The ops that update the variables of metrics, each once: the writes that what `fit` fetches of a metric waits
+    for, or, where it fetches nothing, those in its `updates`, which lists those of an earlier compile as well.
     """
     found = []
     for metric in metrics_of(model):
