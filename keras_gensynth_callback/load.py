@@ -6,6 +6,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 
+from .ages import in_names_of_model
 from .checkpoint import read_tensors
 from .checkpoint.names import existing_prefix
 from .errors import (
@@ -28,6 +29,9 @@ def load_checkpoint(model, filepath):
     The checkpoint may be an export, or what `tf.compat.v1.train.Saver.save` of a TF 1.x program wrote from one, under
     the same names. Variables that such a program added for itself - slots of another optimizer, say - are passed
     over. A line is logged of what was passed over, and of what the model has and the checkpoint has not.
+
+    Any Keras reads what any other wrote, where layers have the same names and weights the same shapes, and, of the
+    optimizer, what both know: the moments of Adam and the momentum of SGD, say.
 
     A model in graph mode gets the values in Keras's session.
 
@@ -58,6 +62,7 @@ def load_checkpoint(model, filepath):
             "data, or build it with `model.build(input_shape)`, and load then."
         )
     variables = adapter.variables()
+    values = in_names_of_model(values, {v.name: _shape(v) for v in variables if v.kind == "weight"})
     _refuse_other_architecture(model, prefix, variables, values)
     if any(name not in {variable.name for variable in variables} for name in values):
         variables = _with_slots_and_metrics(adapter, values)
@@ -105,7 +110,7 @@ def _with_slots_and_metrics(adapter, values):
 
 
 def _refuse_other_architecture(model, prefix, variables, values):
-    expected = {variable.name: tuple(variable.value.shape.as_list()) for variable in variables}
+    expected = {variable.name: _shape(variable) for variable in variables}
     weights = [variable.name for variable in variables if variable.kind == "weight"]
     missing = [f"{name} {expected[name]}: not in the checkpoint" for name in weights if name not in values]
     other = [
@@ -129,6 +134,10 @@ def _refuse_other_architecture(model, prefix, variables, values):
             + "\nBuild the model as it was when it was exported: the same layers, sizes and names. (An export with "
             'graph="inference" has the weights alone that predictions need.)'
         )
+
+
+def _shape(variable):
+    return tuple(variable.value.shape.as_list())
 
 
 def _weights_of(prefix):
