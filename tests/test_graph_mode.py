@@ -148,7 +148,7 @@ try:
     import tf_keras as keras
 except ImportError:
     keras = tf.keras
-from keras_gensynth_callback import GenSynthModel, init_variable_collections_from_keras
+from keras_gensynth_callback import GenSynthModel, export_checkpoint, init_variable_collections_from_keras
 from keras_gensynth_callback.errors import InvalidArgumentError, NotBuiltError
 
 graph = tf.compat.v1.get_default_graph()
@@ -182,11 +182,37 @@ with tf.Graph().as_default() as other:
     hooked.compile("sgd", "mse", export=sys.argv[2])
     assert len(other.get_collection("update_ops")) == 2, other.get_collection("update_ops")
 print("all of it holds")
+if hasattr(keras.layers, "StringLookup"):
+    import numpy as np
+
+    backend = sys.modules["tf_keras.src.backend"]
+    words = keras.Input((1,), dtype="string", name="words")
+    numbers = keras.layers.StringLookup(vocabulary=["a", "b"])(words)
+    model = keras.Model(words, keras.layers.Flatten()(keras.layers.Embedding(4, 2)(numbers)))
+    backend.get_session().run(tf.compat.v1.tables_initializer())
+    operations = len(graph.get_operations())
+    export_checkpoint(model, sys.argv[2] + "-words")
+    assert len(graph.get_operations()) == operations
+    np.save(sys.argv[2] + "-words.npy", model.predict(np.array([["b"], ["c"], ["a"]])))
+"""
+
+LOOK_UP = """
+    import sys
+    import numpy as np
+    import tensorflow as tf
+
+    session = tf.compat.v1.Session()
+    tf.compat.v1.train.import_meta_graph(sys.argv[1] + ".meta").restore(session, sys.argv[1])
+    session.run(tf.compat.v1.tables_initializer())
+    found = session.run(sys.argv[2], {"words:0": [["b"], ["c"], ["a"]]})
+    assert np.array_equal(found, np.load(sys.argv[1] + ".npy")) and np.ptp(found, 0).all(), found
 """
 
 
-def test_collections_are_filled_once_and_those_of_an_earlier_compile_go(reader, tmp_path):
+def test_collections_are_filled_once_and_lookup_tables_go_along(reader, tmp_path):
     program = tmp_path / "live.py"
     program.write_text(LIVE)
     assert "all of it holds" in in_a_process("-W", "ignore", program, REPOSITORY, tmp_path / "net")
+    manifest = json.loads((tmp_path / "net-words.json").read_text())
+    reader.run(LOOK_UP, tmp_path / "net-words", *manifest["tensors"]["outputs"].values())
     assert "all of it holds" in reader.run(program, REPOSITORY, tmp_path / "net")
