@@ -4,6 +4,8 @@ It is `Model` of tf.keras in TF 1.15 (tensorflow/python/keras/engine/training.py
 (tf_keras/src/engine/training_v1.py), which takes over where eager execution is off. Nothing here adds an op.
 """
 
+import warnings
+
 import tensorflow as tf
 
 from .losses import split_losses
@@ -91,7 +93,9 @@ def metric_updates(model):
 
 def listed_updates(model):
     """The ops that `updates` of the model and of its metrics list."""
-    listed = [*model.updates, *(update for metric in metrics_of(model) for update in getattr(metric, "_updates", ()))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `updates` of a metric is empty in newer Kerases, and warns that it is
+        listed = [*model.updates, *(update for metric in metrics_of(model) for update in metric.updates)]
     return [getattr(update, "op", update) for update in listed]
 
 
