@@ -118,6 +118,11 @@ class Adapter:
         """The values of variables at this moment, in order: tensors or arrays."""
         return snapshot(values)
 
+    def write(self, values):
+        """Gives variables other values: a list of pairs, tf.Variable and ndarray."""
+        for variable, value in values:
+            variable.assign(value)
+
     # -- running the model's Python
 
     def loss_scope(self):
@@ -191,14 +196,15 @@ def adapter_of(model):
 
     Raises:
         InvalidArgumentError: `model` is no Keras model.
-        UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow.
+        UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow; an eager model of TensorFlow 1.15.
     """
     if hasattr(type(model), "stateless_call"):
         from .keras3 import Keras3
 
         check_backend(model)
         return Keras3(model)
-    if is_of_v1_engine(model) and live_graph(model) is not None:
+    if is_of_v1_engine(model):
+        check_backend(model)
         from .tf_keras_v1 import TfKerasV1
 
         return TfKerasV1(model)
@@ -220,7 +226,16 @@ def values_of(model, variables):
 
 
 def check_backend(model):
-    """Raises UnsupportedBackendError where a Keras 3 model runs on JAX, Torch or another backend."""
+    """Raises UnsupportedBackendError where a Keras 3 model runs on JAX, Torch or another backend, or a model of
+    TensorFlow 1.x eagerly.
+    """
+    if is_of_v1_engine(model) and live_graph(model) is None:
+        raise UnsupportedBackendError(
+            f"The model `{model.name}` of tf.keras in TensorFlow {tf.__version__} runs eagerly; in this TensorFlow a "
+            "model is exported from graph mode, the default of TensorFlow 1.x. Do without "
+            "`tf.compat.v1.enable_eager_execution()` and `enable_v2_behavior()`, or save the model (`model.save`) and "
+            "train or convert it in a newer TensorFlow."
+        )
     if not hasattr(type(model), "stateless_call"):
         return
     import sys
