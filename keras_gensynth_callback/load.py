@@ -14,6 +14,7 @@ from .errors import (
     UnsupportedModelError,
 )
 from .lift import adapter_of, lift
+from .lift.one_replica import scope_of
 
 _SHOWN = 12
 
@@ -75,7 +76,8 @@ def _with_slots_and_metrics(adapter, values):
     values for.
     """
     if adapter.is_compiled and any(name.startswith("training/") for name in values):
-        adapter.build_for_training()
+        with scope_of(adapter.model):
+            adapter.build_for_training()
     variables = adapter.variables()
     known = {variable.name for variable in variables}
     if adapter.is_compiled and any(name.startswith("metrics/") and name not in known for name in values):

@@ -10,6 +10,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from ..distribution import check_strategy
 from ..errors import InvalidArgumentError, UnsupportedBackendError
 from ..snapshot import snapshot
 from .v1_engine import is_of_v1_engine, live_graph
@@ -138,6 +139,14 @@ class Adapter:
         """Creates the optimizer's slots, as the first step of `fit` would."""
         raise NotImplementedError
 
+    def build_metrics(self, spec):
+        """Creates the variables of compiled metrics, as the first step of `fit` would, in the scope of a strategy.
+
+        Args:
+            spec: DataSpec of a step.
+        """
+        raise NotImplementedError
+
     @contextlib.contextmanager
     def tracing(self, scopes):
         """Around a trace: what this Keras does differently in a graph of TF 1.x, and what it remembers is put back.
@@ -192,11 +201,12 @@ def adapter_of(model):
     Raises:
         InvalidArgumentError: `model` is no Keras model.
         UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow.
+        UnsupportedStrategyError: a model that trains under a strategy that is not known.
     """
+    check_environment(model)
     if hasattr(type(model), "stateless_call"):
         from .keras3 import Keras3
 
-        check_backend(model)
         return Keras3(model)
     if is_of_v1_engine(model) and live_graph(model) is not None:
         from .tf_keras_v1 import TfKerasV1
@@ -219,7 +229,13 @@ def values_of(model, variables):
     return [np.array(variable.numpy()) for variable in variables]
 
 
-def check_backend(model):
+def check_environment(model):
+    """Raises UnsupportedBackendError or UnsupportedStrategyError where a model trains by what no graph can be made of."""
+    check_strategy(model, in_graph_mode=is_of_v1_engine(model))
+    _check_backend(model)
+
+
+def _check_backend(model):
     """Raises UnsupportedBackendError where a Keras 3 model runs on JAX, Torch or another backend."""
     if not hasattr(type(model), "stateless_call"):
         return
