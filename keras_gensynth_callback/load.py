@@ -16,6 +16,7 @@ from .errors import (
     NotBuiltError,
 )
 from .lift import adapter_of, lift
+from .lift.one_replica import scope_of
 
 _SHOWN = 12
 
@@ -96,7 +97,8 @@ def _with_slots_and_metrics(adapter, values):
     if adapter.is_compiled and adapter.live is not None:
         made.append("training/")
     elif adapter.is_compiled and any(name.startswith("training/") for name in values):
-        adapter.build_for_training()
+        with scope_of(adapter.model):
+            adapter.build_for_training()
     variables = adapter.variables()
     known = {variable.name for variable in variables}
     if adapter.is_compiled and any(name.startswith(tuple(made)) and name not in known for name in values):
