@@ -41,7 +41,11 @@ def print_table(columns, rows):
         table.add_column(column.rstrip(">"), justify="right" if column.endswith(">") else "left", overflow="fold")
     for row in rows:
         table.add_row(*[Text(str(cell)) for cell in row])
-    console().print(table)
+    out = console()
+    with out.capture() as captured:
+        out.print(table)
+    # Not padded to the width of the table.
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=out.file)
 
 
 def print_warnings(warnings):
