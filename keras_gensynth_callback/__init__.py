@@ -1,15 +1,21 @@
 """Carries a Keras model into TensorFlow 1.x while it trains."""
 
+import importlib
 import sys
+from typing import TYPE_CHECKING
 
-from .api import build_graph, export_checkpoint
-from .callback import GenSynthExportCallback
-from .errors import GenSynthExportError
-from .live_graph import init_variable_collections_from_keras
-from .load import load_checkpoint
-from .model import GenSynthMixin, default_keras_model_class, gensynth_model_class, register_when_keras_is_imported
-from .model_files import convert_model_file
-from .verify import verify_checkpoint
+from .registration import register_now, register_when_keras_is_imported
+
+if TYPE_CHECKING:
+    from .api import build_graph, export_checkpoint
+    from .callback import GenSynthExportCallback
+    from .errors import GenSynthExportError
+    from .inspection import inspect_checkpoint
+    from .live_graph import init_variable_collections_from_keras
+    from .load import load_checkpoint
+    from .model import GenSynthMixin
+    from .model_files import convert_model_file
+    from .verify import verify_checkpoint
 
 __all__ = [
     "GenSynthExportCallback",
@@ -20,17 +26,39 @@ __all__ = [
     "convert_model_file",
     "export_checkpoint",
     "init_variable_collections_from_keras",
+    "inspect_checkpoint",
     "load_checkpoint",
     "verify_checkpoint",
 ]
+
+# Imported when first asked for: with them comes TensorFlow, which takes seconds, and which a program may want to set up
+# before.
+_HOMES = {
+    "GenSynthExportCallback": "callback",
+    "GenSynthExportError": "errors",
+    "GenSynthMixin": "model",
+    "build_graph": "api",
+    "convert_model_file": "model_files",
+    "export_checkpoint": "api",
+    "init_variable_collections_from_keras": "live_graph",
+    "inspect_checkpoint": "inspection",
+    "load_checkpoint": "load",
+    "verify_checkpoint": "verify",
+}
 
 register_when_keras_is_imported()
 
 
 def __getattr__(name):
+    if name in _HOMES:
+        globals()[name] = value = getattr(importlib.import_module("." + _HOMES[name], __name__), name)
+        register_now()
+        return value
     # A class for the Keras that the importing module uses; made when asked for, since no Keras is imported for the
     # user.
     if name == "GenSynthModel":
+        from .model import default_keras_model_class, gensynth_model_class
+
         return gensynth_model_class(default_keras_model_class(sys._getframe(1).f_globals))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

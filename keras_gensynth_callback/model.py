@@ -8,15 +8,14 @@ import os
 import sys
 
 import tensorflow as tf
-import wrapt
 
 from keras_gensynth_callback.api import export_checkpoint
 from keras_gensynth_callback.callback import GenSynthExportCallback
 from keras_gensynth_callback.live_graph import fill_if_live
+from keras_gensynth_callback.registration import KERASES
 
 DEFAULT_FOLDER = "gensynth_exports"
 PACKAGE = "keras_gensynth_callback"
-KERASES = ("keras", "tf_keras")
 TF_KERAS = "tensorflow"  # where tf.keras was defined before it was a package of its own
 
 logger = logging.getLogger(PACKAGE)
@@ -323,9 +322,3 @@ def default_keras_model_class(namespace=None):
 def _root(value):
     name = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
     return name.split(".")[0] if isinstance(name, str) else None
-
-
-def register_when_keras_is_imported():
-    """Lets each Keras load models that were saved as a `GenSynthModel`: now if it is imported, else once it is."""
-    for name in KERASES:
-        wrapt.register_post_import_hook(lambda keras: gensynth_model_class(keras.Model), name)

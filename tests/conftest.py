@@ -67,3 +67,21 @@ def _is_about_keras3(item):
     parameters = getattr(item, "callspec", None)
     values = parameters.params.values() if parameters else ()
     return any("keras" in (value if isinstance(value, (tuple, list)) else (value,)) for value in values)
+
+
+@pytest.fixture(scope="session")
+def small_export(tmp_path_factory):
+    """One export, made once and only read by the tests; see `cli_export`."""
+    import cli_export
+
+    return cli_export.small_export(tmp_path_factory.mktemp("small_export"))
+
+
+@pytest.fixture
+def run_command():
+    """Runs `keras-gensynth` with arguments, in this process: its `exit_code`, `stdout` and `stderr`."""
+    from click.testing import CliRunner
+
+    from keras_gensynth_callback.cli.app import commands
+
+    return lambda *args, **env: CliRunner(env=env).invoke(commands, [str(arg) for arg in args])

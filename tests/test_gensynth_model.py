@@ -15,12 +15,8 @@ from keras_gensynth_callback import api
 from keras_gensynth_callback import callback as callback_module
 from keras_gensynth_callback.callback import GenSynthExportCallback
 from keras_gensynth_callback.errors import InvalidArgumentError
-from keras_gensynth_callback.model import (
-    GenSynthMixin,
-    default_keras_model_class,
-    gensynth_model_class,
-    register_when_keras_is_imported,
-)
+from keras_gensynth_callback.model import GenSynthMixin, default_keras_model_class, gensynth_model_class
+from keras_gensynth_callback.registration import register_when_keras_is_imported
 
 X = np.random.RandomState(0).rand(16, 3).astype("float32")
 Y = X.sum(1, keepdims=True)
@@ -261,9 +257,9 @@ def test_the_keras_of_the_module_that_asks_is_chosen(keras2, keras3):
 def test_a_keras_that_nobody_imported_stays_unimported_and_saved_models_load_once_it_is(keras_name, tmp_path):
     code = f"""
 import sys
-from keras_gensynth_callback.model import gensynth_model_class, register_when_keras_is_imported
-register_when_keras_is_imported()
+from keras_gensynth_callback import export_checkpoint
 assert "tf_keras" not in sys.modules
+from keras_gensynth_callback.model import gensynth_model_class
 import {importable(keras_name)} as keras
 if len(sys.argv) > 2:
     inputs = keras.Input((3,))

@@ -6,6 +6,7 @@ scratch    the hidden folder that a write in progress works in, and how an aband
 lock       who may write to a folder
 state      the `checkpoint` state file
 values     tensors to and from `.index` and `.data-?????-of-?????`
+listing    what a checkpoint holds, by its index
 manifest   `.json`
 commit     all of it together, so that no reader ever sees half an export
 retention  which exports stay
@@ -13,6 +14,7 @@ preflight  whether a prefix can be written, asked before training begins
 """
 
 from keras_gensynth_callback.checkpoint.commit import write_checkpoint
+from keras_gensynth_callback.checkpoint.listing import list_tensors
 from keras_gensynth_callback.checkpoint.lock import claim
 from keras_gensynth_callback.checkpoint.manifest import changed_files, read_manifest
 from keras_gensynth_callback.checkpoint.preflight import check_writable
@@ -24,6 +26,7 @@ __all__ = [
     "changed_files",
     "check_writable",
     "claim",
+    "list_tensors",
     "read_manifest",
     "read_tensors",
     "write_checkpoint",

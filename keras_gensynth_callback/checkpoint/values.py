@@ -1,5 +1,7 @@
 """Values to and from the checkpoint format V2: `.index` and `.data-?????-of-?????`."""
 
+import contextlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -87,7 +89,7 @@ def read_tensors(prefix, only=None):
         CheckpointFormatError: a file is missing, truncated or of another kind, or a name is not in it.
     """
     text = names.existing_prefix(prefix)
-    try:
+    with told_if_unreadable(text):
         reader = tf.compat.v1.train.NewCheckpointReader(text)
         there = reader.get_variable_to_shape_map()
         wanted = sorted(there) if only is None else list(only)
@@ -95,6 +97,13 @@ def read_tensors(prefix, only=None):
         if missing:
             raise CheckpointFormatError(f"The checkpoint {text!r} does not hold {missing}. It holds {sorted(there)}.")
         return {name: np.asarray(reader.get_tensor(name)) for name in wanted}
+
+
+@contextlib.contextmanager
+def told_if_unreadable(text):
+    """What TensorFlow raises inside, for a checkpoint that it cannot read, becomes a CheckpointFormatError."""
+    try:
+        yield
     except (tf.errors.OpError, RuntimeError, IndexError, UnicodeDecodeError) as error:
         raise CheckpointFormatError(
             f"The checkpoint {text!r} cannot be read: {error}. Its files are truncated, of another kind or of two"

@@ -3,9 +3,19 @@
 `fit_to_target` edits a graph until the target can load, run and differentiate it. It knows protos, not Keras.
 """
 
+from .checking import misfits, without_gradient
 from .differentiable import ops_without_gradient
 from .fit import Change, fit_to_target
 from .precision import compute_in_float32
 from .table import OpTable, known_targets
 
-__all__ = ["Change", "OpTable", "compute_in_float32", "fit_to_target", "known_targets", "ops_without_gradient"]
+__all__ = [
+    "Change",
+    "OpTable",
+    "compute_in_float32",
+    "fit_to_target",
+    "known_targets",
+    "misfits",
+    "ops_without_gradient",
+    "without_gradient",
+]

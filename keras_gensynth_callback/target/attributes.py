@@ -32,14 +32,14 @@ def fit_attributes(node, definition, writer, changes):
 
 
 # They say something to people, devices or the optimiser of graphs, and change no number.
-_HINTS = frozenset(
+HINTS = frozenset(
     ["debug_name", "allowed_devices", "validate_shape", "metadata", "grad_a", "grad_b", "grad_x", "grad_y"]
 )
 
 
 def _is_default(name, value, writer):
     """Whether the op does the same without the attribute."""
-    if name in _HINTS:
+    if name in HINTS:
         return True
     defaults = {attr.name: attr.default_value for attr in writer.attr} if writer else {}
     return name in defaults and defaults[name] == value

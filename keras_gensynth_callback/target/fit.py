@@ -15,7 +15,7 @@ from .table import OpTable, writer_op
 Change = collections.namedtuple("Change", ["rule", "op", "nodes"])
 
 # They load in the target, but what they call is an object in the process that wrote them.
-_PROCESS_LOCAL = frozenset(
+PROCESS_LOCAL = frozenset(
     ["PyFunc", "PyFuncStateless", "EagerPyFunc", "NumericFunction", "IteratorGetNext", "OneShotIterator"]
 )
 
@@ -112,7 +112,7 @@ def _writes_one_index(graph, node):
 
 def _problem(graph, node, table, changes):
     """Cleans a node; returns what is wrong with it, or None."""
-    if node.op in _PROCESS_LOCAL:
+    if node.op in PROCESS_LOCAL:
         return "it calls an object of the process that wrote it"
     definition = table.op(node.op)
     if definition is None:

@@ -1,0 +1,66 @@
+"""What a checkpoint holds, by its index: names, types and shapes, and whether the files of its values are whole."""
+
+import collections
+import re
+
+import tensorflow as tf
+
+from keras_gensynth_callback.checkpoint import names, values
+from keras_gensynth_callback.errors import CheckpointFormatError
+
+# `shape` is a tuple of int, `dtype` a tf.DType.
+Tensor = collections.namedtuple("Tensor", ["shape", "dtype"])
+
+_DATA = re.compile(r"\.data-(\d{5})-of-(\d{5})")
+
+
+def list_tensors(prefix):
+    """The tensors of a checkpoint, whoever wrote it; no value is read.
+
+    Args:
+        prefix: str or PathLike.
+
+    Returns:
+        {name: Tensor}, sorted by name.
+
+    Raises:
+        CheckpointFormatError: a file is missing, truncated or of another kind.
+    """
+    text = names.existing_prefix(prefix)
+    with values.told_if_unreadable(text):
+        reader = tf.compat.v1.train.NewCheckpointReader(text)
+        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        tensors = {name: Tensor(tuple(shapes[name]), tf.as_dtype(dtypes[name])) for name in sorted(shapes)}
+    _check_data_files(text, tensors)
+    return tensors
+
+
+def _check_data_files(text, tensors):
+    files = names.files_of(text)
+    shards = {match.group(): match for match in map(_DATA.fullmatch, files) if match}
+    counts = {int(match.group(2)) for match in shards.values()} or {1}
+    missing = [
+        text + f".data-{index:05d}-of-{count:05d}"
+        for count in counts
+        for index in range(count)
+        if f".data-{index:05d}-of-{count:05d}" not in shards
+    ]
+    if missing:
+        raise CheckpointFormatError(
+            f"The checkpoint {text!r} is not whole: {', '.join(map(repr, missing))} missing. Copy all files whose "
+            "names begin with the prefix."
+        )
+    needed = sum(_bytes_of(tensor) for tensor in tensors.values())
+    there = sum(tf.io.gfile.stat(files[suffix]).length for suffix in shards)
+    if there < needed:
+        raise CheckpointFormatError(
+            f"The checkpoint {text!r} is truncated: its values take {needed} bytes, and its data files have {there}. "
+            "Take another copy of them, or export again."
+        )
+
+
+def _bytes_of(tensor):
+    size = 0 if tensor.dtype == tf.string else tensor.dtype.size
+    for dimension in tensor.shape:
+        size *= dimension
+    return size

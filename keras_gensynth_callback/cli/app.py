@@ -1,0 +1,20 @@
+"""All commands."""
+
+import click
+
+from . import convert, diff, freeze, inspect
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def commands():
+    """Looks at TensorFlow 1.x checkpoints of Keras models, checks them, and makes them.
+
+    PREFIX is what the names of a checkpoint's files have in common: exports/net for exports/net.meta.
+
+    Exit status: 0 when it was done and the answer is yes, 1 when the answer is no (a check failed, two checkpoints
+    differ), 2 when it could not be done. `run` ends with the status of its script.
+    """
+
+
+for module in (inspect, convert, freeze, diff):
+    commands.add_command(module.command)

@@ -1,0 +1,105 @@
+"""The function that shows what is in a checkpoint."""
+
+import os
+
+import tensorflow as tf
+
+from ..arguments import check_target
+from ..checkpoint import list_tensors, read_manifest
+from ..checkpoint.names import as_text, files_of
+from ..errors import CheckpointFormatError
+from ..graphdef import EditableGraph
+from ..meta_file import read_meta_graph
+from .collections import members
+from .gaps import gaps_of
+from .layers import layers_of
+from .signatures import inputs_and_outputs, signatures_of
+from .variables import variables_of
+
+DEFAULT_TARGET = "1.15"
+
+
+def inspect_checkpoint(filepath, *, target=None):
+    """What is in a checkpoint with a graph, whoever wrote it. Its files are read, and nothing of it is run.
+
+    Args:
+        filepath: str or PathLike, the checkpoint prefix.
+        target: str, the oldest TensorFlow that must read it, for the warnings; None: what it was exported for, else
+            "1.15".
+
+    Returns:
+        dict of plain values, as JSON has them: `prefix`; `target`; `written_by`, versions by name; `exported`, the
+        manifest without its files, or None; `inputs` and `outputs`, name -> `tensor`, `dtype` and `shape`; `layers`, a
+        list of `name`, `ops`, `parameters`, `trainable` and `variables`; `parameters`, `total` and `trainable`;
+        `signatures`; `collections`, name -> list of the names of members; `variables` and `nodes`, how many;
+        `functions`, names; `files`, name -> bytes; `size`, bytes; `warnings`, a list of what a TensorFlow 1.x program
+        will miss.
+
+    Raises:
+        CheckpointFormatError: there is no such checkpoint, it has no graph, or a file is truncated or of another kind.
+        InvalidArgumentError: `target` is not one of the known targets.
+
+    >>> import keras, keras_gensynth_callback as gensynth
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
+    >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+    >>> found = gensynth.inspect_checkpoint(record.prefix)
+    >>> [(layer["name"], layer["parameters"]) for layer in found["layers"]]
+    [('level', 4)]
+    >>> found["warnings"]
+    []
+    """
+    prefix = as_text(filepath)
+    if target is not None:
+        check_target(target)
+    meta_graph, tensors = read_meta_graph(prefix), list_tensors(prefix)
+    manifest, warnings = _manifest(prefix)
+    target = target or (manifest or {}).get("target") or DEFAULT_TARGET
+    graph = EditableGraph.from_meta_graph(meta_graph)
+    variables = variables_of(meta_graph, graph)
+    inputs, outputs = inputs_and_outputs(meta_graph, graph)
+    layers = layers_of(graph, variables, [output["tensor"] for output in outputs.values()])
+    files = {os.path.basename(path): tf.io.gfile.stat(path).length for path in files_of(prefix).values()}
+    return {
+        "prefix": prefix,
+        "target": target,
+        "written_by": _written_by(meta_graph, manifest),
+        "exported": {key: value for key, value in manifest.items() if key != "files"} if manifest else None,
+        "inputs": inputs,
+        "outputs": outputs,
+        "layers": layers,
+        "parameters": {key: sum(layer[of] for layer in layers) for key, of in _PARAMETERS},
+        "signatures": signatures_of(meta_graph),
+        "collections": {key: members(meta_graph, key) for key in sorted(meta_graph.collection_def)},
+        "variables": len(tensors),
+        "nodes": len(graph.nodes),
+        "functions": sorted(function.signature.name for function in meta_graph.graph_def.library.function),
+        "files": files,
+        "size": sum(files.values()),
+        "warnings": [*warnings, *gaps_of(meta_graph, graph, variables, tensors, target)],
+    }
+
+
+_PARAMETERS = (("total", "parameters"), ("trainable", "trainable"))
+
+
+def _written_by(meta_graph, manifest):
+    if manifest and isinstance(manifest.get("writer"), dict):
+        return manifest["writer"]
+    return {"tensorflow": meta_graph.meta_info_def.tensorflow_version or "unknown"}
+
+
+def _manifest(prefix):
+    """The manifest of this checkpoint, or None, and a warning where it is damaged or another one's."""
+    try:
+        manifest = read_manifest(prefix)
+    except CheckpointFormatError as error:
+        return None, [str(error)]
+    folder = os.path.dirname(prefix)
+    for name, record in sorted(manifest["files"].items() if manifest else ()):
+        path = os.path.join(folder, name)
+        if not tf.io.gfile.exists(path) or tf.io.gfile.stat(path).length != record["size"]:
+            return None, [
+                f"The manifest {prefix + '.json'!r} is of another checkpoint: {name} is missing or has another size, "
+                "as after a program that saved under the same prefix. It is not shown here."
+            ]
+    return manifest, []

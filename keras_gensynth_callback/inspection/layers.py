@@ -1,0 +1,99 @@
+"""The layers of a graph, in the order in which data goes through them."""
+
+from ..graphdef import is_control, node_of
+from ..lift.writes import is_write
+from .writes import is_variable, variable_of
+
+# They carry a value on, and are no work of a layer.
+_CARRYING = frozenset(
+    "Identity ReadVariableOp Cast Switch RefSwitch Merge Enter RefEnter Exit NextIteration Const VarHandleOp VariableV2"
+    " Variable NoOp Placeholder PlaceholderWithDefault Shape StridedSlice Pack ExpandDims Squeeze"
+    " Reshape VarIsInitializedOp".split()
+)
+# Scopes of what reads weights, and is no layer.
+_ASIDE = ("training", "gradients", "save", "loss", "metrics")
+_SHOWN = 4
+
+
+def layers_of(graph, variables, outputs):
+    """The layers: those that hold weights, and, where the outputs are known, the others on the way to these.
+
+    Args:
+        graph: EditableGraph.
+        variables: {name: Variable}, from `variables_of`.
+        outputs: tensor names, may be empty.
+
+    Returns:
+        A list of dicts: `name`, `ops` (the kinds of ops that do the layer's work), `parameters`, `trainable` (int),
+        and `variables` ({name: shape}).
+    """
+    weights = {}
+    for variable in variables.values():
+        if variable.kind == "weight":
+            weights.setdefault(variable.name.rpartition("/")[0] or variable.name, []).append(variable)
+    ops = {}
+    if outputs:
+        for name in graph.topological(graph.ancestors(node_of(tensor) for tensor in outputs)):
+            node = graph.nodes[name]
+            if node.op not in _CARRYING:
+                layer = _reader_scope(graph, node, weights) or _scope_of(name, weights)
+                if layer:
+                    ops.setdefault(layer, []).append(node.op)
+    else:
+        for node in graph.nodes.values():
+            aside = node.op in _CARRYING or is_write(node) or node.name.split("/")[0] in _ASIDE
+            layer = None if aside else _reader_scope(graph, node, weights)
+            if layer:
+                ops.setdefault(layer, []).append(node.op)
+    names = [*ops, *(name for name in weights if name not in ops)]
+    return [_layer(name, ops.get(name, ()), weights.get(name, ())) for name in names]
+
+
+def _layer(name, ops, weights):
+    size = lambda chosen: sum(_count(variable.shape) for variable in chosen)  # noqa: E731
+    return {
+        "name": name,
+        "ops": list(dict.fromkeys(ops))[:_SHOWN],
+        "parameters": size(weights),
+        "trainable": size(variable for variable in weights if variable.trainable),
+        "variables": {variable.name: list(variable.shape or ()) for variable in weights},
+    }
+
+
+def _reader_scope(graph, node, weights):
+    """The layer whose weight a node applies, or None."""
+    for tensor in node.input:
+        if is_control(tensor):
+            continue
+        source = graph.nodes.get(node_of(tensor))
+        while source is not None and source.op in _CARRYING and not is_variable(source) and source.input:
+            if is_control(source.input[0]):
+                break
+            source = graph.nodes.get(node_of(source.input[0]))
+        variable = variable_of(graph, source.name) if source is not None else None
+        if variable:
+            scope = variable.rpartition("/")[0] or variable
+            return scope if scope in weights else None
+    return None
+
+
+def _scope_of(name, weights):
+    """The layer that a node stands in, by its name: the longest scope that holds weights, else the first below those
+    of models around it.
+    """
+    parts = name.split("/")[:-1]
+    for end in range(len(parts), 0, -1):
+        if "/".join(parts[:end]) in weights:
+            return "/".join(parts[:end])
+    for end in range(1, len(parts) + 1):
+        scope = "/".join(parts[:end])
+        if not any(other.startswith(scope + "/") for other in weights):
+            return scope
+    return None
+
+
+def _count(shape):
+    count = 1
+    for dimension in shape or ():
+        count *= dimension
+    return count

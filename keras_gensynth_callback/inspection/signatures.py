@@ -1,0 +1,60 @@
+"""What goes into a graph and what comes out of it: by its signatures, or, without one, by its placeholders."""
+
+import tensorflow as tf
+
+from ..graphdef import tensor_name
+
+_SERVING = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+# Placeholders that are fed with other things than the model's inputs.
+_NO_INPUTS = ("save", "keras_learning_phase", "Placeholder", "AssignVariableOp")
+_NO_INPUT_SUFFIXES = ("_target", "_sample_weights", "learning_phase")
+
+
+def signatures_of(meta_graph):
+    """The signatures as plain values: {key: {"method", "inputs": {name: tensor}, "outputs": {name: tensor}}}."""
+    return {
+        key: {
+            "method": signature.method_name,
+            "inputs": {name: _described(info) for name, info in sorted(signature.inputs.items())},
+            "outputs": {name: _described(info) for name, info in sorted(signature.outputs.items())},
+        }
+        for key, signature in sorted(meta_graph.signature_def.items())
+    }
+
+
+def inputs_and_outputs(meta_graph, graph):
+    """What a prediction is fed with and what it gives.
+
+    Returns:
+        (inputs, outputs), each {name: {"tensor", "dtype", "shape"}}. Without a signature the inputs are the
+        placeholders that look like ones, and the outputs are unknown: {}.
+    """
+    signatures = signatures_of(meta_graph)
+    serving = signatures.get(_SERVING) or (next(iter(signatures.values())) if len(signatures) == 1 else None)
+    if serving:
+        return serving["inputs"], serving["outputs"]
+    return {node.name: _placeholder(node) for node in graph.nodes.values() if _is_input(node)}, {}
+
+
+def _is_input(node):
+    scope = node.name.split("/")[0]
+    known = not scope.startswith(_NO_INPUTS) and not node.name.endswith(_NO_INPUT_SUFFIXES)
+    return node.op == "Placeholder" and known
+
+
+def _described(info):
+    return {"tensor": info.name, "dtype": _dtype(info.dtype), "shape": _shape(info.tensor_shape)}
+
+
+def _placeholder(node):
+    shape = node.attr["shape"].shape
+    return {"tensor": tensor_name(node.name), "dtype": _dtype(node.attr["dtype"].type), "shape": _shape(shape)}
+
+
+def _dtype(enum):
+    return tf.as_dtype(enum).name if enum else "unknown"
+
+
+def _shape(proto):
+    """A list of int or None; None if not even the rank is known."""
+    return None if proto.unknown_rank else [None if dim.size < 0 else dim.size for dim in proto.dim]

@@ -1,0 +1,63 @@
+"""The `.meta` file of a checkpoint, whoever wrote it: read, and judged, without running anything of it."""
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from .checkpoint import list_tensors
+from .checkpoint.names import META, existing_prefix
+from .checkpoint.storage import read_file
+from .errors import CheckpointFormatError
+
+# Protobuf reads no message that is larger.
+_LARGEST = 2**31 - 1
+# What `tf.train.Checkpoint` saves beside the values (tensorflow/python/checkpoint/checkpoint.py).
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+def read_meta_graph(filepath):
+    """The MetaGraphDef of a checkpoint.
+
+    Args:
+        filepath: str or PathLike, the checkpoint prefix.
+
+    Raises:
+        CheckpointFormatError: there is no such checkpoint, it has no graph, or the file is truncated or of another
+            kind.
+    """
+    prefix = existing_prefix(filepath)
+    path = prefix + META
+    if not tf.io.gfile.exists(path):
+        raise CheckpointFormatError(_without_graph(prefix))
+    length = tf.io.gfile.stat(path).length
+    if length > _LARGEST:
+        raise CheckpointFormatError(
+            f"{path!r} has {length / 1e9:.1f} GB, and a MetaGraphDef has at most 2.1 GB: it is of another kind. "
+            "Take another copy of it, or export again."
+        )
+    try:
+        meta_graph = tf.compat.v1.MetaGraphDef.FromString(read_file(path))
+    except DecodeError as error:
+        raise CheckpointFormatError(
+            f"{path!r} ({length} bytes) is not a MetaGraphDef, or truncated: {str(error).rstrip('.')}. Take another "
+            "copy of it, or export again."
+        ) from error
+    if not meta_graph.graph_def.node:
+        raise CheckpointFormatError(
+            f"{path!r} ({length} bytes) holds no graph: it is truncated, or of another kind. Take another copy of it, "
+            "or export again."
+        )
+    return meta_graph
+
+
+def _without_graph(prefix):
+    if _OBJECT_GRAPH in list_tensors(prefix):
+        return (
+            f"The checkpoint {prefix!r} was written by tf.train.Checkpoint (TensorFlow 2, `save_weights` of Keras): it "
+            "holds values and the names of Python objects, and no graph. Expected: a checkpoint with a `.meta` file. "
+            "Load it into its Keras model, with `model.load_weights`, and export that: "
+            "`export_checkpoint(model, 'exports/net')`."
+        )
+    return (
+        f"The checkpoint {prefix!r} has no graph: the file {prefix + META!r} is missing. Copy it from where the "
+        "checkpoint was written; `tf.compat.v1.train.Saver.save` writes it unless write_meta_graph=False."
+    )
