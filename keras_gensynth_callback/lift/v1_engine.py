@@ -92,10 +92,10 @@ def metric_updates(model):
 
 
 def listed_updates(model):
-    """The ops that `updates` of the model and of its metrics list."""
+    """The ops that `updates` of the model and of its `metrics` list."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `updates` of a metric is empty in newer Kerases, and warns that it is
-        listed = [*model.updates, *(update for metric in metrics_of(model) for update in metric.updates)]
+        listed = [*model.updates, *(update for metric in model.metrics for update in metric.updates)]
     return [getattr(update, "op", update) for update in listed]
 
 
