@@ -88,13 +88,16 @@ def read_tensors(prefix, only=None):
     """
     text = names.existing_prefix(prefix)
     try:
-        reader = tf.compat.v1.train.NewCheckpointReader(text)
-        there = reader.get_variable_to_shape_map()
-        wanted = sorted(there) if only is None else list(only)
-        missing = [name for name in wanted if name not in there]
-        if missing:
-            raise CheckpointFormatError(f"The checkpoint {text!r} does not hold {missing}. It holds {sorted(there)}.")
-        return {name: np.asarray(reader.get_tensor(name)) for name in wanted}
+        with names.readable(text) as place:
+            reader = tf.compat.v1.train.NewCheckpointReader(place)
+            there = reader.get_variable_to_shape_map()
+            wanted = sorted(there) if only is None else list(only)
+            missing = [name for name in wanted if name not in there]
+            if missing:
+                raise CheckpointFormatError(
+                    f"The checkpoint {text!r} does not hold {missing}. It holds {sorted(there)}."
+                )
+            return {name: np.asarray(reader.get_tensor(name)) for name in wanted}
     except (tf.errors.OpError, RuntimeError, IndexError, UnicodeDecodeError) as error:
         raise CheckpointFormatError(
             f"The checkpoint {text!r} cannot be read: {error}. Its files are truncated, of another kind or of two"

@@ -230,7 +230,7 @@ def values_of(model, variables):
 
 
 def check_environment(model):
-    """Raises UnsupportedBackendError or UnsupportedStrategyError where a model trains by what no graph can be made of."""
+    """Raises UnsupportedBackendError or UnsupportedStrategyError where no graph can be made of a model."""
     check_strategy(model, in_graph_mode=is_of_v1_engine(model))
     _check_backend(model)
 
