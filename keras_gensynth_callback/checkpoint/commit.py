@@ -38,9 +38,14 @@ _WAYS_OUT = {
     errno.EDQUOT: "The quota is used up: free some space, or keep fewer exports (max_to_keep).",
     errno.EFBIG: "The file is larger than this process may write here: raise its limit (ulimit -f).",
     errno.EACCES: "Give this process the right to write there, or choose another folder.",
+    errno.ENOSYS: "This file system cannot rename files, which no safe write goes without: choose another folder.",
     errno.EROFS: "This file system is read-only: choose another folder.",
 }
-_ERRNO_OF = {tf.errors.ResourceExhaustedError: errno.ENOSPC, tf.errors.PermissionDeniedError: errno.EACCES}
+_ERRNO_OF = {
+    tf.errors.ResourceExhaustedError: errno.ENOSPC,
+    tf.errors.PermissionDeniedError: errno.EACCES,
+    tf.errors.UnimplementedError: errno.ENOSYS,
+}
 
 
 def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):

@@ -134,7 +134,7 @@ def check_space(folder, needed):
 
 
 def move(source, destination):
-    """Renames a file; what stood at the destination is replaced, in one step but for file systems that cannot."""
+    """Renames a file; what stood at the destination is replaced in one step."""
     store = _store_of(destination)
     store.move(source, destination) if store else tf.io.gfile.rename(source, destination, overwrite=True)
 
