@@ -13,6 +13,7 @@ from keras_gensynth_callback.keras_hooks import KerasHooks, nothing
 from keras_gensynth_callback.live_graph import fill_if_live
 from keras_gensynth_callback.monitor import Monitor
 from keras_gensynth_callback.preparation import Preparation
+from keras_gensynth_callback.progress import shown
 from keras_gensynth_callback.readings import five_digits, plain_logs
 from keras_gensynth_callback.schedule import Schedule
 from keras_gensynth_callback.series import Series
@@ -33,7 +34,8 @@ class GenSynthExportCallback(KerasHooks):
         filepath: checkpoint prefix, as str or path object. May hold `{epoch}`, `{batch}` (both from 1) and any key of
             the logs. `{batch}` is the last batch of the epoch in exports at an epoch's end.
         monitor: the key of the logs that says which export is the best.
-        verbose: 0, or 1 or 2 for a line at each export.
+        verbose: 0, or 1 or 2 for a line at each export, and one that tells how long the first is being prepared, from
+            two seconds on.
         save_best_only: export only when `monitor` improved.
         mode: "min" or "max", or "auto": by the metric.
         save_freq: "epoch", "train_end", or an int: every so many batches, counted across epochs.
@@ -367,5 +369,7 @@ class GenSynthExportCallback(KerasHooks):
             print(f"\nEpoch {self._epoch}: {words}")
 
     def _prepare(self, data_spec):
+        says = bool(self.verbose) and self._workers.writes
         with self._exports.reported("The model cannot be exported"):
-            return self._preparation.prepare(data_spec)
+            with shown(f"Preparing the export of {self.model.name!r}", says):
+                return self._preparation.prepare(data_spec)

@@ -14,6 +14,8 @@ _SUPPORTED = ("MirroredStrategy", "MultiWorkerMirroredStrategy", "OneDeviceStrat
 
 def strategy_of(model):
     """The `tf.distribute.Strategy` that a model trains under, or None where there is none."""
+    if isinstance(model, type):
+        return None
     strategy = getattr(model, "distribute_strategy", None) or getattr(model, "_distribution_strategy", None)
     # The strategy that stands for none has no public name.
     return None if strategy is None or type(strategy).__name__.startswith("_Default") else strategy

@@ -16,7 +16,8 @@
      ├── ModelFileError (ValueError)              a model file is missing, truncated or of another kind
      │    ├── MissingCustomObjectError            ... needs classes or functions that are not there
      │    └── UnsafeModelFileError                ... holds code, which is run only where that is asked for
-     └── MissingKerasError (ImportError)          the Keras that wrote a model file is not installed
+     ├── MissingKerasError (ImportError)          the Keras that wrote a model file is not installed
+     └── MissingExtraError (ImportError)          what an optional feature needs is not installed
 
 Every message says what was received, what was expected and how to mend it.
 """
@@ -92,3 +93,7 @@ class UnsafeModelFileError(ModelFileError):
 
 class MissingKerasError(GenSynthExportError, ImportError):
     """The Keras that wrote a model file is not installed."""
+
+
+class MissingExtraError(GenSynthExportError, ImportError):
+    """What an optional feature of the package needs is not installed."""

@@ -10,7 +10,7 @@ import time
 import tensorflow as tf
 
 from . import metagraph
-from .checkpoint import write_checkpoint
+from .checkpoint import storage, write_checkpoint
 from .distribution import Workers
 from .errors import UnsupportedOpError
 from .graphdef import node_of
@@ -156,7 +156,7 @@ class Exporter:
         files = write_checkpoint(prefix, values, self._meta_graph, manifest, check)
         if manager is not None:
             manager.add(prefix, is_best=is_best)
-        size = sum(tf.io.gfile.stat(file).length for file in files)
+        size = sum(storage.size(file) for file in files)
         to_disk = time.perf_counter() - started
         seconds = to_disk if threading.get_ident() == waited[1] else waited[0]
         return ExportRecord(str(prefix), epoch, batch, logs, files, size, seconds, to_disk, self.target)

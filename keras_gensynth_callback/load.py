@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 
 from .ages import in_names_of_model
-from .checkpoint import read_tensors
+from .checkpoint import read_tensors, storage
 from .checkpoint.names import existing_prefix
 from .errors import (
     CheckpointFormatError,
@@ -147,10 +147,9 @@ def _weights_of(prefix):
     `.meta`.
     """
     path = prefix + ".meta"
-    if not tf.io.gfile.exists(path):
+    if not storage.exists(path):
         return []
-    with tf.io.gfile.GFile(path, "rb") as file:
-        serialized = file.read()
+    serialized = storage.read_file(path)
     try:
         meta_graph = tf.compat.v1.MetaGraphDef.FromString(serialized)
     except DecodeError as error:

@@ -1,8 +1,6 @@
 """The exports that one `filepath` names, across trainings and programs: whose they are, and what is known of them."""
 
-import tensorflow as tf
-
-from keras_gensynth_callback.checkpoint import claim
+from keras_gensynth_callback.checkpoint import claim, storage
 
 
 class Series:
@@ -35,8 +33,8 @@ class Series:
         if folder is None or self._claim is not None:
             return
         if make_folder:
-            tf.io.gfile.makedirs(folder)
-        if tf.io.gfile.isdir(folder):
+            storage.make_folders(folder)
+        if storage.is_folder(folder):
             self._claim = claim(folder, self._template.series)
             self._restore(folder, model)
 

@@ -9,7 +9,7 @@ import tempfile
 import numpy as np
 
 from .checkpoint import changed_files, read_manifest, read_tensors
-from .checkpoint.names import existing_prefix
+from .checkpoint.names import existing_prefix, readable
 from .errors import InvalidArgumentError, VerificationError
 from .reload_program import digest
 
@@ -69,7 +69,8 @@ def reload(prefix, values, inputs=None, python=None):
     Raises:
         VerificationError: it does not load, or a variable has another value.
     """
-    found = _run(prefix, inputs or {}, python or sys.executable)
+    with readable(prefix, local=True) as place:
+        found = _run(place, inputs or {}, python or sys.executable)
     there = found["variables"]
     wrong = sorted(name for name in values if there.get(name) != digest(np, values[name]))
     if wrong or len(there) != len(values):

@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _is_about_keras3(item):
-    if "keras3" in getattr(item, "fixturenames", ()):
+    if "keras3" in getattr(item, "fixturenames", ()) or getattr(item.module, "KERAS", "") == "keras":
         return True
     parameters = getattr(item, "callspec", None)
     values = parameters.params.values() if parameters else ()

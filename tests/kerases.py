@@ -25,6 +25,12 @@ def private_module(keras2, name):
     return importlib.import_module(keras2.Model.__module__.replace("engine.training", name))
 
 
+def optimizer_variables(model):
+    """The variables of a model's optimizer: before TensorFlow 2.11 they are asked for by a method."""
+    variables = model.optimizer.variables
+    return variables() if callable(variables) else variables
+
+
 def keras_of(name, seed=0):
     """The same with its name counters and all random seeds reset."""
     module = module_of(name)

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -112,16 +113,42 @@ def test_a_folder_that_was_removed_is_made_again_and_what_it_held_is_forgotten(t
     assert len(tf.train.get_checkpoint_state(tmp_path / "exports").all_model_checkpoint_paths) == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_became_read_only_is_told_with_the_way_out(tmp_path):
+@pytest.fixture
+def read_only_folder():
+    """A folder with an export, which this process may read and not write; not even as root."""
+    # Not below the folder of pytest, where nobody else may look.
+    with tempfile.TemporaryDirectory() as folder:
+        write(os.path.join(folder, "net"))
+        os.chmod(folder, 0o555)
+        before = os.geteuid()
+        if before == 0:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(before)
+            os.chmod(folder, 0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there are no such users")
+def test_a_folder_that_became_read_only_is_told_with_the_way_out(read_only_folder):
+    before = contents(read_only_folder)
+    with pytest.raises(CheckpointWriteError, match="Give this process the right to write there"):
+        write(os.path.join(read_only_folder, "net"), 2)
+    assert contents(read_only_folder) == before
+
+
+def cannot_rename(*args, **kwargs):
+    raise tf.errors.UnimplementedError(None, None, "rename; Function not implemented")
+
+
+def test_a_file_system_that_cannot_rename_is_told_and_keeps_what_it_holds(tmp_path, monkeypatch):
     write(tmp_path / "net")
     before = contents(tmp_path)
-    os.chmod(tmp_path, 0o500)
-    try:
-        with pytest.raises(CheckpointWriteError, match="Give this process the right to write there"):
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.io.gfile, "rename", cannot_rename)
+        with pytest.raises(CheckpointWriteError, match="cannot rename files, .*: choose another folder"):
             write(tmp_path / "net", 2)
-    finally:
-        os.chmod(tmp_path, 0o700)
     assert contents(tmp_path) == before
 
 

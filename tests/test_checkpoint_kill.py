@@ -120,11 +120,19 @@ def export_for_ever(folder, start):
         manager.add(prefix, is_best=number % 7 == 0)
 
 
+def newest(folder):
+    with open(os.path.join(folder, "checkpoint"), "rb") as file:
+        return os.fstat(file.fileno()).st_ino, file.read()
+
+
 folder, chance, reached = os.path.join(root, "run"), random.Random(0), []
 for kill in range(15):
     finish(forked(write, os.path.join(folder, "first"), 0))
+    before = newest(folder)
     pid = forked(export_for_ever, folder, 1 + 1000 * kill)
-    time.sleep(0.3 + chance.random() / 3)
+    while newest(folder) == before:
+        time.sleep(0.01)
+    time.sleep(chance.random() / 3)
     os.kill(pid, signal.SIGKILL)
     assert finish(pid)
     shutil.copytree(folder, os.path.join(root, "copy-%02d" % kill))

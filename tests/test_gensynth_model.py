@@ -33,7 +33,7 @@ def exporter(monkeypatch, tmp_path):
 
 
 def subclassed(keras):
-    @keras.saving.register_keras_serializable(package="test")
+    @keras.utils.register_keras_serializable(package="test")
     class Net(gensynth_model_class(keras.Model)):
         def __init__(self, units=4, **kwargs):
             super().__init__(**kwargs)
@@ -61,7 +61,7 @@ def functional_by_name(keras):
 
 
 def sequential(keras):
-    @keras.saving.register_keras_serializable(package="test")
+    @keras.utils.register_keras_serializable(package="test")
     class Seq(GenSynthMixin, keras.Sequential):
         pass
 
@@ -225,7 +225,7 @@ def test_signatures_show_the_arguments_of_keras_and_export(keras):
 
 
 def test_a_compile_of_the_users_own_is_left_to_the_user_when_a_model_is_loaded(keras, exporter, tmp_path):
-    @keras.saving.register_keras_serializable(package="test")
+    @keras.utils.register_keras_serializable(package="test")
     class Own(GenSynthMixin, keras.Sequential):
         def compile(self, *args, **kwargs):
             super().compile("sgd", "mse")

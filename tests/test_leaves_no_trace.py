@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerases import private_module
+from kerases import optimizer_variables, private_module
 
 from keras_gensynth_callback import GenSynthExportCallback, build_graph, export_checkpoint
 from keras_gensynth_callback.errors import GenSynthExportError
@@ -125,7 +125,7 @@ def model_state(model):
         found[f"plain values of {layer.name}"] = _plain_values(layer)
     for kind, variables in (("weights", model.weights), ("state", model.non_trainable_variables)):
         found[kind] = [(variable.name, id(variable), _bits(variable)) for variable in variables]
-    found["optimizer"] = [(variable.name, id(variable), _bits(variable)) for variable in model.optimizer.variables]
+    found["optimizer"] = [(variable.name, id(variable), _bits(variable)) for variable in optimizer_variables(model)]
     found["metric values"] = [_bits(variable) for metric in model.metrics for variable in metric.variables]
     return found
 
@@ -225,7 +225,7 @@ def run(keras, make, *callbacks):
     model = make(keras)
     history = model.fit(X, Y, batch_size=8, epochs=2, verbose=0, validation_split=0.25, callbacks=list(callbacks))
     model.train_on_batch(X[:4], Y[:4])
-    values = [_bits(variable) for variable in [*model.weights, *model.optimizer.variables]]
+    values = [_bits(variable) for variable in [*model.weights, *optimizer_variables(model)]]
     return history.history, values, (random.random(), np.random.rand())
 
 

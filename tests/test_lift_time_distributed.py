@@ -12,11 +12,10 @@ from keras_gensynth_callback.lift.time_distributed import minds_its_own_row
 
 
 @pytest.fixture
-def layers():
-    keras = importlib.import_module("keras")
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(0)
-    return keras.layers
+def layers(keras3):
+    keras3.backend.clear_session()
+    keras3.utils.set_random_seed(0)
+    return keras3.layers
 
 
 def distributed(layer, steps):

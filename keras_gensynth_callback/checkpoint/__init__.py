@@ -1,7 +1,8 @@
 """Names and values in, checkpoint files out. This room knows neither Keras nor graphs, and can be used alone.
 
 names      which files belong to a prefix
-storage    one file or folder: write, flush, move, link
+storage    one file or folder: write, flush, move, link, wherever it is
+fsspec_store    the same, where TensorFlow cannot
 scratch    the hidden folder that a write in progress works in, and how an abandoned one is known
 lock       who may write to a folder
 state      the `checkpoint` state file

@@ -3,10 +3,12 @@
 At every moment, and after a kill at any moment, whatever the state file `checkpoint` names is complete: `.meta`,
 `.index`, `.data` and `.json` of one and the same export. The steps:
 
-1. All files are written in a scratch folder beside their destination, and flushed. A full disk ends here.
+1. All files are written in a scratch folder beside their destination, and flushed. A full disk ends here. (For a store
+   that TensorFlow does not know they are written on this machine, and step 3 sends them.)
 2. What already stands under the prefix gets second names (hard links) in the scratch folder, and a journal that names
    the prefix is put beside them. If the state file names the prefix, it now names the second names instead.
-3. The new files are moved to their places. One rename cannot move four files, which is why nobody must be looking.
+3. The new files are moved to their places, the manifest last. One rename cannot move four files, which is why nobody
+   must be looking.
 4. The state file names the prefix again, as the newest. This rename is the commit.
 5. The journal is removed, then the scratch folder, and with it the last name of the old files.
 
@@ -30,16 +32,20 @@ from keras_gensynth_callback.checkpoint import names, scratch, state, storage, v
 from keras_gensynth_callback.checkpoint.lock import locked
 from keras_gensynth_callback.errors import CheckpointWriteError
 
-_NEW = "new"
 _PREVIOUS = "previous"
 _WAYS_OUT = {
     errno.ENOSPC: "The disk is full: free some space, or keep fewer exports (max_to_keep).",
     errno.EDQUOT: "The quota is used up: free some space, or keep fewer exports (max_to_keep).",
     errno.EFBIG: "The file is larger than this process may write here: raise its limit (ulimit -f).",
     errno.EACCES: "Give this process the right to write there, or choose another folder.",
+    errno.ENOSYS: "This file system cannot rename files, which no safe write goes without: choose another folder.",
     errno.EROFS: "This file system is read-only: choose another folder.",
 }
-_ERRNO_OF = {tf.errors.ResourceExhaustedError: errno.ENOSPC, tf.errors.PermissionDeniedError: errno.EACCES}
+_ERRNO_OF = {
+    tf.errors.ResourceExhaustedError: errno.ENOSPC,
+    tf.errors.PermissionDeniedError: errno.EACCES,
+    tf.errors.UnimplementedError: errno.ENOSYS,
+}
 
 
 def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):
@@ -66,15 +72,16 @@ def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):
     prefix = names.as_text(prefix)
     values.check_tensors(tensors)
     with reported(prefix):
-        tf.io.gfile.makedirs(folder)
+        storage.make_folders(folder)
         recover(folder)
         storage.check_space(folder, len(meta_graph) + values.size_of(tensors))
         with scratch.scratch_folder(folder) as workplace:
-            staged = _stage(workplace, prefix, tensors, meta_graph, manifest)
-            if check is not None:
-                check(staged)
-            with locked(folder):
-                _publish(workplace, folder, base)
+            with storage.place_to_write(os.path.join(workplace, "new")) as new:
+                _stage(new, base, tensors, meta_graph, manifest)
+                if check is not None:
+                    check(os.path.join(new, base))
+                with locked(folder):
+                    _publish(workplace, new, folder, base)
     return list(names.files_of(prefix).values())
 
 
@@ -100,24 +107,21 @@ def recover(folder):
             scratch.discard(path)
 
 
-def _stage(workplace, prefix, tensors, meta_graph, manifest):
-    new = os.path.join(workplace, _NEW)
-    tf.io.gfile.makedirs(new)
-    staged = os.path.join(new, os.path.basename(prefix))
+def _stage(new, base, tensors, meta_graph, manifest):
+    staged = os.path.join(new, base)
     values.save_tensors(staged, tensors)
     storage.write_file(staged + names.META, meta_graph)
     records = manifests.file_records(names.files_of(staged).values())
     storage.write_file(staged + names.MANIFEST, manifests.dump(dict(manifest, files=records)))
     storage.sync_folder(new)
-    return staged
 
 
-def _publish(workplace, folder, base):
+def _publish(workplace, new, folder, base):
     try:
-        _drop_unchanged_meta_graph(workplace, folder, base)
+        _drop_unchanged_meta_graph(new, folder, base)
         _set_aside(workplace, folder, base)
         state.rename(folder, base, _name_aside(workplace, base))
-        _move_in(workplace, folder, base)
+        _move_in(new, folder, base)
         state.append(folder, base, instead_of=_name_aside(workplace, base))
     except BaseException:
         _undo_unless_committed(workplace, folder)
@@ -127,15 +131,15 @@ def _publish(workplace, folder, base):
         storage.remove(os.path.join(workplace, scratch.JOURNAL))
 
 
-def _drop_unchanged_meta_graph(workplace, folder, base):
-    staged, there = os.path.join(workplace, _NEW, base + names.META), os.path.join(folder, base + names.META)
-    if tf.io.gfile.exists(there) and storage.read_file(there) == storage.read_file(staged):
+def _drop_unchanged_meta_graph(new, folder, base):
+    staged, there = os.path.join(new, base + names.META), os.path.join(folder, base + names.META)
+    if storage.exists(there) and storage.read_file(there) == storage.read_file(staged):
         storage.remove(staged)
 
 
 def _set_aside(workplace, folder, base):
     previous = os.path.join(workplace, _PREVIOUS)
-    tf.io.gfile.makedirs(previous)
+    storage.make_folders(previous)
     for suffix, path in names.files_of(os.path.join(folder, base)).items():
         storage.link(path, os.path.join(previous, base + suffix))
     storage.sync_folder(previous)
@@ -146,11 +150,13 @@ def _set_aside(workplace, folder, base):
     storage.sync_folder(workplace)
 
 
-def _move_in(workplace, folder, base):
-    new, prefix = os.path.join(workplace, _NEW, base), os.path.join(folder, base)
-    moved = names.files_of(new)
-    for suffix in sorted(moved, key=[names.META, names.MANIFEST, names.DATA, names.INDEX].index):
-        storage.move(new + suffix, prefix + suffix)
+def _move_in(new, folder, base):
+    staged, prefix = os.path.join(new, base), os.path.join(folder, base)
+    moved = names.files_of(staged)
+    # Where there is an index the data is there, and where there is a manifest all is.
+    storage.remove(prefix + names.MANIFEST)
+    for suffix in sorted(moved, key=[names.META, names.DATA, names.INDEX, names.MANIFEST].index):
+        storage.move(staged + suffix, prefix + suffix)
     for suffix, path in names.files_of(prefix).items():
         # The other shards of what another program wrote here. An unchanged `.meta` stays.
         if suffix not in moved and suffix != names.META:
@@ -184,7 +190,7 @@ def _put_back(workplace, folder, base):
 
 def _read_journal(workplace):
     path = os.path.join(workplace, scratch.JOURNAL)
-    return storage.read_file(path).decode("utf-8") if tf.io.gfile.exists(path) else None
+    return storage.read_file(path).decode("utf-8") if storage.exists(path) else None
 
 
 def _name_aside(workplace, base):

@@ -10,7 +10,6 @@ import math
 import os
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import names, storage
 from keras_gensynth_callback.errors import CheckpointFormatError
@@ -44,7 +43,7 @@ def read_manifest(prefix):
         CheckpointFormatError: there is no such checkpoint, or its `.json` is no manifest.
     """
     path = names.existing_prefix(prefix) + names.MANIFEST
-    if not tf.io.gfile.exists(path):
+    if not storage.exists(path):
         return None
     try:
         manifest = json.loads(storage.read_file(path).decode("utf-8"))
@@ -62,14 +61,14 @@ def changed_files(prefix, manifest):
 
 
 def _fits(path, record):
-    if not tf.io.gfile.exists(path) or tf.io.gfile.stat(path).length != record["size"]:
+    if not storage.exists(path) or storage.size(path) != record["size"]:
         return False
     return _record(path) == record
 
 
 def _record(path):
     digest, size = hashlib.sha256(), 0
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with storage.open_to_read(path) as file:
         for block in iter(lambda: file.read(_BLOCK), b""):
             digest.update(block)
             size += len(block)

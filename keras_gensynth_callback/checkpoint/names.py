@@ -1,5 +1,6 @@
 """Which files belong to a checkpoint prefix."""
 
+import contextlib
 import os
 import re
 
@@ -33,7 +34,7 @@ def split_prefix(prefix):
     if not text:
         raise InvalidArgumentError("The checkpoint prefix is empty. Pass a folder and a name, such as 'exports/net'.")
     # A store has no folders but beginnings of names, and a prefix is one.
-    if not base or base in (".", "..") or storage.is_local(text) and tf.io.gfile.isdir(text):
+    if not base or base in (".", "..") or storage.is_local(text) and storage.is_folder(text):
         raise InvalidArgumentError(
             f"The checkpoint prefix {text!r} is a directory. A prefix is the beginning of file names:"
             f" pass for example {os.path.join(text, 'net')!r}."
@@ -65,6 +66,15 @@ def files_of(prefix):
     return {suffix: as_text(prefix) + suffix for suffix in sorted(suffixes) if _SUFFIX.fullmatch(suffix)}
 
 
+@contextlib.contextmanager
+def readable(prefix, local=False):
+    """A prefix under which TensorFlow can read the files of this one; see `storage.readable`."""
+    folder, base = os.path.split(prefix)
+    files = [os.path.basename(path) for path in files_of(prefix).values()] if folder else []
+    with storage.readable(folder, files, local) as place:
+        yield os.path.join(place, base)
+
+
 def existing_prefix(prefix):
     """The prefix of a checkpoint that is there to be read.
 
@@ -72,13 +82,13 @@ def existing_prefix(prefix):
         CheckpointFormatError: nothing was written under this prefix; the message says what may have been meant.
     """
     text = as_text(prefix)
-    if not text or not tf.io.gfile.exists(text + INDEX):
+    if not text or not storage.exists(text + INDEX):
         raise CheckpointFormatError(f"There is no checkpoint {text!r}: {_what_is_there(text)}")
     return text
 
 
 def _what_is_there(text):
-    if text and tf.io.gfile.isdir(text):
+    if text and storage.is_folder(text):
         newest = tf.train.latest_checkpoint(text)
         hint = f"The newest in it is {newest!r}." if newest else "It holds no finished checkpoint."
         return f"this is a folder, and a prefix was expected. {hint}"

@@ -3,8 +3,6 @@
 import contextlib
 import os
 
-import tensorflow as tf
-
 from keras_gensynth_callback.checkpoint import names, scratch, storage
 from keras_gensynth_callback.checkpoint.commit import reported
 
@@ -23,7 +21,7 @@ def check_writable(prefix):
     missing = _missing_folders(folder)
     with reported(names.as_text(prefix)):
         try:
-            tf.io.gfile.makedirs(folder)
+            storage.make_folders(folder)
             with scratch.scratch_folder(folder) as workplace:
                 storage.write_file(os.path.join(workplace, base + names.DATA), b"trial")
         finally:
@@ -31,8 +29,9 @@ def check_writable(prefix):
 
 
 def _missing_folders(folder):
+    """Those that are to be removed again; in a store, an empty folder is none."""
     missing = []
-    while folder and not tf.io.gfile.exists(folder) and folder != os.path.dirname(folder):
+    while folder and storage.is_local(folder) and not storage.exists(folder) and folder != os.path.dirname(folder):
         missing.append(folder)
         folder = os.path.dirname(folder)
     return missing
@@ -40,7 +39,6 @@ def _missing_folders(folder):
 
 def _remove_folders(folders):
     for folder in folders:
-        # A store has no empty folders. A folder that was not made, or that somebody has begun to use, is left alone.
-        if storage.is_local(folder):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+        # A folder that was not made, or that somebody has begun to use, is left alone.
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)

@@ -42,21 +42,21 @@ def scratch_folder(folder):
     path = os.path.join(folder, name)
     _in_use.add(name)
     try:
-        tf.io.gfile.makedirs(path)
+        storage.make_folders(path)
         yield path
     finally:
         _in_use.discard(name)
-        if not tf.io.gfile.exists(os.path.join(path, JOURNAL)):
+        if not storage.exists(os.path.join(path, JOURNAL)):
             discard(path)
 
 
 def discard(path):
     """Removes a temporary file or folder. What resists is left to the next write, which tries again."""
-    with contextlib.suppress(tf.errors.OpError):
-        if tf.io.gfile.isdir(path):
-            tf.io.gfile.rmtree(path)
+    with contextlib.suppress(OSError, tf.errors.OpError):
+        if storage.is_folder(path):
+            storage.remove_tree(path)
         else:
-            tf.io.gfile.remove(path)
+            storage.remove(path)
 
 
 def abandoned(folder):
@@ -76,8 +76,8 @@ def _is_in_use(match, path):
 
 def _modified(path):
     try:
-        return tf.io.gfile.stat(path).mtime_nsec / 1e9
-    except tf.errors.OpError:
+        return storage.modified(path)
+    except (OSError, tf.errors.OpError):
         return time.time()
 
 

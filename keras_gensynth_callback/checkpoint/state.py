@@ -16,15 +16,16 @@ STATE_FILE = "checkpoint"
 
 def listed(folder):
     """The exports that the state file names, relative to the folder, the newest last."""
-    try:
-        state = tf.train.get_checkpoint_state(folder)
-    except ValueError:
-        # Empty, or not even text: no state file, though it has the name of one.
-        state = None
+    with storage.readable(folder, [STATE_FILE]) as place:
+        try:
+            state = tf.train.get_checkpoint_state(place)
+        except ValueError:
+            # Empty, or not even text: no state file, though it has the name of one.
+            state = None
     if state is None:
         return []
     others = [path for path in state.all_model_checkpoint_paths if path != state.model_checkpoint_path]
-    return [_relative(folder, path) for path in others + [state.model_checkpoint_path]]
+    return [_relative(place, path) for path in others + [state.model_checkpoint_path]]
 
 
 def names(folder, base):
@@ -76,7 +77,7 @@ def _write(folder, listing):
 
 
 def _is_there(prefix):
-    return tf.io.gfile.exists(prefix + ".index") or tf.io.gfile.exists(prefix)
+    return storage.exists(prefix + ".index") or storage.exists(prefix)
 
 
 def _relative(folder, path):

@@ -1,16 +1,23 @@
-"""One file or one folder at a time: write, flush to the disk, move, link, remove.
+"""One file or one folder at a time: write, flush to the disk, move, link, remove, on whatever the path names.
 
-All of it through `tf.io.gfile`, but for the flush and the hard link: gfile has neither. On a store that is not a local
-file system there is nothing to flush (a file is durable once closed), and a copy takes the place of a link.
+Three kinds of places: the local file system, of which alone names, links and flushes can be relied on; stores that
+`tf.io.gfile` knows (`ram://`, `gs://`); and all others, which fsspec may know (see `fsspec_store`). In a store there is
+nothing to flush (a file is durable once closed), a file is replaced in one step, and a copy takes the place of a link.
 """
 
+import contextlib
 import errno
 import os
 import shutil
+import tempfile
 
 import tensorflow as tf
 
+from keras_gensynth_callback.checkpoint import fsspec_store
+
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+# What TensorFlow was built with before it could say so.
+_SCHEMES_OF_TF_1 = ("", "file", "gs", "hdfs", "s3")
 
 
 def is_local(path):
@@ -18,17 +25,35 @@ def is_local(path):
     return "://" not in path
 
 
-def write_file(path, content):
-    """Writes bytes and flushes them to the disk."""
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content)
-    sync_file(path)
+def _store_of(path):
+    """What reads and writes a path: `fsspec_store`, or None for `tf.io.gfile`."""
+    if is_local(path):
+        return None
+    known = getattr(tf.io.gfile, "get_registered_schemes", lambda: _SCHEMES_OF_TF_1)()
+    return None if path.split("://")[0] in known else fsspec_store
+
+
+def open_to_read(path):
+    """A file object for the bytes of a file."""
+    store = _store_of(path)
+    return store.open_to_read(path) if store else tf.io.gfile.GFile(path, "rb")
 
 
 def read_file(path):
     """All bytes of a file."""
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with open_to_read(path) as file:
         return file.read()
+
+
+def write_file(path, content):
+    """Writes bytes and flushes them to the disk."""
+    store = _store_of(path)
+    if store:
+        store.write_file(path, content)
+        return
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(content)
+    sync_file(path)
 
 
 def sync_file(path):
@@ -57,20 +82,69 @@ def _sync(path, flags):
         os.close(descriptor)
 
 
+def exists(path):
+    """Whether there is a file or folder."""
+    store = _store_of(path)
+    return store.exists(path) if store else tf.io.gfile.exists(path)
+
+
+def is_folder(path):
+    """Whether there is a folder."""
+    store = _store_of(path)
+    return store.is_folder(path) if store else tf.io.gfile.isdir(path)
+
+
+def size(path):
+    """The length of a file in bytes."""
+    store = _store_of(path)
+    return store.size(path) if store else tf.io.gfile.stat(path).length
+
+
+def modified(path):
+    """When a file or folder was changed last, in seconds since 1970; now, if that cannot be told."""
+    store = _store_of(path)
+    return store.modified(path) if store else tf.io.gfile.stat(path).mtime_nsec / 1e9
+
+
+def make_folders(path):
+    """Makes a folder, and those that it is in, where they are missing."""
+    store = _store_of(path)
+    store.make_folders(path) if store else tf.io.gfile.makedirs(path)
+
+
+def list_folder(folder):
+    """The names in a folder; none if there is no such folder."""
+    store = _store_of(folder)
+    if store:
+        return store.list_folder(folder)
+    if not tf.io.gfile.isdir(folder):
+        return []
+    return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+
+
 def check_space(folder, needed):
     """Refuses to begin what the disk cannot hold. Stores do not say what they can."""
+    where = ""
+    if _store_of(folder):
+        folder = tempfile.gettempdir()
+        where = f" in {folder!r}, from where the files are sent"
     free = shutil.disk_usage(folder).free if is_local(folder) else needed
     if free < needed:
-        raise OSError(errno.ENOSPC, f"it takes {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free")
+        raise OSError(errno.ENOSPC, f"it takes {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free{where}")
 
 
 def move(source, destination):
-    """Renames a file; what stood at the destination is replaced in one step where the store can do that."""
-    tf.io.gfile.rename(source, destination, overwrite=True)
+    """Renames a file; what stood at the destination is replaced in one step."""
+    store = _store_of(destination)
+    store.move(source, destination) if store else tf.io.gfile.rename(source, destination, overwrite=True)
 
 
 def link(source, destination):
     """Gives a file a second name; where that cannot be, copies it."""
+    store = _store_of(source)
+    if store:
+        store.copy(source, destination)
+        return
     if is_local(source):
         try:
             os.link(source, destination)
@@ -84,14 +158,46 @@ def link(source, destination):
 
 def remove(path):
     """Removes a file that may be gone already."""
+    store = _store_of(path)
     try:
-        tf.io.gfile.remove(path)
-    except tf.errors.NotFoundError:
+        store.remove(path) if store else tf.io.gfile.remove(path)
+    except (tf.errors.NotFoundError, FileNotFoundError):
         return
 
 
-def list_folder(folder):
-    """The names in a folder; none if there is no such folder."""
-    if not tf.io.gfile.isdir(folder):
-        return []
-    return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+def remove_tree(path):
+    """Removes a folder with all that is in it."""
+    store = _store_of(path)
+    store.remove_tree(path) if store else tf.io.gfile.rmtree(path)
+
+
+@contextlib.contextmanager
+def place_to_write(folder):
+    """A new folder in which TensorFlow can write files that are to be moved to `folder`."""
+    if _store_of(folder):
+        with tempfile.TemporaryDirectory(prefix="gensynth-") as place:
+            yield place
+    else:
+        tf.io.gfile.makedirs(folder)
+        yield folder
+
+
+@contextlib.contextmanager
+def readable(folder, names, local=False):
+    """A folder in which TensorFlow can read these files: the folder itself, or a local copy of them.
+
+    Args:
+        folder: str.
+        names: list of str, the files that are wanted; those that are missing are left out.
+        local: whether another process is to read them, which knows local paths alone.
+    """
+    if is_local(folder) or not local and not _store_of(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="gensynth-") as place:
+        for name in names:
+            path = os.path.join(folder, name)
+            if exists(path):
+                with open_to_read(path) as source, open(os.path.join(place, name), "wb") as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)
+        yield place

@@ -89,8 +89,8 @@ def read_tensors(prefix, only=None):
         CheckpointFormatError: a file is missing, truncated or of another kind, or a name is not in it.
     """
     text = names.existing_prefix(prefix)
-    with told_if_unreadable(text):
-        reader = tf.compat.v1.train.NewCheckpointReader(text)
+    with told_if_unreadable(text), names.readable(text) as place:
+        reader = tf.compat.v1.train.NewCheckpointReader(place)
         there = reader.get_variable_to_shape_map()
         wanted = sorted(there) if only is None else list(only)
         missing = [name for name in wanted if name not in there]
