@@ -1,8 +1,11 @@
 """The tests beside every TensorFlow that the README names, each in an environment of its own, made once in `.nox`.
 
-scripts/matrix                    all of them
-scripts/matrix -s 'tests(2.10)'   one
-scripts/matrix -- -k callback     arguments for pytest
+    scripts/matrix                        all of them
+    scripts/matrix -s tests-2.10          one
+    scripts/matrix -- -k callback         arguments for pytest
+
+What is about another Keras than the one that is there is left out (`tests/conftest.py`); so are the files that
+`LEFT_OUT` names, and beside TensorFlow 1.15 all but `IN_TENSORFLOW_1`.
 """
 
 import sys
@@ -11,6 +14,7 @@ from pathlib import Path
 import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
+from find_reader import find_python  # noqa: E402
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
@@ -25,12 +29,50 @@ MATRIX = {
     "newest": ("3.13", ["tensorflow", "tf_keras"]),
 }
 
+# Of the programs of the extra [tools], of the documents of the newest Kerases, and of the scripts of the repository.
+LEFT_OUT = {"test_tools", "test_breadth", "test_reader"}
+MODEL_FILES = {"test_model_files", "test_model_files_refused", "test_model_files_safety"}
+# The files are written in the formats of TensorFlow 2.12 and later.
+LEFT_OUT_OF = {"2.4": MODEL_FILES, "2.10": MODEL_FILES}
 
-@nox.session
-@nox.parametrize("tensorflow", [nox.param(name, id=name) for name in MATRIX])
-def tests(session, tensorflow):
-    """The tests that make sense beside a TensorFlow."""
-    _, requirements = MATRIX[tensorflow]
-    session.install(*requirements, "wrapt>=1.11", "pytest>=7", "pytest-xdist>=3", "scikit-learn")
-    session.install("--no-deps", "--editable", ".")
-    session.run("python", "-m", "pytest", "-m", "not slow", *session.posargs)
+# What neither runs eagerly nor is about Keras 3: graph mode, and all that knows no Keras.
+IN_TENSORFLOW_1 = {
+    "test_arguments",
+    "test_background",
+    "test_checkpoint_disk",
+    "test_checkpoint_lock",
+    "test_checkpoint_preflight",
+    "test_checkpoint_read",
+    "test_checkpoint_scratch",
+    "test_exported_members",
+    "test_graph_mode",
+    "test_schedule",
+}
+
+# What older frameworks say of themselves; warnings of other kinds are errors.
+QUIET = [f"-Wignore::{kind}" for kind in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")]
+QUIET += ["-Wignore::ImportWarning"]
+
+
+def _files(tensorflow):
+    if tensorflow == "1.15":
+        return sorted(IN_TENSORFLOW_1)
+    there = {path.stem for path in Path(__file__).parent.glob("tests/test_*.py")}
+    return sorted(there - LEFT_OUT - LEFT_OUT_OF.get(tensorflow, set()))
+
+
+def _add(tensorflow, python, requirements):
+    @nox.session(name=f"tests-{tensorflow}", python=find_python(python) or f"python{python}", venv_backend="venv")
+    def tests(session):
+        session.install(*requirements, "wrapt>=1.11", "pytest>=7", "pytest-xdist>=3", "scikit-learn")
+        session.install("--no-deps", "--editable", ".")
+        files = [f"tests/{name}.py" for name in _files(tensorflow)]
+        quiet = QUIET if tensorflow != "newest" else []
+        arguments = ["-n", "2", "--dist", "loadfile", "-m", "not slow", *quiet, *session.posargs]
+        session.run("python", "-m", "pytest", *arguments, *files, env={"TF_CPP_MIN_LOG_LEVEL": "3"})
+
+    tests.__doc__ = f"The tests that make sense beside TensorFlow {tensorflow}, on Python {python}."
+
+
+for _name, (_python, _requirements) in MATRIX.items():
+    _add(_name, _python, _requirements)

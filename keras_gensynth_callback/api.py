@@ -30,7 +30,8 @@ def export_checkpoint(
             the model computes.
 
     Returns:
-        An ExportRecord.
+        An ExportRecord. (Under `MultiWorkerMirroredStrategy` all workers must call it; the chief writes, and the others
+        get None.)
 
     Raises:
         GenSynthExportError: one of its subclasses; nothing is left behind then.

@@ -5,6 +5,7 @@ import warnings
 
 from keras_gensynth_callback import arguments
 from keras_gensynth_callback.checkpoint import CheckpointManager, check_writable
+from keras_gensynth_callback.distribution import Workers
 from keras_gensynth_callback.exporter import Exporter
 from keras_gensynth_callback.exports import Export, Exports
 from keras_gensynth_callback.first_batch import FirstBatch
@@ -62,6 +63,9 @@ class GenSynthExportCallback(KerasHooks):
     A program that is started again with the same `filepath` and `monitor` goes on with what it finds there:
     `max_to_keep` counts the exports of earlier runs, the best of them stays, and is to be surpassed. Two processes
     cannot train into one `filepath` at the same time.
+
+    Under `MultiWorkerMirroredStrategy` each worker has its callback, with the same arguments; the chief decides, writes
+    and knows `latest_checkpoint` and `checkpoints`, the others wait for the values alone.
 
     Attributes:
         best: the best value of `monitor` that was exported.
@@ -124,6 +128,7 @@ class GenSynthExportCallback(KerasHooks):
             self._keys.refuse_validation_keys()
         self._first_batch = FirstBatch()
         self._preparation = Preparation(lambda model: Exporter(model, **options))
+        self._workers = Workers()
         self._epoch = None  # from 1
         self._batch = None  # from 1; None while batches are not counted
         self._epoch_logs = {}
@@ -189,9 +194,11 @@ class GenSynthExportCallback(KerasHooks):
         self._owed = self._changed = False
         with self._exports.reported(f"The model cannot be exported to {self.filepath!r}"):
             self._preparation.begin(self.model)
-        with self._exports.reported(f"{self.filepath!r} cannot be written now"):
-            check_writable(self._template.trial_prefix)
-            self._series.take_up(self.model)
+        self._workers = Workers(self.model)
+        if self._workers.writes:
+            with self._exports.reported(f"{self.filepath!r} cannot be written now"):
+                check_writable(self._template.trial_prefix)
+                self._series.take_up(self.model)
         in_graph_mode = fill_if_live(self.model)
         if self._preparation.usable and in_graph_mode:
             self._prepare(None)  # `fit` has made all that it needs by now, and looked at the data
@@ -230,8 +237,8 @@ class GenSynthExportCallback(KerasHooks):
         self._first_batch.withdraw()
         try:
             self.wait_until_finished()
-            if self._changed or self._preparation.moved():
-                if self.save_freq == "train_end" or not self.save_best_only:
+            if self.save_freq == "train_end" or not self.save_best_only:
+                if self._workers.agree(self._changed or self._preparation.moved()):
                     self._export_if_wanted(dict(self._epoch_logs, **plain_logs(logs)))
                     self.wait_until_finished()
             self._exports.say_what_is_missing(self.latest_checkpoint)
@@ -247,6 +254,8 @@ class GenSynthExportCallback(KerasHooks):
         self._batch = batch + 1
         self._changed = True
         due = self._schedule.after_batch(batch)
+        if self._schedule.save_secs is not None:
+            due = self._workers.agree(due)
         if not (due or self._owed or self._schedule.exports_on_batches and not self._keys.done):
             return
         logs = plain_logs(logs)
@@ -271,10 +280,13 @@ class GenSynthExportCallback(KerasHooks):
     def _export_if_wanted(self, logs):
         value = self._monitor.value(logs)
         improved = self._improves(value)
+        prefix, started = None, time.perf_counter()
         if self.save_best_only and not improved:
             self._say_why_not(value, logs)
         elif self._preparation.usable:
-            self._export(logs, value, improved)
+            prefix = self._ready(logs, value)
+        if self._workers.agree(prefix is not None):
+            self._export(prefix, started, logs, value, improved)
 
     def _improves(self, value):
         """Whether a value is the best of all that are there or will be."""
@@ -298,13 +310,18 @@ class GenSynthExportCallback(KerasHooks):
                 stacklevel=3,
             )
 
-    def _export(self, logs, value, improved):
-        with self._exports.reported(f"The export at epoch {self._epoch} failed"):
+    def _ready(self, logs, value):
+        """The prefix of an export that can be begun, or None."""
+        with self._exports.reported(self._failure):
             prefix = self._template.format(self._epoch, self._batch, logs)
-            self._say(self._announcement(prefix, value))
-            started = time.perf_counter()
-            self._series.take_up(self.model, make_folder=True)
-            self._exports.wait_for_slot()
+            if self._workers.writes:
+                self._say(self._announcement(prefix, value))
+                self._series.take_up(self.model, make_folder=True)
+                self._exports.wait_for_slot()
+            return prefix
+
+    def _export(self, prefix, started, logs, value, improved):
+        with self._exports.reported(self._failure):
             write = self._preparation.snapshot(
                 prefix,
                 epoch=self._epoch,
@@ -315,9 +332,16 @@ class GenSynthExportCallback(KerasHooks):
                 started=started,
             )
             self._changed = False
-            hope = value if improved else None
-            self._exports.start(Export(write, prefix, self._epoch, hope, self._committed))
+            if self._workers.writes:
+                hope = value if improved else None
+                self._exports.start(Export(write, prefix, self._epoch, hope, self._committed))
+            elif improved:
+                self._monitor.best = value
         self._settle()
+
+    @property
+    def _failure(self):
+        return f"The export at epoch {self._epoch} failed"
 
     def _committed(self, export):
         if export.hope is not None:

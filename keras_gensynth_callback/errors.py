@@ -4,6 +4,7 @@
      ├── InvalidArgumentError (ValueError)        an argument that no export could use
      ├── UnknownTemplateKeyError (KeyError)       `filepath` names a key that `logs` does not have
      ├── UnsupportedBackendError (RuntimeError)   the model does not run on TensorFlow
+     ├── UnsupportedStrategyError (RuntimeError)  the model trains under a tf.distribute strategy that is not known
      ├── NotBuiltError (ValueError)               the shapes of the model's inputs are not known yet
      ├── UnsupportedModelError (ValueError)       the model holds what no TensorFlow 1.x graph can hold
      │    └── UnsupportedOpError                  ... one op, in one layer, for one target
@@ -39,6 +40,10 @@ class UnknownTemplateKeyError(GenSynthExportError, KeyError):
 
 class UnsupportedBackendError(GenSynthExportError, RuntimeError):
     """The model is a Keras model on another backend than TensorFlow."""
+
+
+class UnsupportedStrategyError(GenSynthExportError, RuntimeError):
+    """The model trains under a `tf.distribute` strategy whose values cannot be exported."""
 
 
 class NotBuiltError(GenSynthExportError, ValueError):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from . import metagraph
 from .checkpoint import write_checkpoint
+from .distribution import Workers
 from .errors import UnsupportedOpError
 from .graphdef import node_of
 from .lift import adapter_of, lift, shorten_identities
@@ -128,9 +129,10 @@ class Exporter:
             is_best: bool, whether this is the best export so far.
 
         Returns:
-            An ExportRecord.
+            An ExportRecord; None in a worker that is not the chief, which alone writes.
         """
-        return self.begin(prefix, epoch=epoch, batch=batch, logs=logs, manager=manager, is_best=is_best)()
+        write = self.begin(prefix, epoch=epoch, batch=batch, logs=logs, manager=manager, is_best=is_best)
+        return write() if Workers(self.model).writes else None
 
     def begin(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False, started=None):
         """Takes the values of this moment, and returns what writes them, in any thread: as `export`, without arguments.

@@ -8,6 +8,8 @@ original back at its first call, looks at the iterator, and then runs the step a
 import tensorflow as tf
 import wrapt
 
+from keras_gensynth_callback.lift.tf_private import spec_of_one_replica
+
 
 class FirstBatch:
     """Calls an action with the spec of the batches, just before the first step of training."""
@@ -84,12 +86,13 @@ def batch_spec(iterator):
 
     Returns:
         A nest of `tf.TensorSpec` (and sparse or ragged specs as they are; None where Keras passes None), or None
-        where the iterator does not say, or speaks of several replicas.
+        where the iterator does not say.
     """
     spec = getattr(iterator, "element_spec", None)
-    if spec is None or not all(_is_known(leaf) for leaf in tf.nest.flatten(spec)):
+    if spec is None:
         return None
-    return tf.nest.map_structure(_relax, spec)
+    spec = tf.nest.map_structure(spec_of_one_replica, spec)
+    return tf.nest.map_structure(_relax, spec) if all(map(_is_known, tf.nest.flatten(spec))) else None
 
 
 def _is_none(leaf):

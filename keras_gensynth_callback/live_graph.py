@@ -32,7 +32,7 @@ def init_variable_collections_from_keras(graph, keras_model):
     | `update_ops` | the state updates of layers and the updates of metrics |
     | `losses`, `regularization_losses` | the terms of the loss: `tf.losses.get_total_loss()` is what Keras minimises |
 
-    A line is logged of the update ops that neither `keras_model.updates` nor a metric's `updates` lists, and that a
+    A line is logged of the update ops that neither `keras_model.updates` nor a metric's `updates` runs, and that a
     program which fills the collections from those misses.
 
     Args:
@@ -110,11 +110,11 @@ def _remove(graph, name, stale):
 
 
 def _report_unlisted(model, added):
-    listed = {id(op) for op in v1_engine.listed_updates(model)}
-    missed = [op.name for op in added if id(op) not in listed]
+    run = {id(op) for listed in v1_engine.listed_updates(model) for op in v1_engine.ancestors(listed)}
+    missed = [op.name for op in added if id(op) not in run]
     if missed:
         logger.info(
-            "Added to update_ops, but listed neither in `updates` of the model %s nor in that of a metric: %s",
+            "Added to update_ops, but run neither by `updates` of the model %s nor by those of its metrics: %s",
             model.name,
             ", ".join(missed),
         )

@@ -1,9 +1,12 @@
 """The way back: values of a checkpoint, ours or what a TF 1.x program saved from it, into the Keras model."""
 
+import logging
+
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 
+from .ages import in_names_of_model
 from .checkpoint import read_tensors
 from .checkpoint.names import existing_prefix
 from .errors import (
@@ -11,11 +14,13 @@ from .errors import (
     CheckpointMismatchError,
     GenSynthExportError,
     NotBuiltError,
-    UnsupportedModelError,
 )
 from .lift import adapter_of, lift
+from .lift.one_replica import scope_of
 
 _SHOWN = 12
+
+logger = logging.getLogger("keras_gensynth_callback")
 
 
 def load_checkpoint(model, filepath):
@@ -24,7 +29,12 @@ def load_checkpoint(model, filepath):
 
     The checkpoint may be an export, or what `tf.compat.v1.train.Saver.save` of a TF 1.x program wrote from one, under
     the same names. Variables that such a program added for itself - slots of another optimizer, say - are passed
-    over.
+    over. A line is logged of what was passed over, and of what the model has and the checkpoint has not.
+
+    Any Keras reads what any other wrote, where layers have the same names and weights the same shapes, and, of the
+    optimizer, what both know: the moments of Adam and the momentum of SGD, say.
+
+    A model in graph mode gets the values in Keras's session.
 
     Args:
         model: a built Keras model on TensorFlow, of the architecture that was exported.
@@ -37,7 +47,6 @@ def load_checkpoint(model, filepath):
         CheckpointFormatError: the files are missing, truncated or of another kind.
         CheckpointMismatchError: the checkpoint is of another architecture; the model is as it was.
         NotBuiltError: the model has no weights yet.
-        UnsupportedModelError: the model lives in the graph of a session.
 
     >>> import keras, keras_gensynth_callback as gensynth
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
@@ -47,12 +56,6 @@ def load_checkpoint(model, filepath):
     """
     prefix = existing_prefix(filepath)
     values, adapter = read_tensors(prefix), adapter_of(model)
-    if adapter.live is not None:
-        raise UnsupportedModelError(
-            f"The model `{model.name}` lives in the graph of a session, into which load_checkpoint cannot read yet. "
-            "Expected a model that runs eagerly. Restore with `tf.compat.v1.train.Saver(variables).restore`, given a "
-            "dict from the names in the checkpoint to the model's variables."
-        )
     if not adapter.is_built():
         raise NotBuiltError(
             f"The model `{model.name}` has no weights yet that the checkpoint {prefix!r} could be read into. Call "
@@ -60,25 +63,45 @@ def load_checkpoint(model, filepath):
             "data, or build it with `model.build(input_shape)`, and load then."
         )
     variables = adapter.variables()
+    values = in_names_of_model(values, {v.name: _shape(v) for v in variables if v.kind == "weight"})
     _refuse_other_architecture(model, prefix, variables, values)
     if any(name not in {variable.name for variable in variables} for name in values):
         variables = _with_slots_and_metrics(adapter, values)
         _refuse_other_architecture(model, prefix, variables, values)
     found = [variable for variable in variables if variable.name in values]
-    for variable in found:
-        variable.value.assign(tf.cast(values[variable.name], variable.value.dtype))
+    adapter.write([(variable.value, _as_dtype_of(variable.value, values[variable.name])) for variable in found])
+    _report_the_rest(model, prefix, variables, values)
     return sorted(variable.name for variable in found)
+
+
+def _as_dtype_of(variable, value):
+    dtype = variable.dtype.base_dtype
+    return value if dtype == tf.string else value.astype(dtype.as_numpy_dtype)
+
+
+def _report_the_rest(model, prefix, variables, values):
+    known = {variable.name for variable in variables}
+    for names, where in (
+        (known - set(values), f"Kept as they were, since {prefix} does not have them"),
+        (set(values) - known, f"Passed over in {prefix}"),
+    ):
+        if names:
+            logger.info("Model %s. %s: %s", model.name, where, ", ".join(sorted(names)))
 
 
 def _with_slots_and_metrics(adapter, values):
     """The model's variables, once the optimizer's slots and the metrics' variables exist that the checkpoint has
     values for.
     """
-    if adapter.is_compiled and any(name.startswith("training/") for name in values):
-        adapter.build_for_training()
+    made = ["metrics/"]  # by a trace alone
+    if adapter.is_compiled and adapter.live is not None:
+        made.append("training/")
+    elif adapter.is_compiled and any(name.startswith("training/") for name in values):
+        with scope_of(adapter.model):
+            adapter.build_for_training()
     variables = adapter.variables()
     known = {variable.name for variable in variables}
-    if adapter.is_compiled and any(name.startswith("metrics/") and name not in known for name in values):
+    if adapter.is_compiled and any(name.startswith(tuple(made)) and name not in known for name in values):
         try:
             # Keras creates the variables of compiled metrics when they first see data, which a trace is enough for.
             lift(adapter.model)
@@ -89,7 +112,7 @@ def _with_slots_and_metrics(adapter, values):
 
 
 def _refuse_other_architecture(model, prefix, variables, values):
-    expected = {variable.name: tuple(variable.value.shape) for variable in variables}
+    expected = {variable.name: _shape(variable) for variable in variables}
     weights = [variable.name for variable in variables if variable.kind == "weight"]
     missing = [f"{name} {expected[name]}: not in the checkpoint" for name in weights if name not in values]
     other = [
@@ -113,6 +136,10 @@ def _refuse_other_architecture(model, prefix, variables, values):
             + "\nBuild the model as it was when it was exported: the same layers, sizes and names. (An export with "
             'graph="inference" has the weights alone that predictions need.)'
         )
+
+
+def _shape(variable):
+    return tuple(variable.value.shape.as_list())
 
 
 def _weights_of(prefix):

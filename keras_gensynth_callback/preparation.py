@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_gensynth_callback.lift import check_backend
+from keras_gensynth_callback.lift import check_environment
 from keras_gensynth_callback.readings import sample_of_weights
 
 
@@ -26,10 +26,10 @@ class Preparation:
         self._sample = None  # a few values at the last export
 
     def begin(self, model):
-        """A training begins; a model on another backend is an error."""
+        """A training begins; a model on another backend, or under an unknown strategy, is an error."""
         self.usable, self._sample, self._model = False, None, model
         self._train_function = getattr(model, "train_function", None)
-        check_backend(model)
+        check_environment(model)
         self.usable = True
 
     def prepare(self, data_spec):

@@ -12,14 +12,24 @@ but needs 0.7 s to be traced, which 140 exports would not bring in.
 
 import tensorflow as tf
 
+_ON_READ = tf.VariableSynchronization.ON_READ
+
 
 def snapshot(variables):
     """The values of tf.Variables, as they are now, whatever happens to the variables later: a list of tensors.
 
-    What is no variable, and never changes, tells its value by `read_value` alone.
+    What is no variable, and never changes, tells its value by `read_value` alone. Of a variable that `tf.distribute`
+    keeps once on each device this is the value of them all: where they differ they are reduced, as Keras reads them,
+    with those of other workers too, who must take their snapshot at the same time.
     """
-    return [_read(variable) if hasattr(variable, "handle") else variable.read_value() for variable in variables]
+    return [_read(variable) for variable in variables]
 
 
 def _read(variable):
+    if isinstance(variable, tf.distribute.DistributedValues):
+        if variable.synchronization == _ON_READ:
+            return variable.read_value()
+        variable = variable.distribute_strategy.experimental_local_results(variable)[0]
+    if not hasattr(variable, "handle"):
+        return variable.read_value()
     return tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)

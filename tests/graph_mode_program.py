@@ -7,6 +7,7 @@ MODE: "1.x" in a TensorFlow 1.x, or what turns eager execution off in TensorFlow
 model, as `replay_in_tf1.py` reads it, with `keras.npz` and `case.json`.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -28,6 +29,7 @@ except ImportError:
     keras = tf.keras
 
 import carried_models  # noqa: E402
+import tf1_models  # noqa: E402
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint  # noqa: E402
 
@@ -42,18 +44,13 @@ def main(name):
     K.clear_session()
     np.random.seed(1)
     tf.compat.v1.set_random_seed(1)
-    case = getattr(carried_models, name)(keras)
-    model, x, y = case["model"], case["x"], case["y"]
+    case = (getattr(tf1_models, name, None) or getattr(carried_models, name))(keras)
+    model = case["model"]
     folder = os.path.join(FOLDER, name)
     os.makedirs(folder)
     prefix = os.path.join(folder, "net")
-    if y is None:
-        export_checkpoint(model, prefix)
-    else:
-        export = GenSynthExportCallback(prefix, save_freq="train_end")
-        model.fit(x, y, batch_size=16, verbose=0, callbacks=[export], **case.get("fit", {}))
+    train(case, GenSynthExportCallback(prefix, save_freq="train_end"))
     facts = {
-        "y": y is not None,
         "random": case.get("random", False),
         "trainable": [v.shape.as_list() for v in model.trainable_variables],
         "metric_variables": sum(len(metric.variables) for metric in metrics_of(model)),
@@ -67,6 +64,15 @@ def main(name):
     write_feeds(folder, case)
     with open(os.path.join(folder, "case.json"), "w") as file:
         json.dump(facts, file)
+
+
+def train(case, callback):
+    model, x, y, batch = case["model"], case["x"], case["y"], case.get("batch", 16)
+    if case.get("generator"):
+        batches = ((x[at : at + batch], y[at : at + batch]) for at in itertools.cycle(range(0, len(x), batch)))
+        model.fit_generator(batches, steps_per_epoch=-(-len(x) // batch), verbose=0, callbacks=[callback])
+    else:
+        model.fit(x, y, batch_size=batch, verbose=0, callbacks=[callback], **case.get("fit", {}))
 
 
 def metrics_of(model):
@@ -83,44 +89,65 @@ def operations_added_by_an_export(model, prefix):
 
 
 def recorded(case):
+    """What Keras says, each time from the state that was exported on."""
     model, x, y, fit = case["model"], case["x"], case["y"], case.get("fit", {})
-    batch, weights = case.get("batch", 16), fit.get("sample_weight")
+    batch, weights, exported = case.get("batch", 16), fit.get("sample_weight"), State(model)
     found = {"predict/%d" % i: a for i, a in enumerate(tf.nest.flatten(model.predict(x, batch_size=batch)))}
-    if y is None:
-        return found
+    exported.restore()
     results = model.evaluate(x, y, batch_size=batch, sample_weight=weights, verbose=0)
     results = results if isinstance(results, list) else [results]
-    for name, value in list(zip(model.metrics_names, results))[1:]:
+    found["average loss"] = np.asarray(results[0])
+    for name, value in zip(model.metrics_names[1:], results[1:]):
         found["evaluate/" + name] = np.asarray(value)
-    rows = lambda nest: tf.nest.map_structure(lambda array: array[:batch], nest)  # noqa: E731
-    first_weights = None if weights is None else weights[:batch]
-    found["loss"] = np.atleast_1d(model.test_on_batch(rows(x), rows(y), first_weights))[0]
-    found.update(state_after_one_batch(model, rows(x)))
+    exported.restore()
+    first = [rows(part, batch) for part in (x, y, weights)]
+    if "class_weight" not in fit:
+        found["loss"] = np.atleast_1d(model.test_on_batch(*first))[0]
+        exported.restore()
+    found.update(state_after_one_batch(model, first[0], case.get("random")))
+    exported.restore()
     if not case.get("random"):
         for _ in range(3):
-            model.train_on_batch(
-                rows(x), rows(y), first_weights, **{k: v for k, v in fit.items() if k == "class_weight"}
-            )
+            model.train_on_batch(*first, **{k: v for k, v in fit.items() if k == "class_weight"})
         values = K.batch_get_value(list(model.trainable_variables))
         found.update({"trained/%d" % i: value for i, value in enumerate(values)})
     return found
 
 
-def state_after_one_batch(model, x):
-    """The floating states of layers before and after the updates ran that the layers list."""
+class State:
+    """The values of all variables of a model's session as they are now."""
+
+    def __init__(self, model):
+        self.variables = tf.compat.v1.global_variables()
+        self.values = values_of(self.variables)
+
+    def restore(self):
+        for variable, value in zip(self.variables, self.values):
+            variable.load(value, K.get_session())
+
+
+def values_of(variables):
+    # What a session gives of a variable may share its memory.
+    return list(map(np.array, K.batch_get_value(variables)))
+
+
+def rows(nest, count):
+    return None if nest is None else tf.nest.map_structure(lambda array: array[:count], nest)
+
+
+def state_after_one_batch(model, x, random):
+    """The floating states of layers before and, unless they are random, after the updates ran that the layers list."""
     metrics = {id(v) for metric in metrics_of(model) for v in metric.variables}
     state = [v for v in model.non_trainable_variables if id(v) not in metrics and v.dtype.is_floating]
-    # What a session gives of a variable may share its memory.
-    weights, before = list(map(np.array, model.get_weights())), list(map(np.array, K.batch_get_value(state)))
+    before = values_of(state)
     updates = list(model.get_updates_for(None)) + list(model.get_updates_for(model.inputs))
     feeds = dict(zip(model.inputs, tf.nest.flatten(x)))
     if updates:
         feeds[K.symbolic_learning_phase() if hasattr(K, "symbolic_learning_phase") else K.learning_phase()] = True
         K.get_session().run(updates, feeds)
-    after = list(map(np.array, K.batch_get_value(state)))
-    model.set_weights(weights)
     found = {"before/%d" % i: value for i, value in enumerate(before)}
-    found.update({"after/%d" % i: value for i, value in enumerate(after)})
+    if not random:
+        found.update({"after/%d" % i: value for i, value in enumerate(values_of(state))})
     return found
 
 
@@ -128,7 +155,7 @@ def write_feeds(folder, case):
     with open(os.path.join(folder, "net.json")) as file:
         tensors = json.load(file)["tensors"]
     fit, feeds, kinds = case.get("fit", {}), {}, {}
-    given = [("x", "inputs", case["x"]), ("y", "targets", case["y"])]
+    given = [("x", "inputs", case["x"]), ("y", "targets", case.get("targets", case["y"]))]
     given.append(("weight", "sample_weights", fit.get("sample_weight")))
     if "class_weight" in fit:
         weights = np.array([fit["class_weight"][int(label)] for label in case["y"]], "float32")

@@ -17,18 +17,17 @@ def recorded(case):
         x, y, batch_size=batch, sample_weight=weights, verbose=0, return_dict=True
     ).items():
         facts[f"evaluate/{name}"] = np.asarray(value)
-    facts.update(_state_after_one_batch(model, _rows(x, batch)))
+    facts.update(_state_after_one_batch(model, _rows(x, batch), case.get("random")))
     if not case.get("random"):
         for _ in range(3):
             arguments = {"class_weight": fit["class_weight"]} if "class_weight" in fit else {}
-            model.train_on_batch(
-                _rows(x, batch), _rows(y, batch), None if weights is None else weights[:batch], **arguments
-            )
+            model.train_on_batch(_rows(x, batch), _rows(y, batch), _rows(weights, batch), **arguments)
         facts.update({f"trained/{i}": _array(v) for i, v in enumerate(model.trainable_variables)})
     return facts
 
 
-def _state_after_one_batch(model, x):
+def _state_after_one_batch(model, x, random):
+    """The floating states of layers before and, unless they are random, after a batch of training."""
     metrics = {id(v) for metric in model.metrics for v in metric.variables}
     state = [v for v in model.non_trainable_variables if id(v) not in metrics and _array(v).dtype.kind == "f"]
     before = [_array(v) for v in state]
@@ -36,11 +35,12 @@ def _state_after_one_batch(model, x):
     after = [_array(v) for v in state]
     for variable, value in zip(state, before):
         variable.assign(value)
-    return {**{f"before/{i}": v for i, v in enumerate(before)}, **{f"after/{i}": v for i, v in enumerate(after)}}
+    facts = {f"before/{i}": v for i, v in enumerate(before)}
+    return facts if random else {**facts, **{f"after/{i}": v for i, v in enumerate(after)}}
 
 
 def _rows(nest, count):
-    return tf.nest.map_structure(lambda array: array[:count], nest)
+    return None if nest is None else tf.nest.map_structure(lambda array: array[:count], nest)
 
 
 def _array(variable):

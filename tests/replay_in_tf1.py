@@ -84,13 +84,27 @@ class Replay:
         values = {
             k.split("/")[1]: t.name for k, t in outputs.items() if k.startswith("metrics/") and k.endswith("/value")
         }
+        self.facts["values that change something"] = [name for name in values if self.changes(values[name])]
         self.session.run(v1.local_variables_initializer())
-        for rows in self.batches():
-            self.session.run(updates, self.feed(rows, "x", "y", "weight"))
+        losses = [
+            self.session.run([outputs["loss"].name, updates], self.feed(rows, "x", "y", "weight"))[0]
+            for rows in self.batches()
+        ]
+        self.numbers["average loss"] = np.average(losses, weights=[rows.stop - rows.start for rows in self.batches()])
         # A log that no metric accumulates is that of the last batch, in Keras, too.
-        for name, value in self.session.run(values, self.feed(rows, "x", "y", "weight")).items():
+        for name, value in self.session.run(values, self.feed(self.batches()[-1], "x", "y", "weight")).items():
             self.numbers["evaluate/%s" % name] = value
         self.restore()
+
+    def changes(self, tensor):
+        """Whether a variable changes where a tensor is fetched."""
+        todo, seen = [self.graph.get_tensor_by_name(tensor).op], set()
+        while todo:
+            op = todo.pop()
+            if op not in seen:
+                seen.add(op)
+                todo += [source.op for source in op.inputs] + list(op.control_inputs)
+        return any(op.type.startswith(("Assign", "Resource")) for op in seen)
 
     def batches(self):
         size, count = self.options["batch"], len(next(iter(self.arrays.values())))

@@ -210,7 +210,7 @@ def test_save_best_only_works_within_an_epoch(keras, exporter, prefix):
 def test_a_validation_monitor_decides_batches_at_the_epochs_end(keras, exporter, prefix):
     callback = GenSynthExportCallback(prefix, save_best_only=True, save_freq=4)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         fit(make_model(keras), [monitored(keras, [0.5, 0.7, 0.4]), callback], epochs=3)
     assert moments(exporter) == [(1, 6), (3, 6)]
 
@@ -243,7 +243,7 @@ def test_a_missing_monitor_skips_the_export_and_says_so_once_with_the_keys_there
 
 def test_a_missing_monitor_means_nothing_without_save_best_only(keras, exporter, prefix):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         fit(make_model(keras), [GenSynthExportCallback(prefix)])
     assert [record.is_best for record in exporter.records] == [False]
 

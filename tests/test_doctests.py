@@ -5,7 +5,7 @@ import importlib
 import pathlib
 
 import pytest
-from kerases import importable
+from kerases import KERAS2, importable
 
 import keras_gensynth_callback as package
 
@@ -50,4 +50,5 @@ def test_each_public_function_has_an_example():
 
 
 def _with_keras(source, keras_name):
+    source = source.replace(" tf_keras,", f" {importable(KERAS2)} as tf_keras,")
     return source.replace("import keras,", f"import {importable(keras_name)} as keras,")

@@ -50,4 +50,7 @@ def test_gelu_has_no_erfc_in_an_inference_graph_alone(keras):
         exporter = Exporter(model, graph=graph)
         exporter.prepare()
         ops[graph] = [node.op for node in exporter.lifted.graph.nodes.values() if node.op in ("Erf", "Erfc")]
-    assert ops == {"inference": ["Erf"], "trainable": ["Erfc"]}
+    with tf.Graph().as_default() as drawn:  # with Erf before TensorFlow 2.16
+        tf.nn.gelu(tf.zeros(1))
+    assert ops["inference"] == ["Erf"]
+    assert ops["trainable"] == [op.type for op in drawn.get_operations() if op.type in ("Erf", "Erfc")]

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerases import KERAS2, KERASES, module_of
+from kerases import KERASES, module_of
 
 from keras_gensynth_callback import export_checkpoint, load_checkpoint
 from keras_gensynth_callback.errors import CheckpointFormatError, CheckpointMismatchError, NotBuiltError

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 import written_models
-from kerases import KERAS2, module_of
+from kerases import KERAS2, KERASES, keras_of, module_of
 
 from keras_gensynth_callback import convert_model_file
 
@@ -106,6 +106,7 @@ FILES = {
     "keras of tf_keras of a class": (KERAS2, "net.keras", of_own_class, None),
     "keras of a class": ("keras", "net.keras", of_own_class, None),
 }
+FILES = {name: file for name, file in FILES.items() if file[0] in KERASES}
 # Written by TensorFlow 1.15 itself.
 FILES_OF_TF_1 = {"HDF5 of TensorFlow 1.15": "hdf5/net.h5", "SavedModel of TensorFlow 1.15": "exported/net"}
 # `export_saved_model` of TensorFlow 1.15 keeps no optimizer.
@@ -119,10 +120,7 @@ def written(reader, tmp_path_factory):
     reader.run(WRITTEN, root)
     paths = {name: root / path for name, path in FILES_OF_TF_1.items()}
     for name, (keras_name, file, make, save) in FILES.items():
-        keras = module_of(keras_name)
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(3)
-        model, path = make(keras), root / name / file
+        model, path = make(keras_of(keras_name, seed=3)), root / name / file
         written_models.write(model, str(path), save and functools.partial(save, model))
         paths[name] = path
     return paths

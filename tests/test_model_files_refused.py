@@ -20,6 +20,7 @@ from keras_gensynth_callback.errors import (
     MissingKerasError,
     ModelFileError,
 )
+from keras_gensynth_callback.model_files.frameworks import version_of
 
 EXPECTED = (
     "Expected: a whole model that Keras saved, as HDF5 (`model.save('net.h5')`), `.keras` (`model.save('net.keras')`) "
@@ -205,11 +206,11 @@ def test_a_savedmodel_whose_checkpoint_is_of_another_model(saved, tmp_path, kera
     assert "is truncated or damaged: it lacks a value of the model" in refused(path)
 
 
-def test_a_name_by_which_keras_would_not_read_the_file(saved):
+def test_a_name_by_which_keras_would_not_read_the_file(saved, keras3):
     for keras_name, name, kind, suffix in (
         ("keras", "net.h5", "an HDF5 file", ".h5 or .hdf5"),
         ("keras", "net.keras", "a zip archive in the format `.keras`", ".keras"),
-        (KERAS2, "net.keras", "a zip archive in the format `.keras`", ".keras"),
+        ("tf_keras", "net.keras", "a zip archive in the format `.keras`", ".keras"),
     ):
         path = saved(keras_name, name)
         renamed = path.rename(path.with_suffix(".model"))
@@ -220,28 +221,27 @@ def test_a_name_by_which_keras_would_not_read_the_file(saved):
 
 
 def version(keras_name):
-    module = module_of(keras_name)
-    return module.__version__
+    return version_of(module_of(keras_name))
 
 
 # What is not installed
 
 
-def test_a_keras_that_is_not_installed(saved, monkeypatch):
+def test_a_keras_that_is_not_installed(saved, monkeypatch, keras3):
     paths = {name: saved(name, "net.keras").rename(f"{saved(name, 'net.keras').parent}/{name}.keras") for name in BOTH}
     monkeypatch.setitem(sys.modules, "keras", None)
     words = refused(paths["keras"], MissingKerasError)
     assert "was written by Keras 3." in words and "and only Keras 3 reads it. Installed: no `keras`." in words
     assert "`pip install 'keras>=3'`, with TensorFlow 2.16 or later." in words
-    monkeypatch.setitem(sys.modules, KERAS2, None)
-    words = refused(paths[KERAS2], MissingKerasError)
+    monkeypatch.setitem(sys.modules, "tf_keras", None)
+    words = refused(paths["tf_keras"], MissingKerasError)
     assert "(tf.keras), and only `tf_keras` reads it beside TensorFlow 2." in words
     minor = ".".join(tf.__version__.split(".")[:2])
     assert f"Installed: no `tf_keras`. Install it: `pip install 'tf_keras~={minor}.0'`." in words
     assert isinstance(MissingKerasError(), ImportError)
 
 
-def test_a_file_of_keras_3_beside_keras_2(saved, monkeypatch, keras2):
+def test_a_file_of_keras_3_beside_keras_2(saved, monkeypatch, keras2, keras3):
     monkeypatch.setitem(sys.modules, "keras", keras2)
     assert f"Installed: Keras {keras2.__version__}." in refused(saved("keras", "net.h5"), MissingKerasError)
 

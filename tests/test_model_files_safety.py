@@ -138,11 +138,10 @@ def test_ordinary_operations_and_named_functions_are_no_code(tmp_path, keras2):
 
 
 @pytest.fixture(scope="module")
-def of_functions(tmp_path_factory):
+def of_functions(tmp_path_factory, keras2):
     """A SavedModel of a layer class that is not at hand."""
-    import tf_keras
 
-    class Thrice(tf_keras.layers.Layer):
+    class Thrice(keras2.layers.Layer):
         def call(self, inputs):
             return 3 * inputs
 

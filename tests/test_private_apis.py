@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kerases import private_module
+from tensorflow.python.distribute.values import PerReplicaSpec
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import function, op_def_registry, ops
 from tensorflow.python.ops import control_flow_ops, functional_ops, gen_math_ops
@@ -469,3 +470,29 @@ def test_tf_keras_layers_draw_from_generators_with_a_seed_that_moves(keras2):
     assert callable(generator.make_legacy_seed)
     generator.make_legacy_seed()
     assert (before, generator._seed) == (3, 4)
+
+
+# tf.distribute: lift/tf_private.py, lift/keras3.py
+
+
+def test_outside_of_strategies_a_mirrored_variable_is_the_first_of_its_copies():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        variable = tf.Variable(1.0)
+        with tf_private.outside_of_strategies():
+            assert not tf.distribute.has_strategy()
+            assert variable.handle is strategy.experimental_local_results(variable)[0].handle
+        assert tf.distribute.get_strategy() is strategy
+
+
+def test_the_spec_of_distributed_batches_keeps_one_for_each_replica():
+    spec = tf.TensorSpec([None, 3])
+    assert tf_private.spec_of_one_replica(PerReplicaSpec(spec, spec)) == spec
+    assert tf_private.spec_of_one_replica(spec) == spec
+
+
+def test_keras_3_builds_metrics_from_the_spec_of_a_batch(keras3):
+    model = built(keras3)
+    model.compile("sgd", "mse", metrics=["mae"])
+    model._symbolic_build(data_batch=(tf.TensorSpec([None, 3]), tf.TensorSpec([None, 1])))
+    assert model._compile_metrics.built and model.optimizer.built

@@ -225,6 +225,37 @@ def test_grouped_convolutions(reader, tmp_path):
     assert_same_numbers(reader, tmp_path, forward, backward)
 
 
+def test_a_convolution_with_a_group_for_each_channel_is_a_depthwise_one(reader, tmp_path):
+    def grouped(options):
+        return lambda x, kernel: tf.nn.conv2d(x, kernel, **options)
+
+    def one_by_one(options):
+        def convolve(x, kernel):
+            pairs = zip(tf.split(x, 3, 3), tf.split(kernel, 3, 3))
+            return tf.concat([tf.nn.conv2d(*pair, **options) for pair in pairs], 3)
+
+        return convolve
+
+    def gradients_of(convolve):
+        return lambda *xs: tf.gradients(convolve(*xs) ** 2, xs)
+
+    arrays, cases = (image(3, 6, 5, 3), image(3, 2, 1, 6)), []
+    for strides, padding in ([1, 1], "SAME"), ([2, 2], "VALID"), ([2, 1], "SAME"):
+        options = {"strides": strides, "padding": padding}
+        cases.append(Traced(grouped(options), *arrays, reference=one_by_one(options)))
+        whole, parts = gradients_of(grouped(options)), gradients_of(one_by_one(options))
+        cases.append(Traced(whole, *arrays, reference=parts, differentiate=False))
+    for case in cases:
+        case.fit()
+    assert [case.ops()["DepthwiseConv2dNative"] for case in cases] == [1, 1, 1, 1, 0, 0]
+    for case in cases[1], cases[3]:
+        assert case.ops()["DepthwiseConv2dNativeBackpropInput"] == 1
+        assert case.ops()["DepthwiseConv2dNativeBackpropFilter"] == 1
+    # The depthwise kernels have one stride for height and width.
+    assert cases[4].ops()["Conv2D"] == 3
+    assert_same_numbers(reader, tmp_path, *cases)
+
+
 def test_grouped_convolutions_of_volumes(reader, tmp_path):
     options = {"strides": [1, 2, 1, 1, 1], "padding": "SAME"}
 

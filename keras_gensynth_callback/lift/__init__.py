@@ -1,7 +1,8 @@
 """Turns a Keras model into a plain v1 graph and says what each thing in it is. The only room that knows Kerases."""
 
-from .adapter import adapter_of, check_backend, values_of
+from .adapter import adapter_of, values_of
+from .environment import check_environment
 from .lifting import lift
 from .simplify import shorten_identities
 
-__all__ = ["adapter_of", "check_backend", "lift", "shorten_identities", "values_of"]
+__all__ = ["adapter_of", "check_environment", "lift", "shorten_identities", "values_of"]

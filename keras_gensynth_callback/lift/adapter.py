@@ -10,8 +10,9 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from ..errors import InvalidArgumentError, UnsupportedBackendError
+from ..errors import InvalidArgumentError
 from ..snapshot import snapshot
+from .environment import check_environment, of_framework
 from .v1_engine import is_of_v1_engine, live_graph
 
 
@@ -107,7 +108,7 @@ class Adapter:
         """Whether the user wrote `method` himself."""
         for base in type(self.model).__mro__:
             if method in vars(base):
-                return not _of_framework(base)
+                return not of_framework(base)
         return False
 
     def layers(self):
@@ -117,6 +118,11 @@ class Adapter:
     def read(self, values):
         """The values of variables at this moment, in order: tensors or arrays."""
         return snapshot(values)
+
+    def write(self, values):
+        """Gives variables other values: a list of pairs, tf.Variable and ndarray."""
+        for variable, value in values:
+            variable.assign(value)
 
     # -- running the model's Python
 
@@ -136,6 +142,14 @@ class Adapter:
 
     def build_for_training(self):
         """Creates the optimizer's slots, as the first step of `fit` would."""
+        raise NotImplementedError
+
+    def build_metrics(self, spec):
+        """Creates the variables of compiled metrics, as the first step of `fit` would, in the scope of a strategy.
+
+        Args:
+            spec: DataSpec of a step.
+        """
         raise NotImplementedError
 
     @contextlib.contextmanager
@@ -182,7 +196,7 @@ class Adapter:
     def is_subclassed(self):
         """Whether the model is neither Sequential nor functional."""
         return not any(
-            base.__name__ in ("Sequential", "Functional") and _of_framework(base) for base in type(self.model).__mro__
+            base.__name__ in ("Sequential", "Functional") and of_framework(base) for base in type(self.model).__mro__
         )
 
 
@@ -191,14 +205,15 @@ def adapter_of(model):
 
     Raises:
         InvalidArgumentError: `model` is no Keras model.
-        UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow.
+        UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow; an eager model of TensorFlow 1.15.
+        UnsupportedStrategyError: a model that trains under a strategy that is not known.
     """
+    check_environment(model)
     if hasattr(type(model), "stateless_call"):
         from .keras3 import Keras3
 
-        check_backend(model)
         return Keras3(model)
-    if is_of_v1_engine(model) and live_graph(model) is not None:
+    if is_of_v1_engine(model):
         from .tf_keras_v1 import TfKerasV1
 
         return TfKerasV1(model)
@@ -217,28 +232,6 @@ def values_of(model, variables):
     if is_of_v1_engine(model) and live_graph(model) is not None:
         return adapter_of(model).read(variables)
     return [np.array(variable.numpy()) for variable in variables]
-
-
-def check_backend(model):
-    """Raises UnsupportedBackendError where a Keras 3 model runs on JAX, Torch or another backend."""
-    if not hasattr(type(model), "stateless_call"):
-        return
-    import sys
-
-    keras = sys.modules[next(base.__module__ for base in type(model).__mro__ if _of_framework(base)).split(".")[0]]
-    backend = keras.config.backend()
-    if backend != "tensorflow":
-        raise UnsupportedBackendError(
-            f"The model `{model.name}` runs on Keras's `{backend}` backend; a TensorFlow graph can only be made "
-            "with the `tensorflow` "
-            'backend. Set the environment variable KERAS_BACKEND=tensorflow (or "backend": "tensorflow" in '
-            "keras.json) before Keras is "
-            "imported."
-        )
-
-
-def _of_framework(base):
-    return base.__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow")
 
 
 def _free(name, taken):

@@ -117,6 +117,10 @@ class Keras3(Adapter):
         if self.optimizer is not None and not self.optimizer.built:
             self.optimizer.build(self.model.trainable_variables)
 
+    def build_metrics(self, spec):
+        # What `fit` calls (keras/src/backend/tensorflow/trainer.py, `_maybe_symbolic_build`).
+        self.model._symbolic_build(data_batch=spec.parts)
+
     @contextlib.contextmanager
     def tracing(self, scopes):
         def entered(wrapped, instance, args, kwargs):

@@ -4,6 +4,7 @@ name things.
 
 import tensorflow as tf
 
+from ..distribution import strategy_of
 from ..errors import UnsupportedModelError
 from ..graphdef import moved, node_of, tensor_name, unique
 from . import spec as specs
@@ -17,6 +18,7 @@ from .losses import split_losses
 from .metrics import initial_values, value_without_update
 from .naming import rename_contexts, tf1_names, tf1_scopes
 from .normalize import normalize
+from .one_replica import scope_of
 from .phases import lay_over
 from .rnn_loops import last_output_without_array, one_counter_a_loop
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
@@ -98,8 +100,11 @@ class _Lifting:
 
     def _trace_compiled(self, inputs):
         adapter = self.adapter
-        adapter.build_for_training()
+        with scope_of(adapter.model):
+            adapter.build_for_training()
         self.spec = specs.step_spec(adapter, inputs, self.predict.output_specs, self.output_names, self.data_spec)
+        if strategy_of(adapter.model) is not None:
+            self._build_metrics()
         self.train = steps.train_step(adapter, self.spec, self.scopes)
         try:
             self.test = steps.test_step(adapter, self.spec, self.scopes)
@@ -112,6 +117,17 @@ class _Lifting:
                 f"no `eval` signature: test_step fails with {type(error).__name__}: {str(error).splitlines()[0]}"
             )
         self.reset = steps.metric_reset(adapter)
+
+    def _build_metrics(self):
+        """Traces make the variables of metrics where they are not there, but on one device alone."""
+        adapter = self.adapter
+        try:
+            with scope_of(adapter.model):
+                adapter.build_metrics(self.spec)
+        except Exception:
+            # Where there is no test step that runs, its trace says why.
+            if not adapter.overrides("train_step"):
+                raise
 
     # -- one naming for placeholders and variables in all traces
 

@@ -1,4 +1,4 @@
-"""The graph of a session that a model lives in: traces are made beside it, values are read from its session."""
+"""The graph of a session that a model lives in: traces are made beside it, values go from and to its session."""
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +24,26 @@ class LiveGraph:
         with self.graph.as_default():
             # What a session fetches of a variable may share its memory, which the next step changes.
             return [np.array(value) for value in self._get_session().run(list(fetched))] if fetched else []
+
+    def write(self, values):
+        """Gives variables other values, by the ops that initialise them.
+
+        Args:
+            values: list of pairs, variable and ndarray.
+        """
+        rounds = []
+        for variable, value in values:
+            assign = variable.initializer
+            source = assign.inputs[1].name
+            if all(source in fed for fed in rounds):  # two variables with one initial value are written one by one
+                rounds.append({})
+            next(fed for fed in rounds if source not in fed)[source] = assign, value
+        with self.graph.as_default():
+            session = self._get_session()  # which initialises what was not yet
+            for fed in rounds:
+                session.run(
+                    [assign for assign, _ in fed.values()], {source: value for source, (_, value) in fed.items()}
+                )
 
     def function_graph(self, body, specs):
         """A FuncGraph of `body(*tensors)`; see `tf_private.function_graph`."""

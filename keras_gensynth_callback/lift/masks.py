@@ -63,8 +63,8 @@ def _is_row_mask(flags, chosen, other):
     if flags.op.type != "TensorArrayReadV3" or not _in_loop(flags) or not flags.shape.rank or not chosen.shape.rank:
         return False
     rows, *others = flags.shape.as_list()
-    same = chosen.shape.as_list() == other.shape.as_list() and None not in chosen.shape.as_list()[1:]
-    return same and set(others) == {1} and rows == chosen.shape[0]
+    shape = chosen.shape.as_list()
+    return shape == other.shape.as_list() and None not in shape[1:] and set(others) == {1} and rows == shape[0]
 
 
 def _unspread(tensor):
@@ -124,7 +124,7 @@ def _zeros_like(output, sequence, axis):
     """Zeros of the shape of `output`, whose rows are as many as those of `sequence` along `axis`."""
     if output.shape.rank is None or None in output.shape.as_list()[1:]:
         return output
-    rows = output.shape[0] or sequence.shape[axis] or tf.shape(sequence)[axis]
-    zeros = tf.zeros([rows, *output.shape.as_list()[1:]], output.dtype)
+    known, *others = output.shape.as_list()
+    zeros = tf.zeros([known or sequence.shape.as_list()[axis] or tf.shape(sequence)[axis], *others], output.dtype)
     zeros.set_shape(output.shape)
     return zeros

@@ -25,7 +25,7 @@ def value_without_update(graph, tensor):
     copied = {}
     for name in graph.topological(needed):
         node = graph.nodes[name]
-        if node.op not in ("VarHandleOp", "Const"):
+        if node.op != "VarHandleOp" and (node.op != "Const" or node.input):  # even a constant may wait for the update
             inputs = [moved(source, copied) for source in data_inputs(node)]
             copied[name] = graph.add(node.op, f"{name}/value", inputs, **node.attr).name
     return tensor_name(moved(tensor, copied))

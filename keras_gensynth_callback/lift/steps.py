@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ..errors import GenSynthExportError, UnsupportedModelError
 from .custom_gradients import compare_gradients
+from .one_replica import as_one_replica
 from .tf_private import patched
 from .trace import names_of, trace
 
@@ -68,7 +69,7 @@ def train_step(adapter, spec, scopes):
 def metric_reset(adapter):
     """Traces the reset of the model's metrics; its writes are the metrics' initial values."""
 
-    with adapter.tracing({}):
+    with as_one_replica(adapter.model), adapter.tracing({}):
         return trace(adapter.reset_metrics, [], variables=_variables(adapter), live=adapter.live)
 
 
@@ -83,7 +84,7 @@ def _traced(adapter, spec, scopes, run, check_gradients=False):
     def compare(graph, calls):
         notes["custom_gradients"] = compare_gradients(graph, [name for call in calls for name in call.targets])
 
-    with adapter.tracing(scopes):
+    with as_one_replica(adapter.model), adapter.tracing(scopes):
         traced = _explained(adapter, function, spec, compare if check_gradients else None)
     traced.graph.drop(getattr(adapter.steps, "untracked", ()))
     return Step(traced, notes)

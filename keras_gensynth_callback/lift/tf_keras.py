@@ -5,6 +5,7 @@ import sys
 
 import tensorflow as tf
 
+from ..distribution import strategy_of
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
@@ -25,7 +26,8 @@ class TfKeras(Adapter):
         return tf.keras
 
     def version(self):
-        return f"{self.keras.__name__.split('.')[0]} {self.keras.__version__}"
+        name = "tf_keras" if self.keras.__name__ == "tf_keras" else "tf.keras"
+        return f"{name} {self.keras.__version__}"
 
     def _all_variables(self):
         model = self.model
@@ -103,6 +105,11 @@ class TfKeras(Adapter):
             # The scope under which `apply_gradients` builds, for the same names.
             with tf.init_scope(), tf.name_scope(_name_of(optimizer)):
                 build(self.model.trainable_variables)
+
+    def build_metrics(self, spec):
+        strategy = strategy_of(self.model)
+        step = tf.function(lambda *tensors: strategy.run(self.model.test_step, (spec.pack(tensors),)), autograph=False)
+        step.get_concrete_function(*spec.specs())
 
     @contextlib.contextmanager
     def tracing(self, scopes):

@@ -1,5 +1,6 @@
 """tf.keras in graph mode: TF 1.15, and TF 2 with eager execution off."""
 
+import collections
 import contextlib
 import re
 
@@ -28,12 +29,11 @@ class TfKerasV1(TfKeras):
     def metrics(self):
         return metrics_of(self.model)
 
-    def version(self):
-        package = self.keras.__name__.split(".")[0]
-        return f"{'tf.keras' if package.startswith('tensorflow') else package} {self.keras.__version__}"
-
     def read(self, values):
         return self.live.read([getattr(value, "_tensor", value) for value in values])
+
+    def write(self, values):
+        self.live.write(values)
 
     @property
     def is_compiled(self):
@@ -59,18 +59,34 @@ class TfKerasV1(TfKeras):
     def build_for_training(self):
         """Nothing: the optimizer makes its slots in the session's graph when its updates are first built."""
 
+    def _all_variables(self):
+        """Under names that do not depend on what else is in the session's graph, where each has another."""
+        variables, roots = list(super()._all_variables()), self._roots()
+        plain = collections.Counter(_without_number(variable.name) for variable in variables)
+        for variable in variables:
+            if variable.kind == "weight":
+                variable.name = _without_number_of_graph(variable.name, roots)
+            elif variable.kind == "metric" and plain[_without_number(variable.name)] == 1:
+                variable.name = _without_number(variable.name)
+        return variables
+
+    def _roots(self):
+        return {layer.name for layer in self.layers()}
+
     def _optimizers(self):
         return [] if self.optimizer is None else [self.optimizer]
 
     def _optimizer_variables(self, optimizer):
-        name = type(optimizer).__name__
+        name, roots = type(optimizer).__name__, self._roots()
         inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
-        held = [optimizer.iterations, *(inner.variables() if inner is not None else optimizer.weights)]
-        held += getattr(optimizer, "_hyper", {}).values()
-        for variable in held:
+        scope = rf"^(training[^/]*/)?({re.escape(getattr(optimizer, '_name', name))}(_\d+)?/)?"
+        # The property makes the counter.
+        counter = None if vars(optimizer).get("_iterations", True) is None else optimizer.iterations
+        slots = inner.variables() if inner is not None else optimizer.weights
+        held = [(None if inner else "iter", counter), *((None, slot) for slot in slots if slot is not counter)]
+        for own_name, variable in [*held, *getattr(optimizer, "_hyper", {}).items()]:
             if isinstance(variable, tf.Variable):
-                scope = rf"^(training[^/]*/)?({re.escape(getattr(optimizer, '_name', name))}(_\d+)?/)?"
-                rest = re.sub(scope, "", _base_name(variable))
+                rest = own_name or _without_number_of_graph(re.sub(scope, "", _base_name(variable)), roots)
                 yield Variable(f"training/{name}/{rest}", variable, "optimizer")
 
     @contextlib.contextmanager
@@ -96,6 +112,17 @@ class TfKerasV1(TfKeras):
         with patched(self._backend(), "batch_set_value", _assign_all):
             for metric in metrics_of(self.model):
                 getattr(metric, "reset_state", metric.reset_states)()
+
+
+def _without_number_of_graph(name, roots):
+    """`hidden/kernel` of `hidden_1/kernel` where the layer is `hidden`: another one of this name is in the graph."""
+    root, _, rest = name.partition("/")
+    plain = _without_number(root)
+    return f"{plain}/{rest}" if rest and root not in roots and plain in roots else name
+
+
+def _without_number(name):
+    return re.sub(r"_\d+$", "", name)
 
 
 def _assign_all(wrapped, instance, args, kwargs):

@@ -303,6 +303,32 @@ def order_reads_before_branches(graph):
 
 
 @contextlib.contextmanager
+def outside_of_strategies():
+    """Inside of the block there is no `tf.distribute` strategy, and a variable with a copy on each device is the first.
+
+    A scope cannot be left by a public name before it ends. What a variable stands for is what it stands for while a
+    SavedModel is written without devices (`values_util.is_saving_non_distributed`). TF 2.4 to 2.21.
+    """
+    from tensorflow.python.distribute import distribute_lib
+    from tensorflow.python.saved_model import save_context, save_options
+
+    distribute_lib._push_per_thread_mode(distribute_lib._get_default_replica_mode())
+    try:
+        with save_context.save_context(save_options.SaveOptions()):
+            yield
+    finally:
+        distribute_lib._pop_per_thread_mode()
+
+
+def spec_of_one_replica(spec):
+    """The spec of what one replica gets of the batches of a distributed dataset.
+
+    `PerReplicaSpec` keeps one for each replica in `_value_specs`. TF 2.4 to 2.21.
+    """
+    return spec._value_specs[0] if type(spec).__name__ == "PerReplicaSpec" else spec
+
+
+@contextlib.contextmanager
 def patched(owner, name, wrapper):
     """Wraps the attribute `name` of `owner` with a wrapt wrapper function, for the time of the block."""
     own = name in vars(owner)

@@ -169,7 +169,7 @@ def _captures(concrete, count, layer_of, variables, live):
         elif outside.dtype not in (tf.resource, tf.variant):
             constants[inside.op.name] = outside if live is None else live.value_of(outside, layer_of)
         else:
-            tables[inside.op.name] = table_of(outside, inside, layer_of) if live is None else None
+            tables[inside.op.name] = table_of(outside, inside, layer_of, live)
         if tables.get(inside.op.name, True) is None:
             raise UnsupportedModelError(_unknown_resource(inside, layer_of))
     return variables, constants, tables

@@ -4,6 +4,8 @@ It is `Model` of tf.keras in TF 1.15 (tensorflow/python/keras/engine/training.py
 (tf_keras/src/engine/training_v1.py), which takes over where eager execution is off. Nothing here adds an op.
 """
 
+import warnings
+
 import tensorflow as tf
 
 from .losses import split_losses
@@ -75,24 +77,25 @@ def metric_results(model):
 
 
 def metric_updates(model):
-    """The ops that update the variables of metrics, each once: the writes that the metrics' `updates`, and what `fit`
-    fetches of the metrics, wait for.
+    """The ops that update the variables of metrics, each once: the writes that what `fit` fetches of a metric waits
+    for, or, where it fetches nothing, those in its `updates`, which lists those of an earlier compile as well.
     """
     found = []
     for metric in metrics_of(model):
         handles = {id(variable.handle) for variable in metric.variables}
         result = getattr(metric, "_call_result", None)
         # `updates` of newer Kerases is empty, and warns that it is.
-        roots = [*getattr(metric, "_updates", ()), *([] if result is None else tf.nest.flatten(result))]
-        for root in roots:
+        for root in getattr(metric, "_updates", ()) if result is None else tf.nest.flatten(result):
             root = getattr(root, "op", root)
             found += [root if _is_in_branch(op) else op for op in ancestors(root) if _changes(op, handles)]
     return _once(found)
 
 
 def listed_updates(model):
-    """The ops that `updates` of the model and of its metrics list."""
-    listed = [*model.updates, *(update for metric in metrics_of(model) for update in getattr(metric, "_updates", ()))]
+    """The ops that `updates` of the model and of its `metrics` list."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `updates` of a metric is empty in newer Kerases, and warns that it is
+        listed = [*model.updates, *(update for metric in model.metrics for update in metric.updates)]
     return [getattr(update, "op", update) for update in listed]
 
 

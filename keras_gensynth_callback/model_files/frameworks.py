@@ -1,6 +1,7 @@
 """The Keras that reads a model file: the one that wrote it, imported now."""
 
 import importlib
+import sys
 
 import tensorflow as tf
 
@@ -14,6 +15,11 @@ def keras_of(file):
         MissingKerasError: it is not installed.
     """
     return _keras_3(file) if file.of_keras_3 else _keras_2(file)
+
+
+def version_of(keras):
+    """The version of a Keras, as a str. The `tf.keras` of TensorFlow 2.11 to 2.15 does not tell its own."""
+    return getattr(keras, "__version__", None) or sys.modules[keras.Model.__module__.split(".")[0]].__version__
 
 
 def _keras_3(file):

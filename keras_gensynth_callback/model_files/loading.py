@@ -5,7 +5,7 @@ import inspect
 from ..errors import GenSynthExportError, ModelFileError
 from .building import build_model, call_once, is_misread_by_keras_2
 from .compiled import load_hdf5_of_keras_3, warn_of_lost_state
-from .frameworks import keras_of
+from .frameworks import keras_of, version_of
 from .missing import Known, check_names, missing_error
 from .safety import check_safe, has_bytecode
 
@@ -87,9 +87,9 @@ def _check_config(file):
 
 
 def _failed(file, keras, error):
-    name, version = keras.__name__.split(".")[-1], getattr(keras, "__version__", "")
+    name = keras.__name__.split(".")[-1]
     return ModelFileError(
-        f"{name} {version} could not make the model in {file.path!r}, which Keras {file.version} wrote: "
+        f"{name} {version_of(keras)} could not make the model in {file.path!r}, which Keras {file.version} wrote: "
         f"{type(error).__name__}: {error}\nExpected: a whole file, and the same code of custom layers as when it was "
         "written. Take another copy of the file, or install the Keras that wrote it."
     )

@@ -41,7 +41,8 @@ def _spec(config):
         return {name: _spec(part) for name, part in config.items()}
     if config.get("type_spec") != "tf.TensorSpec":
         return None
-    shape, dtype = config["serialized"]["items"][:2]
+    parts = config["serialized"]  # a list up to TensorFlow 2.15, a tuple since
+    shape, dtype = (parts["items"] if isinstance(parts, dict) else parts)[:2]
     return tf.TensorSpec(shape["items"], dtype)
 
 

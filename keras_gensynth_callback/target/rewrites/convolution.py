@@ -1,4 +1,8 @@
-"""Grouped convolutions, for which TensorFlow 1.15 has no CPU kernel: one convolution for each group."""
+"""Grouped convolutions, for which TensorFlow 1.15 has no CPU kernel: a depthwise one where each channel is a group, and
+otherwise one convolution for each group.
+"""
+
+import functools
 
 import tensorflow as tf
 
@@ -23,6 +27,8 @@ def split_grouped_convolution(rewriter, node):
         return False
     function = getattr(tf.raw_ops, node.op)
     attrs = _attributes(node)
+    if _is_depthwise(rewriter, node, node.input[1]):
+        return _expand_depthwise(rewriter, node, groups, _depthwise)
 
     def convolve(images, kernel):
         pairs = zip(tf.split(images, groups, axis), tf.split(kernel, groups, rank - 1))
@@ -39,6 +45,8 @@ def split_grouped_gradient_of_images(rewriter, node):
     if groups == 1:
         return False
     function, attrs = getattr(tf.raw_ops, node.op), _attributes(node)
+    if _is_depthwise(rewriter, node, node.input[1]):
+        return _expand_depthwise(rewriter, node, groups, _depthwise_gradient_of_images)
     divisor = [groups if index == axis else 1 for index in range(rank)]
 
     def convolve(sizes, kernel, gradient):
@@ -59,6 +67,8 @@ def split_grouped_gradient_of_kernel(rewriter, node):
     if groups == 1:
         return False
     function, attrs = getattr(tf.raw_ops, node.op), _attributes(node)
+    if _is_depthwise(rewriter, node, f"{node.name}:0"):
+        return _expand_depthwise(rewriter, node, groups, _depthwise_gradient_of_kernel)
     divisor = [1] * (rank - 1) + [groups]
 
     def convolve(images, sizes, gradient):
@@ -70,6 +80,58 @@ def split_grouped_gradient_of_kernel(rewriter, node):
 
     rewriter.expand(node, convolve)
     return True
+
+
+# A kernel of shape (height, width, 1, channels * multiplier) is a depthwise one of (height, width, channels,
+# multiplier): both write the results of a channel side by side.
+
+
+def _is_depthwise(rewriter, node, kernel):
+    """Whether the CPU kernels of `DepthwiseConv2dNative` in TensorFlow 1.15 compute a convolution in as many groups as
+    it has channels.
+    """
+    attrs, shape = _attributes(node), rewriter.shape(kernel)
+    return (
+        len(shape) == 4
+        and shape[-2] == 1
+        and shape[-1] is not None
+        and shape.count(None) <= 1
+        and attrs.get("data_format", "NHWC") == "NHWC"
+        and attrs["padding"] in ("SAME", "VALID")
+        and attrs["strides"][1] == attrs["strides"][2]
+        and set(attrs.get("dilations", [1])) == {1}
+    )
+
+
+def _expand_depthwise(rewriter, node, channels, function):
+    attrs = {name: value for name, value in _attributes(node).items() if name in ("strides", "padding")}
+    rewriter.expand(node, functools.partial(function, channels=channels, **attrs))
+    return True
+
+
+def _by_channel(kernel, channels):
+    height, width, _, outputs = kernel.shape.as_list()
+    return tf.reshape(kernel, [-1 if size is None else size for size in (height, width, channels, outputs // channels)])
+
+
+def _depthwise(images, kernel, channels, **attrs):
+    return tf.raw_ops.DepthwiseConv2dNative(input=images, filter=_by_channel(kernel, channels), **attrs)
+
+
+def _depthwise_gradient_of_images(sizes, kernel, gradient, channels, **attrs):
+    return tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
+        input_sizes=sizes, filter=_by_channel(kernel, channels), out_backprop=gradient, **attrs
+    )
+
+
+def _depthwise_gradient_of_kernel(images, sizes, gradient, channels, **attrs):
+    found = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+        input=images,
+        filter_sizes=sizes // [1, 1, 1, channels] * [1, 1, channels, 1],
+        out_backprop=gradient,
+        **attrs,
+    )
+    return tf.reshape(found, sizes)
 
 
 def _channel_axis(node, rank):
