@@ -94,7 +94,7 @@ def check_bool(name, value):
 
 
 def check_verbose(verbose):
-    """0 (silent), or 1 or 2 (a line for each export)."""
+    """0 (silent), 1 or 2 (a line for each export, and one more)."""
     if not isinstance(verbose, numbers.Integral) or verbose not in (0, 1, 2):
         _refuse("verbose", verbose, "0, 1 or 2", "Pass 0 for silence, 1 for a line at each export.")
     return int(verbose)

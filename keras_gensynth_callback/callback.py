@@ -34,8 +34,9 @@ class GenSynthExportCallback(KerasHooks):
         filepath: checkpoint prefix, as str or path object. May hold `{epoch}`, `{batch}` (both from 1) and any key of
             the logs. `{batch}` is the last batch of the epoch in exports at an epoch's end.
         monitor: the key of the logs that says which export is the best.
-        verbose: 0, or 1 or 2 for a line at each export, and one that tells how long the first is being prepared, from
-            two seconds on.
+        verbose: 0: silent. 1: a line at each export, one when training ends, and one that tells how long the first is
+            being prepared, from two seconds on. 2: and one when an export is written, with its size and the time that it
+            took.
         save_best_only: export only when `monitor` improved.
         mode: "min" or "max", or "auto": by the metric.
         save_freq: "epoch", "train_end", or an int: every so many batches, counted across epochs.
@@ -163,6 +164,10 @@ class GenSynthExportCallback(KerasHooks):
         """When exports are due: "epoch", "train_end" or a number of batches."""
         return self._schedule.save_freq
 
+    def __repr__(self):
+        newest = f", newest {self.latest_checkpoint}" if self.latest_checkpoint else ""
+        return f"<GenSynthExportCallback {self.filepath}: save_freq={self.save_freq!r}{newest}>"
+
     @property
     def has_template(self):
         """Whether `filepath` has template fields."""
@@ -190,7 +195,7 @@ class GenSynthExportCallback(KerasHooks):
         """Checks what can be checked now, and has the model prepared just before its first step."""
         self._first_batch.withdraw()
         self._exports.settle()
-        self._exports.forget_missing()
+        self._exports.begin()
         self._schedule.begin()
         self._epoch_logs = {}
         self._owed = self._changed = False
@@ -244,6 +249,8 @@ class GenSynthExportCallback(KerasHooks):
                     self._export_if_wanted(dict(self._epoch_logs, **plain_logs(logs)))
                     self.wait_until_finished()
             self._exports.say_what_is_missing(self.latest_checkpoint)
+            if self.verbose and self._workers.writes:
+                print(self._exports.summary())
         finally:
             self._series.let_go()
 
@@ -348,6 +355,8 @@ class GenSynthExportCallback(KerasHooks):
     def _committed(self, export):
         if export.hope is not None:
             self._monitor.best = export.hope
+        if self.verbose == 2:
+            print(export.record)
         if self.on_export is not None:
             self.on_export(export.record)
 

@@ -59,6 +59,7 @@ class Exports:
         self._one_core = OneCore()
         self._in_flight = []
         self._missing = {}
+        self._written = []  # prefixes and sizes
 
     @property
     def hope(self):
@@ -110,10 +111,19 @@ class Exports:
             self._missing[export.prefix] = export.epoch
         else:
             self._missing.pop(export.prefix, None)
+            self._written.append((export.record.prefix, export.record.size))
 
-    def forget_missing(self):
+    def begin(self):
         """A new training begins."""
-        self._missing = {}
+        self._missing, self._written = {}, []
+
+    def summary(self):
+        """What this training wrote, in one line."""
+        if not self._written:
+            return "Exported nothing"
+        number, size = len(self._written), sum(size for _, size in self._written) / 1e6
+        newest, times = self._written[-1][0], "once" if number == 1 else f"{number} times"
+        return f"Exported {times}, {size:.2f} MB; the newest is {newest}"
 
     def say_what_is_missing(self, newest):
         """Warns of exports that were never written; `newest` is the prefix of the newest that was."""

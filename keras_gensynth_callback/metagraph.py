@@ -17,7 +17,7 @@ from .lift.initializers import distribution
 _KEYS = tf.compat.v1.GraphKeys
 _SIGNATURES = tf.compat.v1.saved_model.signature_constants
 # TF 1.x has no public names for these two (tensorflow/python/saved_model/signature_constants.py).
-_TRAIN_METHOD, _EVAL_METHOD = "tensorflow/supervised/training", "tensorflow/supervised/eval"
+TRAIN_METHOD, EVAL_METHOD = "tensorflow/supervised/training", "tensorflow/supervised/eval"
 
 _RANDOM_OPS = {"uniform": "RandomUniform", "normal": "RandomStandardNormal", "truncated_normal": "TruncatedNormal"}
 
@@ -231,9 +231,9 @@ def signatures(lifted, infos):
         outputs["loss"] = lifted.loss
     for name, (value, update) in lifted.metrics.items():
         outputs[f"metrics/{name}/value"], outputs[f"metrics/{name}/update_op"] = value, update
-    found["eval"] = _signature(infos, inputs, outputs, _EVAL_METHOD)
+    found["eval"] = _signature(infos, inputs, outputs, EVAL_METHOD)
     with_phase = {**inputs, "keras_learning_phase": lifted.learning_phase}
-    found["train"] = _signature(infos, with_phase, outputs, _TRAIN_METHOD)
+    found["train"] = _signature(infos, with_phase, outputs, TRAIN_METHOD)
     return found
 
 
@@ -270,10 +270,10 @@ def inferred(lifted):
         for node in private.as_graph_def(add_shapes=True).node:
             if "_output_shapes" in node.attr:
                 lifted.graph.nodes[node.name].attr["_output_shapes"].CopyFrom(node.attr["_output_shapes"])
-        return {name: _tensor_info(private.get_tensor_by_name(name)) for name in names}
+        return {name: tensor_info(private.get_tensor_by_name(name)) for name in names}
 
 
-def _tensor_info(tensor):
+def tensor_info(tensor):
     info = meta_graph_pb2.TensorInfo(name=tensor.name, dtype=tensor.dtype.as_datatype_enum)
     info.tensor_shape.CopyFrom(tensor.shape.as_proto())
     return info

@@ -1,6 +1,5 @@
 """Model classes whose `fit` exports by itself: `GenSynthMixin` for any of them, `GenSynthModel` for `keras.Model`."""
 
-import contextlib
 import functools
 import inspect
 import logging
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback.api import export_checkpoint
 from keras_gensynth_callback.callback import GenSynthExportCallback
+from keras_gensynth_callback.fit_arguments import flat_callbacks, take_callbacks, with_callback
 from keras_gensynth_callback.live_graph import fill_if_live
 from keras_gensynth_callback.registration import KERASES
 
@@ -56,8 +56,8 @@ class GenSynthMixin:
         return self._train(super().fit, export, args, kwargs)
 
     def _train(self, train, export, args, kwargs):
-        args, kwargs, callbacks = _take_callbacks(train, args, kwargs)
-        with _added(self._export_callback(export, callbacks), callbacks, self) as callbacks:
+        args, kwargs, callbacks = take_callbacks(train, args, kwargs)
+        with with_callback(self._export_callback(export, callbacks), callbacks, self) as callbacks:
             return train(*args, callbacks=callbacks, **kwargs)
 
     def export_checkpoint(self, filepath, **options):
@@ -91,7 +91,7 @@ class GenSynthMixin:
             return as_callback(export)
         if self._gensynth_export is not None:
             return self._gensynth_export
-        if any(isinstance(callback, GenSynthExportCallback) for callback in _flat(callbacks)):
+        if any(isinstance(callback, GenSynthExportCallback) for callback in flat_callbacks(callbacks)):
             return None
         return _default_callback(self.name)
 
@@ -151,48 +151,6 @@ def _with_export(signature):
     parameters = list(signature.parameters.values())
     at = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
     return signature.replace(parameters=parameters[:at] + [export] + parameters[at:])
-
-
-def _take_callbacks(train, args, kwargs):
-    """Takes `callbacks` out of the arguments of `fit`; what stood behind it is then passed by name."""
-    names = list(inspect.signature(train).parameters)
-    if "callbacks" not in names or names.index("callbacks") >= len(args):
-        kwargs = dict(kwargs)
-        return args, kwargs, kwargs.pop("callbacks", None)
-    at = names.index("callbacks")
-    return args[:at], dict(zip(names[at + 1 :], args[at + 1 :]), **kwargs), args[at]
-
-
-def _is_callback_list(callbacks):
-    return not isinstance(callbacks, GenSynthExportCallback) and hasattr(callbacks, "callbacks")
-
-
-def _flat(callbacks):
-    """The callbacks in what `fit` takes as `callbacks`."""
-    if _is_callback_list(callbacks):
-        callbacks = callbacks.callbacks
-    if not isinstance(callbacks, (list, tuple)):
-        return [] if callbacks is None else [callbacks]
-    return [callback for part in callbacks for callback in _flat(part)]
-
-
-@contextlib.contextmanager
-def _added(callback, callbacks, model):
-    """What to pass to `fit` so that it calls our callback, too. The user's list stays as it is."""
-    given = _flat(callbacks)
-    if callback is None or any(callback is other for other in given):
-        yield callbacks
-    elif not _is_callback_list(callbacks):
-        yield given + [callback]
-    else:
-        # A `keras.callbacks.CallbackList` has configured its callbacks before `fit`; ours is its guest.
-        callback.set_model(model)
-        callback.set_params(getattr(callbacks, "params", None))
-        callbacks.callbacks.append(callback)
-        try:
-            yield callbacks
-        finally:
-            callbacks.callbacks.remove(callback)
 
 
 def _keras_name(cls):

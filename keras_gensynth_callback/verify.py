@@ -114,7 +114,7 @@ def _compared(prefix, found, expected, rtol):
             f"`outputs` names {', '.join(map(repr, unknown))}, which {prefix!r} does not give. It gives "
             f"{', '.join(map(repr, sorted(found))) or 'nothing without `inputs`'}."
         )
-    differences = {name: _difference(found[name], np.asarray(value, "float64")) for name, value in expected.items()}
+    differences = {name: difference(found[name], np.asarray(value, "float64")) for name, value in expected.items()}
     too_far = {name: difference for name, difference in differences.items() if not difference <= rtol}
     if too_far:
         raise VerificationError(
@@ -124,7 +124,8 @@ def _compared(prefix, found, expected, rtol):
     return differences
 
 
-def _difference(found, expected):
+def difference(found, expected):
+    """How far an array is off, relative to the largest number expected; infinite where the shapes differ."""
     if found.shape != expected.shape:
         return float("inf")
     if not expected.size:

@@ -356,6 +356,15 @@ def test_verbose_says_what_improved_and_what_did_not(keras, exporter, prefix, ca
     assert "\nEpoch 2: val_loss did not improve from 0.50000\n" in said
 
 
+def test_verbose_ends_with_a_line_about_the_whole_training(keras, exporter, prefix, capsys):
+    callback = GenSynthExportCallback(prefix, verbose=2)
+    assert repr(callback) == f"<GenSynthExportCallback {prefix}: save_freq='epoch'>"
+    fit(make_model(keras), [callback], epochs=2)
+    *_, record, summary = capsys.readouterr().out.splitlines()
+    assert record.startswith(f"Record(prefix='{prefix}', epoch=2")
+    assert summary == f"Exported 2 times, 0.00 MB; the newest is {prefix}"
+
+
 def test_it_is_silent_by_default(keras, exporter, prefix, capsys):
     fit(make_model(keras), [GenSynthExportCallback(prefix)])
     assert capsys.readouterr().out == ""

@@ -2,7 +2,7 @@
 
 import click
 
-from . import convert, diff, freeze, inspect
+from . import convert, diff, doctor, downgrade, freeze, inspect, run, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,5 +16,5 @@ def commands():
     """
 
 
-for module in (inspect, convert, freeze, diff):
+for module in (inspect, verify, convert, freeze, diff, downgrade, run, doctor):
     commands.add_command(module.command)

@@ -77,3 +77,10 @@ def print_json(found):
 
 def _plain(value):
     return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def found_reader():
+    """The path of an interpreter with TensorFlow 1.x, or None."""
+    from ..readers import find_readers
+
+    return next((reader.python for reader in find_readers()), None)

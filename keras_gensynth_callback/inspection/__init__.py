@@ -6,6 +6,7 @@ writes        which nodes change variables while the graph runs
 layers        layers, in the order in which data goes through, with what they hold
 signatures    inputs and outputs, by signature or by placeholders
 gaps          what a TensorFlow 1.x program will miss
+filling       what of that the graph shows by itself
 inspecting    all of it together
 """
 

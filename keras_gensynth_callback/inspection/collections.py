@@ -5,6 +5,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import control_flow_pb2, saver_pb2
 
+from ..graphdef import tensor_name
+
 _KEYS = tf.compat.v1.GraphKeys
 VARIABLE_COLLECTIONS = (
     _KEYS.GLOBAL_VARIABLES,
@@ -47,6 +49,26 @@ def variable_defs(meta_graph):
                 if variable is not None:
                     found[variable.variable_name] = variable
     return found
+
+
+def variable_def_from_graph(graph, name):
+    """The VariableDef of a variable that no collection holds, from the nodes that TensorFlow makes for each, or None.
+
+    Args:
+        graph: EditableGraph.
+        name: the name of the node that holds it.
+    """
+    start, is_resource = graph.nodes.get(f"{name}/Assign"), graph.nodes[name].op == "VarHandleOp"
+    read = f"{name}/Read/ReadVariableOp" if is_resource else f"{name}/read"
+    if start is None or read not in graph.nodes:
+        return None
+    return variable_pb2.VariableDef(
+        variable_name=f"{name}:0",
+        initial_value_name=tensor_name(start.input[1]),
+        initializer_name=start.name,
+        snapshot_name=f"{read}:0",
+        is_resource=is_resource,
+    )
 
 
 def _name(value, proto, name_of):

@@ -5,7 +5,7 @@ from ..lift.writes import is_write
 from .writes import is_variable, variable_of
 
 # They carry a value on, and are no work of a layer.
-_CARRYING = frozenset(
+CARRYING = frozenset(
     "Identity ReadVariableOp Cast Switch RefSwitch Merge Enter RefEnter Exit NextIteration Const VarHandleOp VariableV2"
     " Variable NoOp Placeholder PlaceholderWithDefault Shape StridedSlice Pack ExpandDims Squeeze"
     " Reshape VarIsInitializedOp".split()
@@ -35,13 +35,13 @@ def layers_of(graph, variables, outputs):
     if outputs:
         for name in graph.topological(graph.ancestors(node_of(tensor) for tensor in outputs)):
             node = graph.nodes[name]
-            if node.op not in _CARRYING:
+            if node.op not in CARRYING:
                 layer = _reader_scope(graph, node, weights) or _scope_of(name, weights)
                 if layer:
                     ops.setdefault(layer, []).append(node.op)
     else:
         for node in graph.nodes.values():
-            aside = node.op in _CARRYING or is_write(node) or node.name.split("/")[0] in _ASIDE
+            aside = node.op in CARRYING or is_write(node) or node.name.split("/")[0] in _ASIDE
             layer = None if aside else _reader_scope(graph, node, weights)
             if layer:
                 ops.setdefault(layer, []).append(node.op)
@@ -66,7 +66,7 @@ def _reader_scope(graph, node, weights):
         if is_control(tensor):
             continue
         source = graph.nodes.get(node_of(tensor))
-        while source is not None and source.op in _CARRYING and not is_variable(source) and source.input:
+        while source is not None and source.op in CARRYING and not is_variable(source) and source.input:
             if is_control(source.input[0]):
                 break
             source = graph.nodes.get(node_of(source.input[0]))

@@ -36,6 +36,11 @@ def inputs_and_outputs(meta_graph, graph):
     return {node.name: _placeholder(node) for node in graph.nodes.values() if _is_input(node)}, {}
 
 
+def is_placeholder(node):
+    """Whether a NodeDef is there to be fed."""
+    return node.op in ("Placeholder", "PlaceholderWithDefault")
+
+
 def _is_input(node):
     scope = node.name.split("/")[0]
     known = not scope.startswith(_NO_INPUTS) and not node.name.endswith(_NO_INPUT_SUFFIXES)

@@ -1,0 +1,96 @@
+"""What collections and signatures lack, as far as the graph shows it by itself."""
+
+import re
+
+import tensorflow as tf
+
+from ..graphdef import data_inputs, node_of, tensor_name
+from ..lift.writes import is_write, outlet
+from .collections import members
+from .layers import CARRYING
+from .variables import initializers_of
+from .writes import is_variable, moving_writes
+
+_KEYS = tf.compat.v1.GraphKeys
+# How tf.keras names them in graph mode: the sum of all losses, the step of `fit`, the targets (engine/training_v1.py).
+_TOTAL_LOSS = re.compile(r"loss(_\d+)?/(mul|add|add_\d+|AddN)$")
+_TRAIN_STEP = re.compile(r"training(_\d+)?/group_deps$")
+_TARGET = "_target"
+
+
+def missing_members(meta_graph, graph, variables):
+    """What can be added to collections: {collection: names of ops, tensors or variables}.
+
+    Args:
+        meta_graph: MetaGraphDef.
+        graph: its EditableGraph.
+        variables: {name: Variable}, from `variables_of`.
+    """
+    of_kind = lambda kind: [f"{name}:0" for name, variable in variables.items() if variable.kind == kind]  # noqa: E731
+    wanted = {
+        _KEYS.MODEL_VARIABLES: of_kind("weight"),
+        _KEYS.LOCAL_VARIABLES: of_kind("metric"),
+        _KEYS.METRIC_VARIABLES: of_kind("metric"),
+        _KEYS.UPDATE_OPS: _updates(meta_graph, graph, variables),
+        _KEYS.LOSSES: [] if members(meta_graph, _KEYS.LOSSES) else _total_loss(graph),
+        _KEYS.TRAIN_OP: [] if members(meta_graph, _KEYS.TRAIN_OP) else _last(graph, _TRAIN_STEP),
+    }
+    found = {}
+    for key, names in wanted.items():
+        there = set(members(meta_graph, key))
+        lacking = [name for name in names if name not in there]
+        if lacking:
+            found[key] = lacking
+    return found
+
+
+def outputs_of(graph):
+    """The outputs of a tf.keras model in graph mode, by the names of its targets: {name: tensor}; {} where in doubt."""
+    names = [
+        node.name[: -len(_TARGET)]
+        for node in graph.nodes.values()
+        if node.op.startswith("Placeholder") and node.name.endswith(_TARGET)
+    ]
+    consumers, found = graph.consumers(), {}
+    for name in names:
+        scope = name + "/"
+        inside = [node for node in graph.nodes.values() if node.name.startswith(scope) and _works(node, name)]
+        ends = [node for node in inside if not any(other.name.startswith(scope) for other in consumers[node.name])]
+        if len(ends) != 1:
+            return {}
+        found[name] = tensor_name(ends[0].name)
+    return found
+
+
+def _works(node, scope):
+    aside = node.op in CARRYING or is_write(node) or is_variable(node) or "/Initializer/" in node.name
+    return not aside and bool(data_inputs(node))
+
+
+def _updates(meta_graph, graph, variables):
+    """What moves statistics and metrics, and is reached by no update op yet."""
+    listed = [node_of(name) for name in members(meta_graph, _KEYS.UPDATE_OPS)]
+    reached = graph.ancestors(name for name in listed if name in graph.nodes)
+    found = []
+    for write, name in moving_writes(graph, initializers_of(meta_graph)).items():
+        variable = variables[name]
+        moves = variable.kind == "metric" or variable.kind == "weight" and not variable.trainable
+        after = outlet(graph, write) if moves and write not in reached else None
+        if after is not None:
+            found.append(after)
+    return list(dict.fromkeys(found))
+
+
+def _total_loss(graph):
+    consumers = graph.consumers()
+    found = [
+        name
+        for name in graph.nodes
+        if _TOTAL_LOSS.match(name) and not any(node.name.startswith("loss") for node in consumers[name])
+    ]
+    return [tensor_name(found[0])] if len(found) == 1 else []
+
+
+def _last(graph, pattern):
+    found = [name for name in graph.nodes if pattern.match(name)]
+    return found[-1:]
