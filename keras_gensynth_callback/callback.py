@@ -35,8 +35,8 @@ class GenSynthExportCallback(KerasHooks):
             the logs. `{batch}` is the last batch of the epoch in exports at an epoch's end.
         monitor: the key of the logs that says which export is the best.
         verbose: 0: silent. 1: a line at each export, one when training ends, and one that tells how long the first is
-            being prepared, from two seconds on. 2: and one when an export is written, with its size and the time that it
-            took.
+            being prepared, from two seconds on. 2: and one when an export is written, with its size and the time that
+            it took.
         save_best_only: export only when `monitor` improved.
         mode: "min" or "max", or "auto": by the metric.
         save_freq: "epoch", "train_end", or an int: every so many batches, counted across epochs.

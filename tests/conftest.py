@@ -54,19 +54,18 @@ def keras2():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what is about Keras 3 where TensorFlow is older than it."""
-    if "keras" not in KERASES:
-        about_keras3 = [item for item in items if _is_about_keras3(item)]
-        config.hook.pytest_deselected(items=about_keras3)
-        items[:] = [item for item in items if item not in about_keras3]
+    """Leaves out what is about a Keras that there is not."""
+    out = [item for item in items if _is_about_another_keras(item)]
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
 
 
-def _is_about_keras3(item):
-    if "keras3" in getattr(item, "fixturenames", ()) or getattr(item.module, "KERAS", "") == "keras":
-        return True
-    parameters = getattr(item, "callspec", None)
-    values = parameters.params.values() if parameters else ()
-    return any("keras" in (value if isinstance(value, (tuple, list)) else (value,)) for value in values)
+def _is_about_another_keras(item):
+    named = [getattr(item.module, "KERAS", None)]
+    named += ["keras"] if "keras3" in getattr(item, "fixturenames", ()) else []
+    for value in item.callspec.params.values() if hasattr(item, "callspec") else ():
+        named += value if isinstance(value, (tuple, list)) else [value]
+    return any(name in ("keras", "tf_keras") and name not in KERASES for name in named if isinstance(name, str))
 
 
 @pytest.fixture(scope="session")

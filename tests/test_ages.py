@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import round_trip_program
 import tensorflow as tf
+from kerases import KERASES, module_of
 
 from keras_gensynth_callback import export_checkpoint, load_checkpoint
 from keras_gensynth_callback.ages import in_names_of_model
@@ -144,9 +145,9 @@ def test_a_weight_of_another_shape_is_another_weight():
     ]
 
 
-def test_what_one_keras_of_today_has_and_the_other_not_is_logged(tmp_path, caplog):
-    for name in ("keras", "tf_keras"):
-        keras = importlib.import_module(name)
+def test_what_one_keras_of_today_has_and_the_other_not_is_logged(tmp_path, caplog, keras3):
+    for name in KERASES:
+        keras = module_of(name)
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(1, name="only")])
         if name == "keras":
             export_checkpoint(model, tmp_path / "net")

@@ -13,6 +13,7 @@ import distributed_program
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerases import KERAS2, importable
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint
 from keras_gensynth_callback.checkpoint import changed_files, read_manifest
@@ -82,7 +83,7 @@ def nodes_of(prefix):
 
 
 def test_two_devices_are_exported_as_one(keras_name, tmp_path, reader):
-    found = finished(started("mirrored", keras_name, tmp_path))
+    found = finished(started("mirrored", importable(keras_name), tmp_path))
     assert found["replicas"] == 2
     assert found["samples counted"] == len(distributed_program.X)
     assert found["as at its moment"] == [True, True]
@@ -103,7 +104,7 @@ def cluster():
 # Keras 3 does not train under MultiWorkerMirroredStrategy: https://github.com/keras-team/keras/issues/20585
 @pytest.mark.slow
 def test_of_two_workers_the_chief_decides_and_writes(tmp_path, reader):
-    chief, other = map(finished, [started("worker", "tf_keras", tmp_path, config) for config in cluster()])
+    chief, other = map(finished, [started("worker", importable(KERAS2), tmp_path, config) for config in cluster()])
     assert chief["replicas"] == other["replicas"] == 2
     # The chief's clock asked for an export at each of 8 steps and at two epochs' ends, the other's at none.
     assert (chief["written"], other["written"]) == (10, 0)
@@ -119,7 +120,7 @@ def test_of_two_workers_the_chief_decides_and_writes(tmp_path, reader):
 @pytest.mark.slow
 @pytest.mark.parametrize("dies", [0, 1], ids=["the chief dies", "the other dies"])
 def test_a_worker_that_dies_leaves_the_last_export_intact(tmp_path, reader, dies):
-    workers = [started("victim", "tf_keras", tmp_path, config) for config in cluster()]
+    workers = [started("victim", importable(KERAS2), tmp_path, config) for config in cluster()]
     try:
         for _ in range(3):
             assert workers[dies].stdout.readline(), workers[dies].communicate()[1]

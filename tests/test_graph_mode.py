@@ -13,6 +13,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf1_models
 from contract import (  # noqa: F401
     test_every_trainable_variable_has_a_gradient_and_the_losses_add_up,
@@ -230,10 +231,13 @@ LOOK_UP = """
 """
 
 
-def test_collections_are_filled_once_and_lookup_tables_go_along(reader, tmp_path):
+def test_collections_are_filled_once(reader, tmp_path):
     program = tmp_path / "live.py"
     program.write_text(LIVE)
     assert "all of it holds" in in_a_process("-W", "ignore", program, REPOSITORY, tmp_path / "net")
-    manifest = json.loads((tmp_path / "net-words.json").read_text())
-    reader.run(LOOK_UP, tmp_path / "net-words", *manifest["tensors"]["outputs"].values())
     assert "all of it holds" in reader.run(program, REPOSITORY, tmp_path / "net")
+    # The program exports a model with a table, too, where its Keras has layers with one: from TensorFlow 2.6 on.
+    words = tmp_path / "net-words"
+    if hasattr(tf.keras.layers, "StringLookup"):
+        outputs = json.loads(words.with_suffix(".json").read_text())["tensors"]["outputs"]
+        reader.run(LOOK_UP, words, *outputs.values())

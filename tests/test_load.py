@@ -341,7 +341,9 @@ def test_damaged_files_are_refused_and_the_model_stays_as_it_is(copy, damage, ke
 
 
 def test_the_undamaged_copy_is_read(keras, copy):
-    assert len(load_checkpoint(classifier(keras), copy)) == 23
+    assert len(load_checkpoint(classifier(keras), copy)) == (
+        23 if hasattr(keras.optimizers, "AdamW") else 26
+    )  # before TensorFlow 2.11 with the settings of Adam
 
 
 def test_what_is_no_prefix_is_refused_with_the_prefix_that_was_meant(keras, copy):
