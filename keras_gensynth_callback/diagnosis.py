@@ -5,6 +5,7 @@ import sys
 import tempfile
 
 from .readers import find_readers
+from .versions import installed_version
 
 _PACKAGES = ("keras-gensynth-callback", "tensorflow", "tensorflow-cpu", "keras", "tf_keras", "wrapt", "numpy", "h5py")
 _OF_THE_COMMAND_LINE = ("click", "rich")
@@ -21,7 +22,7 @@ def diagnose(self_test=True):
         `tensorflow`; `self_test`, what `try_checkpoint` returned, or None; `ok`.
     """
     names = (*_PACKAGES, *_OF_THE_COMMAND_LINE)
-    versions = {"python": sys.version.split()[0], **{name: _version(name) for name in names}}
+    versions = {"python": sys.version.split()[0], **{name: installed_version(name) for name in names}}
     readers = find_readers()
     tried = _self_test(readers[0].python if readers else None) if self_test else None
     return {
@@ -45,14 +46,3 @@ def _self_test(python):
     with tempfile.TemporaryDirectory() as folder:
         prefix = export_checkpoint(model, os.path.join(folder, "net")).prefix
         return try_checkpoint(prefix, python=python)
-
-
-def _version(name):
-    try:
-        from importlib.metadata import PackageNotFoundError, version
-    except ImportError:  # Python 3.7
-        from importlib_metadata import PackageNotFoundError, version
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

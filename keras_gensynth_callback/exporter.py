@@ -18,6 +18,7 @@ from .lift import adapter_of, lift, shorten_identities
 from .record import ExportRecord
 from .target import OpTable, compute_in_float32, fit_to_target
 from .verify import reload
+from .versions import installed_version
 
 MANIFEST_FORMAT = 1
 
@@ -169,7 +170,7 @@ class Exporter:
         return {
             "format_version": MANIFEST_FORMAT,
             "writer": {
-                "package": _version(),
+                "package": installed_version("keras-gensynth-callback") or "unknown",  # on the path alone
                 "tensorflow": tf.__version__,
                 "keras": lifted.keras,
                 "python": sys.version.split()[0],
@@ -202,14 +203,3 @@ class Exporter:
             "rewritten": [change._asdict() for change in self.changes if change.rule != "drop_private_attributes"],
             "not_carried_over": lifted.notes,
         }
-
-
-def _version():
-    try:
-        from importlib.metadata import PackageNotFoundError, version
-    except ImportError:  # Python 3.7
-        from importlib_metadata import PackageNotFoundError, version
-    try:
-        return version("keras-gensynth-callback")
-    except PackageNotFoundError:
-        return "unknown"  # on the path, but not installed

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -13,12 +12,10 @@ from .checkpoint.names import existing_prefix
 from .errors import GenSynthExportError, InvalidArgumentError, VerificationError
 from .lift import adapter_of
 from .meta_file import read_meta_graph
-from .verify import difference
+from .verify import difference, run_in
 
 _TARGET, _WEIGHTS = "_target", "_sample_weights"
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trial_program.py")
-# They lead one Python to another one's packages, or TensorFlow 1.15 into the behaviour of TensorFlow 2.
-_LEAKS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TF2_BEHAVIOR")
 
 
 def try_checkpoint(filepath, *, data=None, against=None, rtol=1e-5, python=None):
@@ -79,17 +76,7 @@ def _tried(prefix, data, python, folder):
     """What the program found, and the arrays that it left."""
     arrays, out = os.path.join(folder, "data.npz"), os.path.join(folder, "out.npz")
     np.savez(arrays, **{name: np.asarray(value) for name, value in data.items()})
-    environ = {name: value for name, value in os.environ.items() if name not in _LEAKS}
-    environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
-    pipe = subprocess.PIPE
-    command = [python, "-I", "-W", "ignore", _PROGRAM, prefix, arrays, out]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=environ)
-    except OSError as error:
-        raise InvalidArgumentError(
-            f"`python` must be an interpreter that has TensorFlow. Received: python={python!r}, which cannot be run: "
-            f"{error}. Pass its path, or None for this one."
-        ) from error
+    done = run_in(python, _PROGRAM, prefix, arrays, out)
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     if done.returncode and any("No module named" in line for line in lines[-1:]):
         raise InvalidArgumentError(

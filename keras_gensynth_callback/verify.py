@@ -13,6 +13,8 @@ from .checkpoint.names import existing_prefix, readable
 from .errors import InvalidArgumentError, VerificationError
 from .reload_program import digest
 
+# TensorFlow 2 sets it when it is imported, and TensorFlow 1.15 would run eagerly by it.
+_LEAKS = ("TF2_BEHAVIOR",)
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reload_program.py")
 
 
@@ -88,16 +90,7 @@ def _run(prefix, inputs, python):
     with tempfile.TemporaryDirectory() as folder:
         arrays = os.path.join(folder, "arrays.npz")
         np.savez(arrays, **{name: np.asarray(value) for name, value in inputs.items()})
-        command = [python, "-I", "-W", "ignore", _PROGRAM, prefix, arrays]
-        environ = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
-        pipe = subprocess.PIPE
-        try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=environ)
-        except OSError as error:
-            raise InvalidArgumentError(
-                f"`python` must be an interpreter that has TensorFlow. Received: python={python!r}, which cannot be "
-                f"run: {error}. Pass its path, or None for this one."
-            ) from error
+        done = run_in(python, _PROGRAM, prefix, arrays)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["nothing was said"]
         raise VerificationError(
@@ -105,6 +98,27 @@ def _run(prefix, inputs, python):
             "again; if that does not mend it, please report it with the model."
         )
     return json.loads(done.stdout.decode("utf-8").splitlines()[-1])
+
+
+def run_in(python, program, *arguments):
+    """Runs a program of this package by another interpreter, alone and without a GPU.
+
+    Returns:
+        subprocess.CompletedProcess, with what was printed as bytes.
+
+    Raises:
+        InvalidArgumentError: `python` cannot be run.
+    """
+    environ = {name: value for name, value in os.environ.items() if name not in _LEAKS}
+    environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
+    command, pipe = [python, "-I", "-W", "ignore", program, *arguments], subprocess.PIPE
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=environ)
+    except OSError as error:
+        raise InvalidArgumentError(
+            f"`python` must be an interpreter that has TensorFlow. Received: python={python!r}, which cannot be run: "
+            f"{error}. Pass its path, or None for this one."
+        ) from error
 
 
 def _compared(prefix, found, expected, rtol):
