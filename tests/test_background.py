@@ -19,7 +19,7 @@ from keras_gensynth_callback.one_core import OneCore
 
 
 class Record:
-    size = 1 << 20
+    prefix, size = "net", 1 << 20
 
 
 class Gate:
