@@ -83,4 +83,5 @@ def run_command():
 
     from keras_gensynth_callback.cli.app import commands
 
-    return lambda *args, **env: CliRunner(env=env).invoke(commands, [str(arg) for arg in args])
+    # Without the width of the terminal that the tests may run in.
+    return lambda *args, **env: CliRunner(env={"COLUMNS": None, **env}).invoke(commands, [str(arg) for arg in args])

@@ -147,8 +147,8 @@ def test_files_go_only_after_the_state_file_names_them_no_more(tmp_path, monkeyp
             assert listed(tmp_path) == ["net-2"]
         original(path)
 
-    monkeypatch.setattr(storage, "remove", remove)
     export(manager, tmp_path / "net-1")
+    monkeypatch.setattr(storage, "remove", remove)
     export(manager, tmp_path / "net-2")
     assert len(removed) == 4
     assert removed[0].endswith("net-1.index")

@@ -1,5 +1,6 @@
 """`run` trains with an unmodified script and exports; nothing else about the script changes."""
 
+import functools
 import os
 import pathlib
 import signal
@@ -152,7 +153,10 @@ def test_ctrl_c_ends_the_script_as_python_does(script):
     path = script("import time; print('ready', flush=True); time.sleep(60)")
     environ = dict(os.environ, PYTHONPATH=str(PACKAGE.parent))
     command = [sys.executable, "-m", "keras_gensynth_callback", "run", "--export-to", "ex/net", str(path)]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # A test run in the background of a shell ignores the signal, and what it starts would, too.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environ, stdout=pipe, stderr=pipe, preexec_fn=heard) as process:
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)  # the process is the script's own
         said = process.communicate()[1].decode()

@@ -33,7 +33,7 @@ def layers_of(graph, variables, outputs):
             weights.setdefault(variable.name.rpartition("/")[0] or variable.name, []).append(variable)
     ops = {}
     if outputs:
-        for name in graph.topological(graph.ancestors(node_of(tensor) for tensor in outputs)):
+        for name in _fed_first(graph, graph.topological(graph.ancestors(node_of(tensor) for tensor in outputs))):
             node = graph.nodes[name]
             if node.op not in CARRYING:
                 layer = _reader_scope(graph, node, weights) or _scope_of(name, weights)
@@ -47,6 +47,20 @@ def layers_of(graph, variables, outputs):
                 ops.setdefault(layer, []).append(node.op)
     names = [*ops, *(name for name in weights if name not in ops)]
     return [_layer(name, ops.get(name, ()), weights.get(name, ())) for name in names]
+
+
+def _fed_first(graph, names):
+    """Nodes in topological order, but first those that data goes through: what draws a layer's random numbers waits for
+    nothing.
+    """
+    fed, rest = {}, []
+    for name in names:
+        node = graph.nodes[name]
+        if node.op == "Placeholder" or any(node_of(tensor) in fed for tensor in node.input):
+            fed[name] = True
+        else:
+            rest.append(name)
+    return [*fed, *rest]
 
 
 def _layer(name, ops, weights):
