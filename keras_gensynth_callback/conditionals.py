@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from .graphdef import COND_CONTEXT, data_inputs, input_name, node_of, tensor_name
+from .graphdef import COND_CONTEXT, data_inputs, input_name, is_control, node_of, tensor_name
 
 
 def resolve_conditionals(graph):
@@ -57,9 +57,7 @@ class _Resolution:
         if name in self.dead:
             return True
         return (
-            name in self.switches
-            and not tensor.startswith("^")
-            and tensor_name(tensor) != f"{name}:{self.switches[name]}"
+            name in self.switches and not is_control(tensor) and tensor_name(tensor) != f"{name}:{self.switches[name]}"
         )
 
     def _truth(self, tensor):
@@ -81,7 +79,7 @@ _LOGIC = {
 
 
 def _become_identity(node, source):
-    controls = [tensor for tensor in node.input if tensor.startswith("^")]
+    controls = [tensor for tensor in node.input if is_control(tensor)]
     node.op = "Identity"
     del node.input[:]
     node.input.extend([input_name(source), *controls])

@@ -3,21 +3,20 @@
 import tensorflow as tf
 
 from .arguments import check_filepath, check_target
-from .checkpoint import list_tensors, read_tensors, write_checkpoint
+from .checkpoint import list_tensors, read_tensors, storage, write_checkpoint
 from .checkpoint.names import INDEX, META, as_text
 from .errors import InvalidArgumentError, UnsupportedModelError
 from .graphdef import EditableGraph, node_of
 from .inspection.collections import VARIABLE_COLLECTIONS, members, variable_def_from_graph, variable_defs
 from .inspection.filling import missing_members, outputs_of
-from .inspection.signatures import inputs_and_outputs, is_placeholder
+from .inspection.signatures import LEARNING_PHASE, inputs_and_outputs, is_placeholder
 from .inspection.variables import variables_of
 from .meta_file import read_meta_graph
 from .metagraph import EVAL_METHOD, TRAIN_METHOD, tensor_info
-from .target import OpTable, fit_to_target
+from .target import OpTable, fit_to_target, told
 
 _PREDICT = tf.compat.v1.saved_model.signature_constants.PREDICT_METHOD_NAME
 _LOSSES = tf.compat.v1.GraphKeys.LOSSES
-_LEARNING_PHASE = "keras_learning_phase"
 
 
 def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
@@ -56,7 +55,7 @@ def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
     _put_back(meta_graph, graph, table)
     manifest = {
         "target": target,
-        "rewritten": [dict(change._asdict()) for change in changes if change.rule != "drop_private_attributes"],
+        "rewritten": told(changes),
         "added": added,
         "collections": {key: len(members(meta_graph, key)) for key in meta_graph.collection_def},
         "nodes": len(graph.nodes),
@@ -69,7 +68,7 @@ def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
 
 def _new_prefix(filepath, new_filepath, target):
     new = check_filepath(f"{as_text(filepath)}-tf{target}" if new_filepath is None else new_filepath)
-    there = [new + suffix for suffix in (INDEX, META) if tf.io.gfile.exists(new + suffix)]
+    there = [new + suffix for suffix in (INDEX, META) if storage.exists(new + suffix)]
     if there:
         raise InvalidArgumentError(
             f"`new_filepath` must be a prefix under which nothing is yet. Received: {new!r}, and {there[0]!r} is "
@@ -134,7 +133,7 @@ def _add_signatures(meta_graph, graph):
     if len(losses) == 1:
         given = {name: placeholders[name] for name in placeholders if name.endswith(("_target", "_sample_weights"))}
         of_step = {**{f"predictions/{name}": tensor for name, tensor in outputs.items()}, "loss": losses[0]}
-        phase = {name: placeholders[name] for name in placeholders if name == _LEARNING_PHASE}
+        phase = {name: placeholders[name] for name in placeholders if name == LEARNING_PHASE}
         found["eval"] = {**inputs, **given}, of_step, EVAL_METHOD
         found["train"] = {**inputs, **given, **phase}, of_step, TRAIN_METHOD
     with tf.Graph().as_default() as built:

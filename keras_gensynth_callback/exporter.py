@@ -16,7 +16,7 @@ from .errors import UnsupportedOpError
 from .graphdef import node_of
 from .lift import adapter_of, lift, shorten_identities
 from .record import ExportRecord
-from .target import OpTable, compute_in_float32, fit_to_target
+from .target import OpTable, compute_in_float32, fit_to_target, told
 from .verify import reload
 from .versions import installed_version
 
@@ -200,6 +200,6 @@ class Exporter:
                 "total": count(weights),
                 "trainable": count([variable for variable in weights if variable.trainable]),
             },
-            "rewritten": [change._asdict() for change in self.changes if change.rule != "drop_private_attributes"],
+            "rewritten": told(self.changes),
             "not_carried_over": lifted.notes,
         }

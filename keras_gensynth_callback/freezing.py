@@ -11,12 +11,11 @@ from .conditionals import resolve_conditionals
 from .errors import CheckpointFormatError, InvalidArgumentError, UnsupportedModelError
 from .graphdef import EditableGraph, attr_value, input_name, is_control, node_of, tensor_name
 from .inspection.collections import members
-from .inspection.signatures import inputs_and_outputs
+from .inspection.signatures import LEARNING_PHASE, inputs_and_outputs, is_placeholder
 from .inspection.writes import is_variable
 from .meta_file import read_meta_graph
 from .target import fit_to_target
 
-_LEARNING_PHASE = "keras_learning_phase"
 _PASSING = ("Identity", "Enter", "Switch", "Merge", "NextIteration", "Exit")
 _OF_REFERENCES = ("RefIdentity", "RefEnter", "RefSwitch", "RefMerge", "RefNextIteration", "RefExit")
 _TABLE_INITIALIZERS = tf.compat.v1.GraphKeys.TABLE_INITIALIZERS
@@ -99,7 +98,7 @@ def _chosen(filepath, graph, signed, outputs):
 
 def _set_learning_phase(graph):
     for name, node in graph.nodes.items():
-        if name.split("/")[-1] == _LEARNING_PHASE and node.op in ("Placeholder", "PlaceholderWithDefault"):
+        if name.split("/")[-1] == LEARNING_PHASE and is_placeholder(node):
             _become(node, "Const", [], dtype=tf.bool, value=tf.make_tensor_proto(False))
 
 

@@ -3,9 +3,8 @@
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from .checkpoint import list_tensors
+from .checkpoint import list_tensors, storage
 from .checkpoint.names import META, existing_prefix
-from .checkpoint.storage import read_file
 from .errors import CheckpointFormatError
 
 # Protobuf reads no message that is larger.
@@ -26,16 +25,16 @@ def read_meta_graph(filepath):
     """
     prefix = existing_prefix(filepath)
     path = prefix + META
-    if not tf.io.gfile.exists(path):
+    if not storage.exists(path):
         raise CheckpointFormatError(_without_graph(prefix))
-    length = tf.io.gfile.stat(path).length
+    length = storage.size(path)
     if length > _LARGEST:
         raise CheckpointFormatError(
             f"{path!r} has {length / 1e9:.1f} GB, and a MetaGraphDef has at most 2.1 GB: it is of another kind. "
             "Take another copy of it, or export again."
         )
     try:
-        meta_graph = tf.compat.v1.MetaGraphDef.FromString(read_file(path))
+        meta_graph = tf.compat.v1.MetaGraphDef.FromString(storage.read_file(path))
     except DecodeError as error:
         raise CheckpointFormatError(
             f"{path!r} ({length} bytes) is not a MetaGraphDef, or truncated: {str(error).rstrip('.')}. Take another "

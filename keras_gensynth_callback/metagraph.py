@@ -60,9 +60,7 @@ def _initial_value(graph, variable, reset):
     scope = f"{name}/Initializer/random_{drawn.kind}"
     low, factor = (drawn.first, drawn.second - drawn.first) if drawn.kind == "uniform" else (drawn.first, drawn.second)
     dims = graph.add("Const", f"{scope}/shape", dtype=tf.int32, value=tf.make_tensor_proto(shape, tf.int32)).name
-    op = {"uniform": "RandomUniform", "normal": "RandomStandardNormal", "truncated_normal": "TruncatedNormal"}[
-        drawn.kind
-    ]
+    op = _RANDOM_OPS[drawn.kind]
     noise = graph.add(op, f"{scope}/{op}", [dims], T=tf.int32, dtype=dtype, seed=0, seed2=0).name
     by = graph.add("Const", f"{scope}/mul/y", dtype=dtype, value=tf.make_tensor_proto(factor, dtype)).name
     scaled = graph.add("Mul", f"{scope}/mul", [noise, by], T=dtype).name

@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 
 from .checkpoint import changed_files, read_manifest
-from .checkpoint.names import existing_prefix
+from .checkpoint.names import existing_prefix, readable
 from .errors import GenSynthExportError, InvalidArgumentError, VerificationError
 from .lift import adapter_of
 from .meta_file import read_meta_graph
@@ -41,8 +41,8 @@ def try_checkpoint(filepath, *, data=None, against=None, rtol=1e-5, python=None)
     """
     prefix = existing_prefix(filepath)
     read_meta_graph(prefix)
-    with tempfile.TemporaryDirectory() as folder:
-        found, results = _tried(os.path.abspath(prefix), data or {}, python or sys.executable, folder)
+    with tempfile.TemporaryDirectory() as folder, readable(prefix, local=True) as place:
+        found, results = _tried(os.path.abspath(place), data or {}, python or sys.executable, folder)
     verdicts = [_files(prefix), *found["verdicts"]]
     if against is not None and results:
         verdicts += _compared(against, results, rtol)

@@ -13,7 +13,13 @@ import pytest
 import tf_keras
 from moto.server import ThreadedMotoServer
 
-from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint, load_checkpoint, verify_checkpoint
+from keras_gensynth_callback import (
+    GenSynthExportCallback,
+    export_checkpoint,
+    inspect_checkpoint,
+    load_checkpoint,
+    verify_checkpoint,
+)
 from keras_gensynth_callback.checkpoint import (
     changed_files,
     fsspec_store,
@@ -134,6 +140,14 @@ def test_a_clean_process_verifies_what_is_there(folder):
     """It has no part in what this process holds in memory, and knows no S3."""
     record = export_checkpoint(make_model(tf_keras), f"{folder}/net")
     assert verify_checkpoint(record.prefix)["variables"] == len(read_tensors(record.prefix))
+
+
+def test_an_export_is_inspected_there(folder):
+    prefix = export_checkpoint(make_model(tf_keras), folder + "/net").prefix
+    found = inspect_checkpoint(prefix)
+    assert [layer["name"] for layer in found["layers"]] == ["level"]
+    assert not found["warnings"]
+    assert found["files"]["net.index"] == storage.size(prefix + ".index")
 
 
 def test_an_export_is_verified_before_it_is_sent_and_restored_by_tensorflow_1_15(s3, tmp_path, reader):

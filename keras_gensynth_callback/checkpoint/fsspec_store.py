@@ -27,11 +27,13 @@ def _as_os_errors(path):
         raise OSError(f"{path}: {type(error).__name__}: {error}") from error
 
 
-def _on_store(function):
+def _at(function):
+    """A function of one URL, of one that takes the URL's file system and the path in it."""
+
     @functools.wraps(function)
-    def wrapped(*paths):
-        with _as_os_errors(paths[-1]):
-            return function(*paths)
+    def wrapped(url, *arguments):
+        with _as_os_errors(url):
+            return function(*_opened(url), *arguments)
 
     return wrapped
 
@@ -60,85 +62,85 @@ def _opened(url):
         ) from error
 
 
-@_on_store
-def open_to_read(path):
-    store, inside = _opened(path)
-    return store.open(inside, "rb")
+@_at
+def open_to_read(store, path):
+    return store.open(path, "rb")
 
 
-@_on_store
-def write_file(path, content):
-    store, inside = _opened(path)
-    store.pipe_file(inside, content)
+@_at
+def write_file(store, path, content):
+    store.pipe_file(path, content)
 
 
-@_on_store
-def exists(path):
-    store, inside = _opened(path)
-    return store.exists(inside)
+@_at
+def exists(store, path):
+    return store.exists(path)
 
 
-@_on_store
-def is_folder(path):
-    store, inside = _opened(path)
-    return store.isdir(inside)
+@_at
+def is_folder(store, path):
+    return store.isdir(path)
 
 
-@_on_store
-def size(path):
-    store, inside = _opened(path)
-    return store.size(inside)
+@_at
+def size(store, path):
+    return store.size(path)
 
 
-@_on_store
-def modified(path):
-    store, inside = _opened(path)
-    times = [store.modified(file).timestamp() for file in store.find(inside)]
+@_at
+def modified(store, path):
+    times = [store.modified(file).timestamp() for file in store.find(path)]
     return max(times) if times else time.time()
 
 
-@_on_store
-def make_folders(path):
-    if path.split("://")[0] not in _BUCKETS:
-        store, inside = _opened(path)
-        store.makedirs(inside, exist_ok=True)
+@_at
+def _make_folders(store, path):
+    store.makedirs(path, exist_ok=True)
 
 
-@_on_store
-def list_folder(folder):
-    store, inside = _opened(folder)
+def make_folders(url):
+    if url.split("://")[0] not in _BUCKETS:
+        _make_folders(url)
+
+
+@_at
+def list_folder(store, folder):
     try:
-        paths = store.ls(inside, detail=False)
+        paths = store.ls(folder, detail=False)
     except (FileNotFoundError, NotADirectoryError):
         return []
     # A store may list the folder itself, too.
-    own = inside.rstrip("/")
+    own = folder.rstrip("/")
     return [os.path.basename(path.rstrip("/")) for path in paths if path.rstrip("/") != own]
 
 
-@_on_store
-def move(source, destination):
-    store, inside = _opened(destination)
+@_at
+def _move_here(store, destination, source):
     if "://" in source:
-        store.mv(_opened(source)[1], inside)
+        store.mv(_opened(source)[1], destination)
     else:
-        store.put_file(source, inside)
+        store.put_file(source, destination)
         os.remove(source)
 
 
-@_on_store
+def move(source, destination):
+    _move_here(destination, source)
+
+
+@_at
+def _copy_here(store, destination, source):
+    store.copy(_opened(source)[1], destination)
+
+
 def copy(source, destination):
-    store, inside = _opened(destination)
-    store.copy(_opened(source)[1], inside)
+    _copy_here(destination, source)
 
 
-@_on_store
-def remove(path):
-    store, inside = _opened(path)
-    store.rm_file(inside)
+@_at
+def remove(store, path):
+    store.rm_file(path)
 
 
-@_on_store
-def remove_tree(path):
-    store, inside = _opened(path)
-    store.rm(inside, recursive=True)
+@_at
+def remove_tree(store, path):
+    store.rm(path, recursive=True)

@@ -5,7 +5,7 @@ import re
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import names, values
+from keras_gensynth_callback.checkpoint import names, storage, values
 from keras_gensynth_callback.errors import CheckpointFormatError
 
 # `shape` is a tuple of int, `dtype` a tf.DType.
@@ -27,8 +27,8 @@ def list_tensors(prefix):
         CheckpointFormatError: a file is missing, truncated or of another kind.
     """
     text = names.existing_prefix(prefix)
-    with values.told_if_unreadable(text):
-        reader = tf.compat.v1.train.NewCheckpointReader(text)
+    with values.told_if_unreadable(text), names.readable(text) as place:
+        reader = tf.compat.v1.train.NewCheckpointReader(place)
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         tensors = {name: Tensor(tuple(shapes[name]), tf.as_dtype(dtypes[name])) for name in sorted(shapes)}
     _check_data_files(text, tensors)
@@ -51,7 +51,7 @@ def _check_data_files(text, tensors):
             "names begin with the prefix."
         )
     needed = sum(_bytes_of(tensor) for tensor in tensors.values())
-    there = sum(tf.io.gfile.stat(files[suffix]).length for suffix in shards)
+    there = sum(storage.size(files[suffix]) for suffix in shards)
     if there < needed:
         raise CheckpointFormatError(
             f"The checkpoint {text!r} is truncated: its values take {needed} bytes, and its data files have {there}. "

@@ -8,8 +8,8 @@ from ..graphdef import data_inputs, node_of, tensor_name
 from ..lift.writes import is_write, outlet
 from .collections import members
 from .layers import CARRYING
-from .variables import initializers_of
-from .writes import is_variable, moving_writes
+from .variables import initializers_of, is_statistic
+from .writes import is_variable, moving_writes, reached_by
 
 _KEYS = tf.compat.v1.GraphKeys
 # How tf.keras names them in graph mode: the sum of all losses, the step of `fit`, the targets (engine/training_v1.py).
@@ -70,11 +70,11 @@ def _works(node, scope):
 def _updates(meta_graph, graph, variables):
     """What moves statistics and metrics, and is reached by no update op yet."""
     listed = [node_of(name) for name in members(meta_graph, _KEYS.UPDATE_OPS)]
-    reached = graph.ancestors(name for name in listed if name in graph.nodes)
+    reached = reached_by(graph, listed)
     found = []
     for write, name in moving_writes(graph, initializers_of(meta_graph)).items():
         variable = variables[name]
-        moves = variable.kind == "metric" or variable.kind == "weight" and not variable.trainable
+        moves = variable.kind == "metric" or is_statistic(variable)
         after = outlet(graph, write) if moves and write not in reached else None
         if after is not None:
             found.append(after)

@@ -7,8 +7,8 @@ import tensorflow as tf
 from ..graphdef import node_of
 from ..target import misfits, without_gradient
 from .collections import members
-from .variables import initializers_of
-from .writes import moving_writes
+from .variables import initializers_of, is_statistic
+from .writes import moving_writes, reached_by
 
 _KEYS = tf.compat.v1.GraphKeys
 _SHOWN = 5
@@ -39,14 +39,9 @@ def gaps_of(meta_graph, graph, variables, tensors, target):
 
 
 def _state_that_stands_still(graph, variables, moved, updates):
-    reached = _ancestors(graph, updates)
-    still = [
-        variable
-        for variable in variables.values()
-        if variable.kind != "metric" and _is_statistic(variable) and variable.name in set(moved.values())
-    ]
-    there = {variable for write, variable in moved.items() if write in reached}
-    still = [variable.name for variable in still if variable.name not in there]
+    reached = reached_by(graph, updates)
+    still = set(moved.values()) - {variable for write, variable in moved.items() if write in reached}
+    still = [name for name, variable in variables.items() if name in still and is_statistic(variable)]
     if not still:
         return None
     what = "is empty" if not updates else "lacks their updates"
@@ -54,10 +49,6 @@ def _state_that_stands_still(graph, variables, moved, updates):
         f"UPDATE_OPS {what}: {_some(still)} would stand still while a TensorFlow 1.x program trains, and predictions "
         "would use old statistics."
     )
-
-
-def _is_statistic(variable):
-    return variable.kind == "weight" and not variable.trainable
 
 
 def _metrics_without_variables(meta_graph, graph, variables):
@@ -81,7 +72,7 @@ def _metrics_without_variables(meta_graph, graph, variables):
 
 def _metrics_without_updates(graph, variables, moved, updates):
     metric = {name for name, variable in variables.items() if variable.kind == "metric"}
-    reached = _ancestors(graph, updates)
+    reached = reached_by(graph, updates)
     writers = {write for write, variable in moved.items() if variable in metric}
     if not writers or writers & reached:
         return None
@@ -139,10 +130,6 @@ def _of_the_target(meta_graph, variables, target):
     ops = without_gradient(meta_graph, losses, trainable, target)
     if ops:
         yield f"tf.gradients of {reader} has no gradient for {', '.join(ops)}, on the way from weights to the loss."
-
-
-def _ancestors(graph, names):
-    return graph.ancestors(name for name in names if name in graph.nodes)
 
 
 def _some(names):

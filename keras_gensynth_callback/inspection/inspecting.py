@@ -2,10 +2,8 @@
 
 import os
 
-import tensorflow as tf
-
 from ..arguments import check_target
-from ..checkpoint import list_tensors, read_manifest
+from ..checkpoint import list_tensors, read_manifest, storage
 from ..checkpoint.names import as_text, files_of
 from ..errors import CheckpointFormatError
 from ..graphdef import EditableGraph
@@ -58,7 +56,7 @@ def inspect_checkpoint(filepath, *, target=None):
     variables = variables_of(meta_graph, graph)
     inputs, outputs = inputs_and_outputs(meta_graph, graph)
     layers = layers_of(graph, variables, [output["tensor"] for output in outputs.values()])
-    files = {os.path.basename(path): tf.io.gfile.stat(path).length for path in files_of(prefix).values()}
+    files = {os.path.basename(path): storage.size(path) for path in files_of(prefix).values()}
     return {
         "prefix": prefix,
         "target": target,
@@ -97,7 +95,7 @@ def _manifest(prefix):
     folder = os.path.dirname(prefix)
     for name, record in sorted(manifest["files"].items() if manifest else ()):
         path = os.path.join(folder, name)
-        if not tf.io.gfile.exists(path) or tf.io.gfile.stat(path).length != record["size"]:
+        if not storage.exists(path) or storage.size(path) != record["size"]:
             return None, [
                 f"The manifest {prefix + '.json'!r} is of another checkpoint: {name} is missing or has another size, "
                 "as after a program that saved under the same prefix. It is not shown here."

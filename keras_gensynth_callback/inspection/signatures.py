@@ -5,8 +5,9 @@ import tensorflow as tf
 from ..graphdef import tensor_name
 
 _SERVING = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+LEARNING_PHASE = "keras_learning_phase"
 # Placeholders that are fed with other things than the model's inputs.
-_NO_INPUTS = ("save", "keras_learning_phase", "Placeholder", "AssignVariableOp")
+_NO_INPUTS = ("save", LEARNING_PHASE, "Placeholder", "AssignVariableOp")
 _NO_INPUT_SUFFIXES = ("_target", "_sample_weights", "learning_phase")
 
 

@@ -20,6 +20,11 @@ _ACCUMULATORS = re.compile(
 Variable = collections.namedtuple("Variable", ["name", "shape", "dtype", "trainable", "kind"])
 
 
+def is_statistic(variable):
+    """Whether a Variable is a weight that training moves by an update, and not by a gradient."""
+    return variable.kind == "weight" and not variable.trainable
+
+
 def variables_of(meta_graph, graph):
     """The variables of a graph, by its collections, and where these are silent by names and by what changes them.
 

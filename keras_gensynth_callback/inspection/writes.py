@@ -44,6 +44,11 @@ def moving_writes(graph, initializers):
     return found
 
 
+def reached_by(graph, names):
+    """The names of the nodes that run with some others, those that the graph has."""
+    return graph.ancestors(name for name in names if name in graph.nodes)
+
+
 def _is_ref_write(node):
     return node.op in _REF_WRITES or node.op.startswith(("Apply", "SparseApply")) and len(node.input) > 1
 

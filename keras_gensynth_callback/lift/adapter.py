@@ -138,7 +138,7 @@ class Adapter:
     def reset_metrics(self):
         """Sets the metrics back."""
         for metric in self.model.metrics:
-            getattr(metric, "reset_state", getattr(metric, "reset_states", None))()  # before TF 2.5, `reset_states`
+            reset(metric)
 
     def build_for_training(self):
         """Creates the optimizer's slots, as the first step of `fit` would."""
@@ -198,6 +198,11 @@ class Adapter:
         return not any(
             base.__name__ in ("Sequential", "Functional") and of_framework(base) for base in type(self.model).__mro__
         )
+
+
+def reset(metric):
+    """Sets a metric back: before TF 2.5, by `reset_states`."""
+    getattr(metric, "reset_state", getattr(metric, "reset_states", None))()
 
 
 def adapter_of(model):

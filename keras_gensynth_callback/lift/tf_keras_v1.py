@@ -6,7 +6,7 @@ import re
 
 import tensorflow as tf
 
-from .adapter import Variable, relaxed
+from .adapter import Variable, relaxed, reset
 from .live import LiveGraph
 from .tf_keras import TfKeras, _base_name
 from .tf_private import broadcasts_unasserted, patched
@@ -111,7 +111,7 @@ class TfKerasV1(TfKeras):
         """Sets the metrics back, by ops in the graph that is being built."""
         with patched(self._backend(), "batch_set_value", _assign_all):
             for metric in metrics_of(self.model):
-                getattr(metric, "reset_state", metric.reset_states)()
+                reset(metric)
 
 
 def _without_number_of_graph(name, roots):

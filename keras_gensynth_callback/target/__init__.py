@@ -5,7 +5,7 @@
 
 from .checking import misfits, without_gradient
 from .differentiable import ops_without_gradient
-from .fit import Change, fit_to_target
+from .fit import Change, fit_to_target, told
 from .precision import compute_in_float32
 from .table import OpTable, known_targets
 
@@ -17,5 +17,6 @@ __all__ = [
     "known_targets",
     "misfits",
     "ops_without_gradient",
+    "told",
     "without_gradient",
 ]

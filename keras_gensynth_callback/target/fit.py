@@ -14,6 +14,12 @@ from .table import OpTable, writer_op
 # What was done: `rule` says which (str), `op` to which op, `nodes` to which nodes (list of str).
 Change = collections.namedtuple("Change", ["rule", "op", "nodes"])
 
+
+def told(changes):
+    """What a manifest tells of Changes: dicts. That private attributes go is no change of the graph."""
+    return [dict(change._asdict()) for change in changes if change.rule != "drop_private_attributes"]
+
+
 # They load in the target, but what they call is an object in the process that wrote them.
 PROCESS_LOCAL = frozenset(
     ["PyFunc", "PyFuncStateless", "EagerPyFunc", "NumericFunction", "IteratorGetNext", "OneShotIterator"]
