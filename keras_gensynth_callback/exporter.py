@@ -117,7 +117,8 @@ class Exporter:
     def values(self):
         """All values at this moment: dict, name in the graph -> tensor."""
         variables = self._lifted.variables
-        return dict(zip((v.name for v in variables), self._adapter.read([v.value for v in variables])))
+        values = self._adapter.read([variable.value for variable in variables])
+        return {variable.name: variable.of_graph(value) for variable, value in zip(variables, values)}
 
     def export(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False):
         """Writes the values of this moment, and the graph, under a prefix.

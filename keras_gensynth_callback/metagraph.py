@@ -35,11 +35,11 @@ def add_variables_and_saver(lifted):
     for table in lifted.tables:
         _add_table_initializer(graph, table)
     names = [variable.name for variable in lifted.variables]
-    _add_saver(graph, names, [variable.value.dtype for variable in lifted.variables])
+    _add_saver(graph, names, [variable.dtype for variable in lifted.variables])
 
 
 def _add_variable(graph, variable, reset):
-    name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), variable.value.shape
+    name, dtype, shape = variable.name, variable.dtype, variable.value.shape
     if name not in graph.nodes:
         graph.add("VarHandleOp", name, shared_name=name, container="", dtype=dtype, shape=tf.TensorShape(shape))
     start = _initial_value(graph, variable, reset)
@@ -49,7 +49,7 @@ def _add_variable(graph, variable, reset):
 
 def _initial_value(graph, variable, reset):
     """What an initialiser gives: the value after a reset, or a draw from what Keras's initializer draws from."""
-    name, dtype, shape = variable.name, tf.as_dtype(variable.value.dtype), variable.shape.as_list()
+    name, dtype, shape = variable.name, variable.dtype, variable.shape.as_list()
     if reset is not None:
         return _constant(graph, variable, tf.make_tensor_proto(np.asarray(reset), dtype))
     if variable.kind != "weight" or not dtype.is_floating:

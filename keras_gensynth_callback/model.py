@@ -231,7 +231,8 @@ def _model_class_of_tf1(keras_model_class):
 def _serializing(keras_model_class):
     """The module with this Keras's `register_keras_serializable` and `get_custom_objects`."""
     root = _keras_name(keras_model_class)
-    return tf.keras.utils if root == TF_KERAS else sys.modules[root].saving
+    saving = None if root == TF_KERAS else getattr(sys.modules[root], "saving", None)
+    return saving if hasattr(saving, "register_keras_serializable") else tf.keras.utils  # before TF 2.12
 
 
 def _functional_class(keras_model_class):
@@ -242,6 +243,7 @@ def _functional_class(keras_model_class):
     places = (
         f"{root}.src.models.functional",
         f"{root}.src.engine.functional",
+        f"{root}.engine.functional",  # of TF 2.6 to 2.12
         f"{root}.python.keras.engine.functional",
     )
     return next((sys.modules[place].Functional for place in places if place in sys.modules), None)

@@ -62,7 +62,9 @@ def pytest_collection_modifyitems(config, items):
 
 def _is_about_another_keras(item):
     named = [getattr(item.module, "KERAS", None)]
-    named += ["keras"] if "keras3" in getattr(item, "fixturenames", ()) else []
+    fixtures = getattr(item, "fixturenames", ())
+    named += ["keras"] if "keras3" in fixtures else []
+    named += ["tf_keras"] if "keras2" in fixtures and KERAS2 == "keras" else []
     for value in item.callspec.params.values() if hasattr(item, "callspec") else ():
         named += value if isinstance(value, (tuple, list)) else [value]
     return any(name in ("keras", "tf_keras") and name not in KERASES for name in named if isinstance(name, str))

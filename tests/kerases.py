@@ -1,12 +1,21 @@
 """The Kerases that there are beside this TensorFlow: Keras 3 and tf_keras, or before them tf.keras."""
 
 import importlib
+import importlib.util
 import random
 
 import numpy as np
 import tensorflow as tf
 
-KERASES = ("keras", "tf_keras") if hasattr(tf.keras.Model, "stateless_call") else ("tf.keras",)
+
+def _kerases():
+    if not hasattr(tf.keras.Model, "stateless_call"):
+        return ("tf.keras",)
+    return ("keras", "tf_keras") if importlib.util.find_spec("tf_keras") else ("keras",)
+
+
+KERASES = _kerases()
+# Where there is Keras 3 alone, it does what any Keras does.
 KERAS2 = KERASES[-1]
 
 

@@ -1,5 +1,6 @@
 """`GenSynthModel` and `GenSynthMixin`: everything that Keras's own classes do, and exports besides."""
 
+import functools
 import inspect
 import logging
 import os
@@ -32,7 +33,9 @@ def exporter(monkeypatch, tmp_path):
     return fake
 
 
-def subclassed(keras):
+# Made once, since a name can be registered once alone before TensorFlow 2.11.
+@functools.lru_cache(maxsize=None)
+def net_class(keras):
     @keras.utils.register_keras_serializable(package="test")
     class Net(gensynth_model_class(keras.Model)):
         def __init__(self, units=4, **kwargs):
@@ -47,7 +50,20 @@ def subclassed(keras):
         def get_config(self):
             return {"name": self.name, "units": self.units}
 
-    return Net(name="net")
+    return Net
+
+
+@functools.lru_cache(maxsize=None)
+def sequential_class(keras):
+    @keras.utils.register_keras_serializable(package="test")
+    class Seq(GenSynthMixin, keras.Sequential):
+        pass
+
+    return Seq
+
+
+def subclassed(keras):
+    return net_class(keras)(name="net")
 
 
 def functional(keras):
@@ -61,11 +77,7 @@ def functional_by_name(keras):
 
 
 def sequential(keras):
-    @keras.utils.register_keras_serializable(package="test")
-    class Seq(GenSynthMixin, keras.Sequential):
-        pass
-
-    return Seq([keras.layers.Input((3,)), keras.layers.Dense(1)], name="net")
+    return sequential_class(keras)([keras.layers.Input((3,)), keras.layers.Dense(1)], name="net")
 
 
 KINDS = [subclassed, functional, functional_by_name, sequential]

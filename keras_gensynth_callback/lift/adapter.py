@@ -15,6 +15,9 @@ from ..snapshot import snapshot
 from .environment import check_environment, of_framework
 from .v1_engine import is_of_v1_engine, live_graph
 
+# TensorFlow 1.x assigns no uint32 on a CPU; Keras 3.0 keeps the state of its seeds in it.
+_WIDER = {tf.uint32: tf.int64}
+
 
 class Variable:
     """A variable of the model and the name it has in the graph.
@@ -22,6 +25,8 @@ class Variable:
     Attributes:
         name: str, `conv2d/kernel`.
         value: the tf.Variable.
+        own_dtype: its tf.DType.
+        dtype: the tf.DType that it has in the graph.
         trainable: bool.
         kind: str, `weight`, `state` (RNG), `metric`, `optimizer` or `other`.
         initializer: the Keras initializer of a weight, or None.
@@ -30,12 +35,18 @@ class Variable:
     def __init__(self, name, value, kind, trainable=False, initializer=None):
         self.name, self.value, self.kind, self.trainable = name, value, kind, trainable
         self.initializer = initializer
+        self.own_dtype = tf.as_dtype(value.dtype).base_dtype
+        self.dtype = _WIDER.get(self.own_dtype, self.own_dtype)
 
     @property
     def shape(self):
         """The tf.TensorShape of the value that the variable holds now, all of it known."""
         shape = self.value.shape
         return shape if shape.is_fully_defined() else self.value.read_value().shape
+
+    def of_graph(self, value):
+        """A value of the variable, in the type that it has in the graph."""
+        return value if self.dtype == self.own_dtype else np.asarray(value).astype(self.dtype.as_numpy_dtype)
 
     def __repr__(self):
         return f"<Variable {self.name}: {self.kind}, shape {tuple(self.value.shape)}>"

@@ -86,11 +86,12 @@ class Keras3(Adapter):
     def input_spec(self):
         model = self.model
         if not self.is_subclassed():
-            if not getattr(model, "inputs", None):
+            inputs = self._inputs()
+            if not inputs:
                 return None
             structure = getattr(model, "_inputs_struct", None)
-            structure = model.inputs[0] if structure is None and len(model.inputs) == 1 else structure
-            structure = model.inputs if structure is None else structure
+            structure = inputs[0] if structure is None and len(inputs) == 1 else structure
+            structure = inputs if structure is None else structure
             return tf.nest.map_structure(lambda tensor: relaxed(tensor.shape, tensor.dtype), structure)
         shapes = [shape for key, shape in (model.get_build_config() or {}).items() if key.endswith("shape")]
         return shapes and self._spec_of_shape(shapes[0]) or None
@@ -103,8 +104,14 @@ class Keras3(Adapter):
         dtype = getattr(self.model, "input_dtype", None) or self.model.compute_dtype
         return relaxed(shape, dtype)
 
+    def _inputs(self):
+        try:
+            return getattr(self.model, "inputs", None)
+        except ValueError:  # how Keras 3.0 says that a Sequential model has none yet
+            return None
+
     def input_names(self):
-        inputs = None if self.is_subclassed() else getattr(self.model, "inputs", None)
+        inputs = None if self.is_subclassed() else self._inputs()
         return [tensor.name for tensor in inputs] if inputs else None
 
     def output_names(self):
@@ -133,7 +140,8 @@ class Keras3(Adapter):
         layers = self.model._flatten_layers()
         with contextlib.ExitStack() as stack:
             stack.enter_context(restored_lists(layers, ("_losses", "_loss_ids")))
-            stack.enter_context(patched(self.keras.name_scope, "__enter__", entered))
+            # Not `keras.name_scope`, which is a class derived from it in Keras 3.0.
+            stack.enter_context(patched(sys.modules["keras.src.backend"].name_scope, "__enter__", entered))
             stack.enter_context(patched(self.keras.layers.BatchNormalization, "call", fused_batch_normalization))
             stack.enter_context(patched(sys.modules["keras.src.backend"], "rnn", zeros_without_a_step))
             stack.enter_context(patched(self.keras.layers.TimeDistributed, "call", steps_as_rows))

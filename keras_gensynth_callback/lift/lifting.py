@@ -24,6 +24,7 @@ from .rnn_loops import last_output_without_array, one_counter_a_loop
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
 from .union import unite
 from .weights import default_weights
+from .wide_variables import keep_in_wider_types
 from .writes import is_write, outlet, step_nodes, written_variable
 
 LEARNING_PHASE = "keras_learning_phase"
@@ -65,6 +66,7 @@ class _Lifting:
             default_weights(self.graph, self.spec, self.placeholders)
         self._simplify()
         self._rename()
+        keep_in_wider_types(self.graph, self.variables)
         return self._lifted()
 
     # -- tracing

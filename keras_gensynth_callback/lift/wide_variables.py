@@ -1,0 +1,37 @@
+"""Variables of a type that TensorFlow 1.x cannot assign on a CPU, kept in a wider one."""
+
+from ..graphdef import data_inputs, is_control
+from .writes import is_write, written_variable
+
+
+def keep_in_wider_types(graph, variables):
+    """Lets the graph hold each variable in its `dtype`, and compute as before with what is read of it.
+
+    Args:
+        graph: EditableGraph, edited in place.
+        variables: list of `adapter.Variable`.
+    """
+    wide = {v.name: v for v in variables if v.dtype != v.own_dtype and v.name in graph.nodes}
+    for node in list(graph.nodes.values()) if wide else ():
+        if node.op == "VarHandleOp" and node.name in wide:
+            node.attr["dtype"].type = wide[node.name].dtype.as_datatype_enum
+        elif node.op == "ReadVariableOp" and written_variable(graph, node) in wide:
+            _read_wide(graph, node, wide[written_variable(graph, node)])
+        elif is_write(node) and written_variable(graph, node) in wide:
+            _write_wide(graph, node, wide[written_variable(graph, node)])
+
+
+def _read_wide(graph, node, variable):
+    read = graph.add("ReadVariableOp", f"{node.name}/wide", node.input, node, dtype=variable.dtype)
+    node.op = "Cast"
+    node.attr.clear()
+    node.input[:] = [read.name]
+    for key, dtype in (("SrcT", variable.dtype), ("DstT", variable.own_dtype)):
+        node.attr[key].type = dtype.as_datatype_enum
+
+
+def _write_wide(graph, node, variable):
+    handle, value = data_inputs(node)
+    cast = graph.add("Cast", f"{node.name}/wide", [value], node, SrcT=variable.own_dtype, DstT=variable.dtype)
+    node.input[:] = [handle, cast.name, *filter(is_control, node.input)]
+    node.attr["dtype"].type = variable.dtype.as_datatype_enum
