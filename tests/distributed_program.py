@@ -17,6 +17,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import numpy as np
 import tensorflow as tf
+from kerases import set_random_seed
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint, load_checkpoint
 from keras_gensynth_callback.checkpoint import read_tensors
@@ -28,7 +29,7 @@ Y = DRAW.randint(0, 3, 32).astype("int32")
 
 
 def make_model(keras):
-    keras.utils.set_random_seed(0)
+    set_random_seed(keras, 0)
     layers = keras.layers
     model = keras.Sequential(
         [

@@ -44,10 +44,15 @@ def keras_of(name, seed=0):
     """The same with its name counters and all random seeds reset."""
     module = module_of(name)
     module.backend.clear_session()
-    if hasattr(module.utils, "set_random_seed"):
-        module.utils.set_random_seed(seed)
+    set_random_seed(module, seed)
+    return module
+
+
+def set_random_seed(keras, seed):
+    """Sets the seeds of Python, NumPy and TensorFlow."""
+    if hasattr(keras.utils, "set_random_seed"):
+        keras.utils.set_random_seed(seed)
     else:  # before TensorFlow 2.7
         random.seed(seed)
         np.random.seed(seed)
         tf.random.set_seed(seed)
-    return module

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fake_exporter import fake_exporter_class, values_of
+from kerases import set_random_seed
 
 from keras_gensynth_callback import callback as callback_module
 from keras_gensynth_callback.callback import GenSynthExportCallback
@@ -46,7 +47,7 @@ def exporter(monkeypatch):
 
 def train(keras, callbacks, compiled, fitted):
     """Trains a fresh model in two fits, dropout and shuffling included; returns it, its values and its logs."""
-    keras.utils.set_random_seed(7)
+    set_random_seed(keras, 7)
     rate = 0.0 if compiled.get("jit_compile") else 0.5  # XLA ignores the seed of tf_keras's dropout
     layers = keras.layers
     model = keras.Sequential(

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from fake_exporter import fake_exporter_class
-from kerases import importable
+from kerases import importable, set_random_seed
 
 from keras_gensynth_callback import api
 from keras_gensynth_callback import callback as callback_module
@@ -158,7 +158,7 @@ def test_export_checkpoint_exports_now(model, exporter):
 
 def test_it_trains_as_the_class_it_replaces(keras, exporter):
     def trained(model_class):
-        keras.utils.set_random_seed(3)
+        set_random_seed(keras, 3)
         inputs = keras.Input((3,))
         model = model_class(inputs, keras.layers.Dense(1)(keras.layers.Dropout(0.5)(inputs)))
         model.compile("adam", "mse", metrics=["mae"])

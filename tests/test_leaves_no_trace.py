@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerases import optimizer_variables, private_module
+from kerases import optimizer_variables, private_module, set_random_seed
 
 from keras_gensynth_callback import GenSynthExportCallback, build_graph, export_checkpoint
 from keras_gensynth_callback.errors import GenSynthExportError
@@ -147,7 +147,7 @@ def _bits(variable):
 
 
 def trained(keras, make=restless):
-    keras.utils.set_random_seed(3)
+    set_random_seed(keras, 3)
     model = make(keras)
     model.run_eagerly = True
     model.train_on_batch(X[:8], Y[:8])
@@ -182,7 +182,7 @@ def test_an_export_leaves_no_random_number_drawn_by_the_models_python(keras, tmp
 
 
 def test_an_export_that_fails_leaves_process_and_model_as_they_were(keras, tmp_path):
-    keras.utils.set_random_seed(3)
+    set_random_seed(keras, 3)
     model = with_python_inside(keras)
     model.train_on_batch(X[:8], Y[:8])
     process, framework, state = process_state(), keras_state(keras), model_state(model)
@@ -221,7 +221,7 @@ def deterministic():
 def run(keras, make, *callbacks):
     """Weights, optimizer and logs of a training from scratch, and a step that follows it."""
     keras.backend.clear_session()
-    keras.utils.set_random_seed(11)
+    set_random_seed(keras, 11)
     model = make(keras)
     history = model.fit(X, Y, batch_size=8, epochs=2, verbose=0, validation_split=0.25, callbacks=list(callbacks))
     model.train_on_batch(X[:4], Y[:4])

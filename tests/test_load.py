@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerases import KERASES, module_of, optimizer_variables
+from kerases import KERASES, module_of, optimizer_variables, set_random_seed
 
 from keras_gensynth_callback import export_checkpoint, load_checkpoint
 from keras_gensynth_callback.errors import CheckpointFormatError, CheckpointMismatchError, NotBuiltError
@@ -99,7 +99,7 @@ def tuned(reader, tmp_path_factory):
     folders = {}
     for name in KERASES:
         keras = module_of(name)
-        keras.utils.set_random_seed(7)
+        set_random_seed(keras, 7)
         model = classifier(keras, eager=False)
         model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
         folders[name] = root / name

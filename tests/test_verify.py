@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerases import KERASES, keras_of
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint, verify_checkpoint
 from keras_gensynth_callback.checkpoint import read_tensors, values, write_checkpoint
@@ -25,10 +26,7 @@ def make_model(keras):
 
 @pytest.fixture
 def exported(tmp_path):
-    import keras
-
-    keras.utils.set_random_seed(0)
-    model = make_model(keras)
+    model = make_model(keras_of(KERASES[0]))
     return export_checkpoint(model, tmp_path / "net").prefix, model.predict(X, verbose=0)
 
 
@@ -89,8 +87,7 @@ def test_a_graph_that_does_not_load_and_a_value_that_is_another_are_told(exporte
 
 
 def test_with_verify_an_export_with_another_value_is_never_committed(tmp_path, monkeypatch):
-    import keras
-
+    keras = keras_of(KERASES[0])
     save, epochs = values.save_tensors, []
 
     def spoil(prefix, tensors):

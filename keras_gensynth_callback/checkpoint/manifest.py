@@ -83,7 +83,8 @@ def _plain(value):
     if isinstance(value, (set, frozenset)):
         return sorted(_plain(item) for item in value)
     if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(value.tolist())
+        plain = value.tolist()
+        return str(value) if isinstance(plain, np.generic) else _plain(plain)  # Python has no such type
     if isinstance(value, float):
         return value if math.isfinite(value) else _name_of(value)
     if value is None or isinstance(value, (bool, int, str)):
