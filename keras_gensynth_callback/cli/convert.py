@@ -23,15 +23,16 @@ def command(path, prefix, target, inference, no_optimizer, custom_objects, no_sa
     """Export the model in a file that Keras wrote: .keras, .h5, or a SavedModel folder."""
     from ..model_files import convert_model_file
 
-    record = convert_model_file(
-        path,
-        prefix,
-        custom_objects=_defined_in(custom_objects),
-        safe_mode=not no_safe_mode,
-        target=target,
-        graph="inference" if inference else "trainable",
-        include_optimizer=not no_optimizer,
-    )
+    with shared.waiting(f"Exporting {path}"):
+        record = convert_model_file(
+            path,
+            prefix,
+            custom_objects=_defined_in(custom_objects),
+            safe_mode=not no_safe_mode,
+            target=target,
+            graph="inference" if inference else "trainable",
+            include_optimizer=not no_optimizer,
+        )
     if as_json:
         shared.print_json(vars(record))
         return

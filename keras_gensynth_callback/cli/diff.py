@@ -22,7 +22,8 @@ def command(first, second, show_all, as_json):
     """
     from ..comparison import compare_checkpoints
 
-    found = compare_checkpoints(first, second)
+    with shared.waiting(f"Comparing {first} and {second}"):
+        found = compare_checkpoints(first, second)
     if as_json:
         shared.print_json(found)
     else:

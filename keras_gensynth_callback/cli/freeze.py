@@ -19,7 +19,8 @@ def command(prefix, path, outputs, target, as_json):
     """
     from ..freezing import freeze_checkpoint
 
-    found = freeze_checkpoint(prefix, path, outputs=list(outputs) or None, target=target)
+    with shared.waiting(f"Freezing {prefix}"):
+        found = freeze_checkpoint(prefix, path, outputs=list(outputs) or None, target=target)
     if as_json:
         shared.print_json(found)
         return

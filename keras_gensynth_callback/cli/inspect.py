@@ -22,9 +22,10 @@ def command(prefix, target, tensorboard, strict, as_json):
     from ..event_file import write_event_file
     from ..inspection import inspect_checkpoint
 
-    found = inspect_checkpoint(prefix, target=target)
-    if tensorboard:
-        write_event_file(prefix, tensorboard)
+    with shared.waiting(f"Reading {prefix}"):
+        found = inspect_checkpoint(prefix, target=target)
+        if tensorboard:
+            write_event_file(prefix, tensorboard)
     if as_json:
         shared.print_json(found)
     else:
