@@ -39,14 +39,17 @@ def open_browser():
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for option in [*OPTIONS, f"--user-data-dir={profile}"]:
-            options.add_argument(option)
+    profile = tempfile.mkdtemp(prefix="gensynth-browser-")
+    for option in [*OPTIONS, f"--user-data-dir={profile}"]:
+        options.add_argument(option)
+    found = None
+    try:
         found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-        try:
-            yield found
-        finally:
+        yield found
+    finally:
+        if found is not None:
             found.quit()
+        shutil.rmtree(profile, ignore_errors=True)
 
 
 def see(browser, width=1280, height=1000, theme="light", medium="screen"):

@@ -3,13 +3,13 @@
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from cli_export import copied_to
 
 from keras_gensynth_callback import inspect_checkpoint
 from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
@@ -38,9 +38,7 @@ def copied(small_export, tmp_path):
     """The prefix of a copy of the export, which a test may spoil, in a folder with a space and Unicode in its name."""
     folder = tmp_path / "nets of Zoë 中"
     folder.mkdir()
-    for path in pathlib.Path(small_export.prefix).parent.glob("net.*"):
-        shutil.copy(path, folder)
-    return str(folder / "net")
+    return copied_to(folder, small_export.prefix)
 
 
 def test_layers_have_their_parameters_and_stand_in_order(small_export):

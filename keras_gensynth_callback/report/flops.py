@@ -30,12 +30,13 @@ class Predictions:
         outputs: tensor names.
 
     Attributes:
+        graph: tf.Graph, with 1 for each size that is not known; None where it cannot be made.
         flops: {node name: int}, of the nodes that take any; None where they cannot be counted.
         notes: list of str, what is to be known about the counts.
     """
 
     def __init__(self, meta_graph, outputs):
-        self.flops, self.notes, self._graph = None, [], None
+        self.flops, self.notes, self.graph = None, [], None
         if not outputs:
             self.notes = ["FLOPs are not counted: there is no signature that says what a prediction gives."]
         elif meta_graph.graph_def.library.function:
@@ -47,10 +48,10 @@ class Predictions:
 
     def shape(self, tensor):
         """The shape of a tensor for one example, a list of int or None; None if it is not known."""
-        if self._graph is None:
+        if self.graph is None:
             return None
         try:
-            return self._graph.get_tensor_by_name(tensor).shape.as_list()
+            return self.graph.get_tensor_by_name(tensor).shape.as_list()
         except (KeyError, ValueError):
             return None
 
@@ -65,7 +66,7 @@ class Predictions:
         except (ValueError, tf.errors.OpError) as error:
             self.notes = [f"FLOPs are not counted: the graph does not load here ({error})."]
             return
-        self._graph = imported
+        self.graph = imported
         turns = _Turns(graph)
         counted = {op.name: _flops_of(op) * turns.of(op.name) for op in imported.get_operations()}
         self.flops = {name: count for name, count in counted.items() if count}

@@ -3,7 +3,7 @@
 import os
 
 # What each collection is for (tf.GraphKeys).
-_COLLECTIONS = {
+PURPOSES = {
     "cond_context": "conditionals, which tf.gradients needs",
     "while_context": "loops, which tf.gradients needs",
     "global_step": "how many steps the optimizer made",
@@ -77,4 +77,3 @@ FILTERS = {
     "share": share,
     "size": size,
 }
-FOR_PAGES = {"purposes": _COLLECTIONS}

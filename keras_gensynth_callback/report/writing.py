@@ -50,7 +50,7 @@ def write_report(export, path=None, *, target=None, verify=False, python=None):
     >>> gensynth.write_report(record.prefix)["path"] == str(tmp_path / "net.html")
     True
     """
-    template = _template()  # told before anything takes time
+    template = page_template()  # what is missing is told before anything takes time
     prefix = as_text(export.prefix if isinstance(export, ExportRecord) else export)
     path = _checked(prefix + REPORT) if path is None else os.fspath(path)
     found = gather(prefix, target=target)
@@ -60,7 +60,7 @@ def write_report(export, path=None, *, target=None, verify=False, python=None):
         found["exports"] = recall(prefix, found["exported"])
     if verify:
         found["verification"] = try_checkpoint(prefix, python=python)
-    page = template.render(found, **wording.FOR_PAGES).encode("utf-8")
+    page = template.render(found).encode("utf-8")
     with reported(path, "written", "The report"):
         storage.write_file(path, page)
     return {
@@ -80,7 +80,8 @@ def _checked(path):
     return path
 
 
-def _template():
+def page_template():
+    """The page as a Jinja2 template, which is rendered with what `gather` returned."""
     try:
         import jinja2
     except ImportError as error:
@@ -91,6 +92,7 @@ def _template():
         loader=jinja2.FileSystemLoader(_PAGE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(wording.FILTERS)
+    environment.globals["purposes"] = wording.PURPOSES
     # Our own files, not the model's words: they stand in the page as they are.
     environment.globals["own"] = lambda name: jinja2.utils.markupsafe.Markup(_read(name))
     return environment.get_template("report.html")
