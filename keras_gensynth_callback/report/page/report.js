@@ -99,7 +99,9 @@
     for (const edge of layout.edges()) {
       svg("path", { class: "edge", d: curve(layout.edge(edge).points), "marker-end": "url(#arrow)" }, layer);
     }
-    visible.filter((node) => !open.has(node.id)).forEach((node) => drawBox(node, layout.node(node.id)));
+    // The order in which the Tab key goes through them.
+    const places = visible.filter((node) => !open.has(node.id)).map((node) => [node, layout.node(node.id)]);
+    places.sort(([, a], [, b]) => a.y - b.y || a.x - b.x).forEach(([node, at]) => drawBox(node, at));
   }
 
   // Through the middles between the points of a route.
@@ -208,7 +210,9 @@
     "+": commands.in, "=": commands.in, "-": commands.out, 0: commands.fit,
     ArrowLeft: () => move(60, 0), ArrowRight: () => move(-60, 0), ArrowUp: () => move(0, 60), ArrowDown: () => move(0, -60),
   };
-  picture.addEventListener("keydown", (event) => {
+  // Not of the picture: browsers let Tab stop at an SVG that listens.
+  const canvas = picture.parentElement;
+  canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const id = event.target.closest("[data-id]")?.dataset.id;
     if ((event.key === "Enter" || event.key === " ") && id) toggle(id);
@@ -216,7 +220,7 @@
     else return;
     event.preventDefault();
   });
-  picture.addEventListener("focusin", (event) => {
+  canvas.addEventListener("focusin", (event) => {
     const element = event.target.closest("[data-id]");
     if (!element) return;
     layer.querySelector(".chosen")?.classList.remove("chosen");
