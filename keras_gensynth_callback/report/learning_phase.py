@@ -20,10 +20,8 @@ def switched_by_learning_phase(graph, layer_of):
         A list of dicts, one a layer: `layer`, or None for what stands in none; `switches` and `merges`, the names of
         the nodes; `training` and `inference`, {op: how many} of what runs in that phase alone.
     """
-    says_training = _predicates(graph)
-    if not says_training:
-        return []
     consumers, found = graph.consumers(), {}
+    says_training = _predicates(graph, consumers)
     for name, node in graph.nodes.items():
         position = _SWITCHES.get(node.op)
         phase = _phase(graph, name, says_training)
@@ -43,16 +41,21 @@ def _row(found, layer):
     return found.setdefault(layer, {"layer": layer, "switches": [], "merges": [], **counters})
 
 
-def _predicates(graph):
+def _predicates(graph, consumers):
     """{node name: whether it is true in training}, of the learning phase and what is made of it alone."""
-    found = {}
-    for name in graph.topological():
-        node = graph.nodes[name]
-        if is_placeholder(node) and name.split("/")[-1] == LEARNING_PHASE:
-            found[name] = True
-        elif node.op in ("Identity", "LogicalNot") and node_of(node.input[0]) in found:
-            found[name] = found[node_of(node.input[0])] ^ (node.op == "LogicalNot")
+    phases = [node for node in graph.nodes.values() if is_placeholder(node) and _is_learning_phase(node.name)]
+    found, todo = {node.name: True for node in phases}, phases
+    while todo:
+        source = todo.pop()
+        for node in consumers[source.name]:
+            if node.op in ("Identity", "LogicalNot") and node.name not in found:
+                found[node.name] = found[source.name] ^ (node.op == "LogicalNot")
+                todo.append(node)
     return found
+
+
+def _is_learning_phase(name):
+    return name.split("/")[-1] == LEARNING_PHASE
 
 
 def _phase(graph, tensor, says_training):
