@@ -131,6 +131,8 @@ def test_a_checkpoint_that_others_wrote_has_a_report_too(tmp_path):
     with tf.Graph().as_default(), v1.Session() as session:
         x = v1.placeholder(tf.float32, [None, 3], "x")
         kernel = v1.get_variable("dense/kernel", [3, 2], use_resource=False)
+        for _ in range(1500):  # many nodes between an input and a layer, which belong to none
+            x = tf.identity(x)
         tf.nn.relu(tf.matmul(x, kernel, name="dense/MatMul"), name="dense/Relu")
         session.run(v1.global_variables_initializer())
         prefix = v1.train.Saver().save(session, str(tmp_path / "net"))

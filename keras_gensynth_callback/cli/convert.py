@@ -4,6 +4,7 @@ import runpy
 
 import click
 
+from ..wording import size_of
 from . import shared, show
 
 
@@ -36,7 +37,7 @@ def command(path, prefix, target, inference, no_optimizer, custom_objects, no_sa
     if as_json:
         shared.print_json(vars(record))
         return
-    cost = f"{show.size_of(record.size)} in {record.seconds_to_disk:.1f} s"
+    cost = f"{size_of(record.size)} in {record.seconds_to_disk:.1f} s"
     show.print_lines(f"{record.prefix}: {cost}, for TensorFlow {record.target}")
 
 

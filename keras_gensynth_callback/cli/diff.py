@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from ..wording import shape_of
 from . import shared, show
 
 _SHOWN = 10
@@ -63,7 +64,7 @@ def _summary(found):
 
 
 def _shapes(shapes):
-    return f"{show.shape_of(shapes[0])} and {show.shape_of(shapes[1])}"
+    return f"{shape_of(shapes[0])} and {shape_of(shapes[1])}"
 
 
 def _by(distance):

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from ..wording import size_of
 from . import shared, show
 
 
@@ -35,7 +36,7 @@ def command(prefix, path, verify, reader, target, as_json):
 
 
 def _show(found):
-    show.print_lines(f"{found['path']}: {show.size_of(found['size'])}")
+    show.print_lines(f"{found['path']}: {size_of(found['size'])}")
     if found["warnings"]:
         show.print_warnings(found["warnings"])
     for verdict in (found["verification"] or {}).get("verdicts", ()):

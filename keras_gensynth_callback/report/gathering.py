@@ -1,4 +1,4 @@
-"""All that a report says, as plain values: `gather`. Nothing of the graph is run."""
+"""All that a report says of a checkpoint, as plain values: `gather`. Nothing of the graph is run."""
 
 from ..graphdef import EditableGraph
 from ..inspection import inspect_checkpoint
@@ -11,19 +11,17 @@ from .layer_graph import LayerGraph, groups_of
 from .learning_phase import switched_by_learning_phase
 
 
-def gather(prefix, *, target=None, verification=None, exports=()):
+def gather(prefix, *, target=None):
     """What a report shows of a checkpoint, whoever wrote it.
 
     Args:
         prefix: str or PathLike.
         target: str, the TensorFlow that must read it, for the warnings; None: what it was exported for.
-        verification: what `try_checkpoint` returned, or None.
-        exports: list of dicts, the exports of the run.
 
     Returns:
         dict of plain values: what `inspect_checkpoint` returns, with `flops` and `shape` for each layer (None where not
         known); `flops`, of one prediction, or None; `notes`, about them; `graph`, a dict of `nodes` and `edges`;
-        `learning_phase`, what it switches, by layer; `verification`; `exports`.
+        `learning_phase`, what it switches, by layer.
 
     Raises:
         CheckpointFormatError, InvalidArgumentError: as `inspect_checkpoint`.
@@ -45,7 +43,6 @@ def gather(prefix, *, target=None, verification=None, exports=()):
     found["graph"] = _drawn(found["layers"], between.edges)
     switched = switched_by_learning_phase(graph, between.layer_of)
     found["learning_phase"] = sorted(switched, key=lambda row: [*names, None].index(row["layer"]))
-    found["verification"], found["exports"] = verification, list(exports)
     return found
 
 

@@ -13,7 +13,6 @@ _MANY, _ENOUGH = 24, 4
 # Their results say nothing of the data, and weights are read wherever they are.
 _NO_DATA = ("Const", "ReadVariableOp", "Shape")
 
-
 # A layer or an input, its node, and the tensor by which others know the result.
 _Source = collections.namedtuple("_Source", ["layer", "node", "tensor"])
 
@@ -56,30 +55,38 @@ class LayerGraph:
         return list(edges)
 
     def _add_edges(self, edges, tensor, taker):
-        for source in self._sources(tensor, set()):
+        for source in self._sources(tensor):
             if source.layer != taker:
                 edges[source.layer, taker] = True
                 self.results.setdefault(source.layer, {})[tensor_name(source.tensor)] = True
 
-    def _sources(self, tensor, seen):
+    def _sources(self, tensor):
         """Where a tensor comes from, through nodes that work for no layer: a list of _Source."""
-        name = node_of(tensor)
-        if name in seen or name not in self._graph.nodes:
-            return []
-        seen.add(name)
-        node = self._graph.nodes[name]
-        if name in self._fed:
-            return [_Source(self._fed[name], name, tensor)]
-        if node.op in _NO_DATA or variable_of(self._graph, name):
-            return []
-        if name in self._works_for:
-            return [_Source(self._works_for[name], name, tensor)]
-        found = [source for other in data_inputs(node) for source in self._sources(other, seen)]
-        if node.op in ("Merge", "RefMerge"):
-            # Of a conditional, what it computes: dropout, and not what goes around it.
-            computed = [source._replace(tensor=tensor) for source in found if self._is_conditional(source.node)]
-            return computed or found
-        return found
+        todo, seen, found = [(tensor, None)], set(), {}
+        while todo:
+            tensor, merge = todo.pop()
+            name = node_of(tensor)
+            if name in seen or name not in self._graph.nodes:
+                continue
+            seen.add(name)
+            node, layer = self._graph.nodes[name], self._fed.get(name) or self._works_for.get(name)
+            if layer is not None:
+                found.setdefault(merge, []).append(_Source(layer, name, merge or tensor))
+            elif node.op not in _NO_DATA and not variable_of(self._graph, name):
+                if merge is None and self._ends_conditional(node):
+                    merge = tensor
+                todo.extend((other, merge) for other in reversed(data_inputs(node)))
+        return [source for merge, sources in found.items() for source in self._computed(merge, sources)]
+
+    def _computed(self, merge, sources):
+        """Of what a conditional gives, what it computes: dropout, and not what goes around it."""
+        computed = [source for source in sources if self._is_conditional(source.node)]
+        return computed if merge and computed else sources
+
+    def _ends_conditional(self, node):
+        inputs = [self._graph.nodes.get(node_of(tensor)) for tensor in data_inputs(node)]
+        turns = any(other is not None and other.op in ("NextIteration", "RefNextIteration") for other in inputs)
+        return node.op in ("Merge", "RefMerge") and not turns
 
     def _is_conditional(self, node):
         context = self._graph.context_of.get(node)

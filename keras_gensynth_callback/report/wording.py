@@ -2,6 +2,8 @@
 
 import os
 
+from ..wording import shape_of, size_of
+
 # What each collection is for (tf.GraphKeys).
 PURPOSES = {
     "cond_context": "conditionals, which tf.gradients needs",
@@ -36,15 +38,6 @@ def short(value):
     return f"{value:,}"
 
 
-def size(count):
-    """Bytes, in units of 1000."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            break
-        count /= 1000
-    return f"{count} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
-
-
 def seconds(value):
     """`0.42 s`, or a dash."""
     return "–" if value is None else f"{value:.2f} s"
@@ -52,9 +45,7 @@ def seconds(value):
 
 def shape(value):
     """`? × 28 × 28`, or a dash where not even the rank is known."""
-    if value is None:
-        return "–"
-    return " × ".join("?" if length is None else str(length) for length in value) or "scalar"
+    return "–" if value is None else shape_of(value, " × ")
 
 
 def counts(ops):
@@ -75,5 +66,5 @@ FILTERS = {
     "shape": shape,
     "short": short,
     "share": share,
-    "size": size,
+    "size": size_of,
 }

@@ -54,21 +54,12 @@ def write_report(export, path=None, *, target=None, verify=False, python=None):
     prefix = as_text(export.prefix if isinstance(export, ExportRecord) else export)
     path = _checked(prefix + REPORT) if path is None else os.fspath(path)
     found = gather(prefix, target=target)
-    if isinstance(export, ExportRecord):
-        found["exports"] = remember(export, found["exported"])
-    else:
-        found["exports"] = recall(prefix, found["exported"])
-    if verify:
-        found["verification"] = try_checkpoint(prefix, python=python)
-    page = template.render(found).encode("utf-8")
+    run = remember(export, found["exported"]) if isinstance(export, ExportRecord) else recall(prefix, found["exported"])
+    verification = try_checkpoint(prefix, python=python) if verify else None
+    page = template.render(found, exports=run, verification=verification).encode("utf-8")
     with reported(path, "written", "The report"):
         storage.write_file(path, page)
-    return {
-        "path": path,
-        "size": len(page),
-        "warnings": found["warnings"],
-        "verification": found["verification"],
-    }
+    return {"path": path, "size": len(page), "warnings": found["warnings"], "verification": verification}
 
 
 def _checked(path):

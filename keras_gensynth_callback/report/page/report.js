@@ -94,6 +94,7 @@
     }
     dagre.layout(layout);
     bounds = layout.graph();
+    picture.style.setProperty("--drawn", `${bounds.width}px`);
     layer.replaceChildren();
     visible.filter((node) => open.has(node.id)).forEach((node) => drawGroup(node, layout.node(node.id)));
     for (const edge of layout.edges()) {
