@@ -39,8 +39,8 @@ def short(value):
 
 
 def seconds(value):
-    """`0.42 s`, or a dash."""
-    return "–" if value is None else f"{value:.2f} s"
+    """`0.042 s`, or a dash."""
+    return "–" if value is None else f"{value:.3f} s"
 
 
 def shape(value):
