@@ -30,14 +30,14 @@ MATRIX = {
 }
 
 # Of what the package can do with more than TensorFlow.
-EXTRAS = ["scikit-learn"]
-NEWEST_EXTRAS = ["click>=8", "rich>=12", "fsspec", "s3fs", "moto[server]>=5"]
+EXTRAS = ["Jinja2>=3", "scikit-learn"]
+NEWEST_EXTRAS = ["click>=8", "rich>=12", "fsspec", "s3fs", "moto[server]>=5", "selenium>=4.10"]
 
 # Of the programs of the extra [tools], of the documents of the newest Kerases, and of the scripts of the repository.
 LEFT_OUT = {"test_tools", "test_breadth", "test_reader"}
-# The command line, the stores and a disk that fails are tested beside the newest alone, and so is what has both Kerases
-# of today.
-BESIDE_THE_NEWEST = ("test_cli_", "test_stores", "test_failures")
+# The command line, the report, the stores and a disk that fails are tested beside the newest alone, and so is what has
+# both Kerases of today.
+BESIDE_THE_NEWEST = ("test_cli_", "test_report", "test_stores", "test_failures")
 OF_BOTH = ["another_architecture_is_refused_in_a_session"]
 MODEL_FILES = {"test_model_files", "test_model_files_refused", "test_model_files_safety"}
 # The files are written in formats of TensorFlow 2.12 and later, the ways to train are those of optimizers since 2.11,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .load import load_checkpoint
     from .model import GenSynthMixin
     from .model_files import convert_model_file
+    from .report import write_report
     from .verify import verify_checkpoint
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "inspect_checkpoint",
     "load_checkpoint",
     "verify_checkpoint",
+    "write_report",
 ]
 
 # Imported when first asked for: with them comes TensorFlow, which takes seconds, and which a program may want to set up
@@ -44,6 +46,7 @@ _HOMES = {
     "inspect_checkpoint": "inspection",
     "load_checkpoint": "load",
     "verify_checkpoint": "verify",
+    "write_report": "report",
 }
 
 register_when_keras_is_imported()

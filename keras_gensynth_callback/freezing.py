@@ -53,10 +53,8 @@ def freeze_checkpoint(filepath, path, *, outputs=None, target="1.15"):
             "frozen. Export the model with export_checkpoint, or mend the checkpoint with `keras-gensynth downgrade`, "
             "and freeze that."
         )
-    _set_learning_phase(graph)
     wanted = [node_of(tensor) for tensor in chosen.values()]
-    graph.keep([*wanted, *tables])
-    resolve_conditionals(graph)
+    keep_predictions(graph, [*wanted, *tables])
     needed = graph.ancestors(wanted)
     tables = [name for name in tables if needed & {node_of(tensor) for tensor in graph.nodes[name].input}]
     graph.keep([*wanted, *tables])
@@ -96,10 +94,14 @@ def _chosen(filepath, graph, signed, outputs):
     return {name: tensor_name(name) for name in outputs}
 
 
-def _set_learning_phase(graph):
+def keep_predictions(graph, wanted):
+    """Keeps what `wanted` (node names) depend on when the learning phase is False."""
     for name, node in graph.nodes.items():
         if name.split("/")[-1] == LEARNING_PHASE and is_placeholder(node):
             _become(node, "Const", [], dtype=tf.bool, value=tf.make_tensor_proto(False))
+    graph.keep(wanted)
+    resolve_conditionals(graph)
+    graph.keep(wanted)
 
 
 def _variables_to_constants(graph, filepath):

@@ -310,7 +310,8 @@ class EditableGraph:
             context.rename(lambda tensor: moved(tensor, renamed))
 
     def topological(self, among=None):
-        """Node names, all or those of the set `among`, so that inputs come first; loops are cut at `NextIteration`."""
+        """Node names, all or those of `among` (a set, or a dict, whose order decides
+        where inputs do not), so that inputs come first; loops are cut at `NextIteration`."""
         among = self.nodes if among is None else among
         done, order = set(), []
         for root in among:

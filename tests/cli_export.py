@@ -2,6 +2,8 @@
 
 import collections
 import importlib
+import pathlib
+import shutil
 
 import numpy as np
 from kerases import importable
@@ -36,3 +38,11 @@ def small_export(folder):
     file = str(folder / "net.keras")
     model.save(file)
     return SmallExport(prefix, file, model, x, y, model.predict(x, verbose=0))
+
+
+def copied_to(folder, prefix):
+    """Copies the files of an export into a folder; the prefix there."""
+    prefix = pathlib.Path(prefix)
+    for path in prefix.parent.glob(prefix.name + ".*"):
+        shutil.copy(path, folder)
+    return str(folder / prefix.name)

@@ -3,15 +3,17 @@
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from cli_export import copied_to
 
 from keras_gensynth_callback import inspect_checkpoint
+from keras_gensynth_callback.cli import shared
 from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
 
 v1 = tf.compat.v1
@@ -38,9 +40,7 @@ def copied(small_export, tmp_path):
     """The prefix of a copy of the export, which a test may spoil, in a folder with a space and Unicode in its name."""
     folder = tmp_path / "nets of Zoë 中"
     folder.mkdir()
-    for path in pathlib.Path(small_export.prefix).parent.glob("net.*"):
-        shutil.copy(path, folder)
-    return str(folder / "net")
+    return copied_to(folder, small_export.prefix)
 
 
 def test_layers_have_their_parameters_and_stand_in_order(small_export):
@@ -236,3 +236,20 @@ def test_importing_the_package_imports_neither_tensorflow_nor_what_the_command_l
     environ = dict(os.environ, PYTHONPATH=str(ROOT))
     done = subprocess.run([sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, encoding="utf-8")
     assert done.stdout == "[]\n"
+
+
+def test_a_command_that_takes_long_says_so_on_a_terminal_alone(monkeypatch, capsys):
+    monkeypatch.setattr(shared, "AFTER_SECONDS", 0.0)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    with shared.waiting("Reading 'net'"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes what it writes to for a terminal
+    written = threading.Event()
+    real = sys.stderr.write
+    monkeypatch.setattr(sys.stderr, "write", lambda text: (real(text), "Reading" in text and written.set())[0])
+    with shared.waiting("Reading 'net'"):
+        assert written.wait(30)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Reading 'net' ..." in err

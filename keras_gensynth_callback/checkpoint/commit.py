@@ -86,7 +86,7 @@ def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):
 
 
 @contextlib.contextmanager
-def reported(prefix, outcome="written (what stood there before is intact)"):
+def reported(prefix, outcome="written (what stood there before is intact)", what="The checkpoint"):
     """Turns errors of the operating system and of TensorFlow's file layer into CheckpointWriteError."""
     try:
         yield
@@ -95,7 +95,7 @@ def reported(prefix, outcome="written (what stood there before is intact)"):
         way_out = _WAYS_OUT.get(code, "Check that its folder is there and can be written to, or choose another one.")
         cause = getattr(error, "message", None) or str(error)
         raise CheckpointWriteError(
-            f"The checkpoint {prefix!r} could not be {outcome}: {cause.rstrip('.')}. {way_out}"
+            f"{what} {prefix!r} could not be {outcome}: {cause.rstrip('.')}. {way_out}"
         ) from error
 
 

@@ -13,6 +13,9 @@ META = ".meta"
 INDEX = ".index"
 DATA = ".data-00000-of-00001"
 MANIFEST = ".json"
+REPORT = ".html"
+# How our reports begin, by which they are told from other files of that name.
+REPORT_MARK = b"<!doctype html>\n<!-- A report of keras-gensynth-callback"
 
 _SUFFIX = re.compile(r"\.(?:meta|index|json|data-\d{5}-of-\d{5})")
 
@@ -64,6 +67,14 @@ def files_of(prefix):
     folder, base = os.path.split(as_text(prefix))
     suffixes = [name[len(base) :] for name in storage.list_folder(folder or ".") if name.startswith(base)]
     return {suffix: as_text(prefix) + suffix for suffix in sorted(suffixes) if _SUFFIX.fullmatch(suffix)}
+
+
+def is_report(path):
+    """Whether a file is there and is one of our reports."""
+    if not storage.exists(path):
+        return False
+    with storage.open_to_read(path) as file:
+        return file.read(len(REPORT_MARK)) == REPORT_MARK
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumen
 class CheckpointManager:
     """Keeps the newest exports, the best one, and one each N hours; removes the others.
 
-    It removes only what was added to it, and of that only the files that belong to the very prefix.
+    It removes only what was added to it, and of that only the files that belong to the very prefix, and `<prefix>.html`
+    if that is a report of ours.
 
     Args:
         max_to_keep: int >= 1, how many of the newest exports stay, or None for all. The best one stays as well, however
@@ -153,6 +154,8 @@ def _delete(prefixes):
             # Without its index, what is left of an export is not taken for one.
             for suffix in sorted(files, key=lambda suffix: suffix != names.INDEX):
                 storage.remove(files[suffix])
+            if names.is_report(prefix + names.REPORT):
+                storage.remove(prefix + names.REPORT)
 
 
 def _check_max_to_keep(value):

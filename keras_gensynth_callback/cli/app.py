@@ -2,7 +2,7 @@
 
 import click
 
-from . import convert, diff, doctor, downgrade, freeze, inspect, run, verify
+from . import convert, diff, doctor, downgrade, freeze, inspect, report, run, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,5 +16,5 @@ def commands():
     """
 
 
-for module in (inspect, verify, convert, freeze, diff, downgrade, run, doctor):
+for module in (inspect, report, verify, convert, freeze, diff, downgrade, run, doctor):
     commands.add_command(module.command)

@@ -4,6 +4,7 @@ import runpy
 
 import click
 
+from ..wording import size_of
 from . import shared, show
 
 
@@ -23,19 +24,20 @@ def command(path, prefix, target, inference, no_optimizer, custom_objects, no_sa
     """Export the model in a file that Keras wrote: .keras, .h5, or a SavedModel folder."""
     from ..model_files import convert_model_file
 
-    record = convert_model_file(
-        path,
-        prefix,
-        custom_objects=_defined_in(custom_objects),
-        safe_mode=not no_safe_mode,
-        target=target,
-        graph="inference" if inference else "trainable",
-        include_optimizer=not no_optimizer,
-    )
+    with shared.waiting(f"Exporting {path}"):
+        record = convert_model_file(
+            path,
+            prefix,
+            custom_objects=_defined_in(custom_objects),
+            safe_mode=not no_safe_mode,
+            target=target,
+            graph="inference" if inference else "trainable",
+            include_optimizer=not no_optimizer,
+        )
     if as_json:
         shared.print_json(vars(record))
         return
-    cost = f"{show.size_of(record.size)} in {record.seconds_to_disk:.1f} s"
+    cost = f"{size_of(record.size)} in {record.seconds_to_disk:.1f} s"
     show.print_lines(f"{record.prefix}: {cost}, for TensorFlow {record.target}")
 
 

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from ..wording import shape_of
 from . import shared, show
 
 _SHOWN = 10
@@ -22,7 +23,8 @@ def command(first, second, show_all, as_json):
     """
     from ..comparison import compare_checkpoints
 
-    found = compare_checkpoints(first, second)
+    with shared.waiting(f"Comparing {first} and {second}"):
+        found = compare_checkpoints(first, second)
     if as_json:
         shared.print_json(found)
     else:
@@ -62,7 +64,7 @@ def _summary(found):
 
 
 def _shapes(shapes):
-    return f"{show.shape_of(shapes[0])} and {show.shape_of(shapes[1])}"
+    return f"{shape_of(shapes[0])} and {shape_of(shapes[1])}"
 
 
 def _by(distance):

@@ -18,7 +18,8 @@ def command(no_self_test, as_json):
     """
     from ..diagnosis import diagnose
 
-    found = diagnose(self_test=not no_self_test)
+    with shared.waiting("Looking around, and exporting a small model"):
+        found = diagnose(self_test=not no_self_test)
     if as_json:
         shared.print_json(found)
     else:

@@ -19,7 +19,8 @@ def command(prefix, new_prefix, target, as_json):
     """
     from ..downgrading import downgrade_checkpoint
 
-    found = downgrade_checkpoint(prefix, new_prefix, target=target)
+    with shared.waiting(f"Rewriting {prefix}"):
+        found = downgrade_checkpoint(prefix, new_prefix, target=target)
     if as_json:
         shared.print_json(found)
         return

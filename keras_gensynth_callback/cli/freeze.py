@@ -2,6 +2,7 @@
 
 import click
 
+from ..wording import size_of
 from . import shared, show
 
 
@@ -19,11 +20,12 @@ def command(prefix, path, outputs, target, as_json):
     """
     from ..freezing import freeze_checkpoint
 
-    found = freeze_checkpoint(prefix, path, outputs=list(outputs) or None, target=target)
+    with shared.waiting(f"Freezing {prefix}"):
+        found = freeze_checkpoint(prefix, path, outputs=list(outputs) or None, target=target)
     if as_json:
         shared.print_json(found)
         return
-    show.print_lines(f"{found['path']}: {show.size_of(found['size'])}, {found['nodes']} nodes")
+    show.print_lines(f"{found['path']}: {size_of(found['size'])}, {found['nodes']} nodes")
     rows = [[side[:-1], name, tensor] for side in ("inputs", "outputs") for name, tensor in found[side].items()]
     show.print_table(["", "name", "tensor"], rows)
     if found["run_first"]:

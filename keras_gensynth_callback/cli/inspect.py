@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from ..wording import shape_of, size_of
 from . import shared, show
 
 
@@ -22,9 +23,10 @@ def command(prefix, target, tensorboard, strict, as_json):
     from ..event_file import write_event_file
     from ..inspection import inspect_checkpoint
 
-    found = inspect_checkpoint(prefix, target=target)
-    if tensorboard:
-        write_event_file(prefix, tensorboard)
+    with shared.waiting(f"Reading {prefix}"):
+        found = inspect_checkpoint(prefix, target=target)
+        if tensorboard:
+            write_event_file(prefix, tensorboard)
     if as_json:
         shared.print_json(found)
     else:
@@ -36,7 +38,7 @@ def command(prefix, target, tensorboard, strict, as_json):
 
 
 def _show(found):
-    show.print_lines(f"{found['prefix']}: {show.size_of(found['size'])} in {len(found['files'])} files", _writer(found))
+    show.print_lines(f"{found['prefix']}: {size_of(found['size'])} in {len(found['files'])} files", _writer(found))
     _show_layers(found)
     for title in ("inputs", "outputs"):
         _show_tensors(title, found[title])
@@ -73,7 +75,7 @@ def _show_tensors(title, tensors):
     if not tensors:
         show.print_lines("not known: there is no signature")
         return
-    rows = [[name, of["tensor"], of["dtype"], show.shape_of(of["shape"])] for name, of in tensors.items()]
+    rows = [[name, of["tensor"], of["dtype"], shape_of(of["shape"])] for name, of in tensors.items()]
     show.print_table(["name", "tensor", "type", "shape"], rows)
 
 

@@ -6,9 +6,12 @@ import json
 import os
 import sys
 import tempfile
+import threading
 
 import click
+from rich.console import Console
 
+AFTER_SECONDS = 2.0  # what takes longer says on a terminal that it works
 NO = 1  # the exit status where the answer is no
 FAILED = 2  # ... and where there is none
 
@@ -68,6 +71,25 @@ def _stderr_kept():
         finally:
             os.dup2(before, 2)
             os.close(before)
+
+
+@contextlib.contextmanager
+def waiting(what):
+    """While the block runs longer than `AFTER_SECONDS`, stands in the last line of the terminal, if stderr is one."""
+    console = Console(stderr=True, markup=False)
+    if not console.is_terminal:
+        yield
+        return
+    status = console.status(f"{what} ...")
+    timer = threading.Timer(AFTER_SECONDS, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
 
 
 def print_json(found):

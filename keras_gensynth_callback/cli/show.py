@@ -61,22 +61,6 @@ def print_verdict(name, ok, words):
     console().print(Text.assemble((mark, style), f"  {name}: {words}"))
 
 
-def size_of(count):
-    """Bytes in words."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000 or unit == "MB":
-            break
-        count /= 1000
-    return f"{count} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
-
-
-def shape_of(shape):
-    """A shape in words: `? x 28 x 28`."""
-    if shape is None:
-        return "of any rank"
-    return " x ".join("?" if size is None else str(size) for size in shape) or "scalar"
-
-
 def some(names, shown=3):
     """The first names of a list."""
     return ", ".join(names[:shown]) + (", ..." if len(names) > shown else "")

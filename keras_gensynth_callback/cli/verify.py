@@ -27,7 +27,8 @@ def command(prefix, against, reader, data, rtol, as_json):
     from ..trial import try_checkpoint
 
     python = reader or shared.found_reader()
-    found = try_checkpoint(prefix, data=_arrays(data), against=against, rtol=rtol, python=python)
+    with shared.waiting(f"Trying {prefix}"):
+        found = try_checkpoint(prefix, data=_arrays(data), against=against, rtol=rtol, python=python)
     if as_json:
         shared.print_json(found)
     else:

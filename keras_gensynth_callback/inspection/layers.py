@@ -27,26 +27,50 @@ def layers_of(graph, variables, outputs):
         A list of dicts: `name`, `ops` (the kinds of ops that do the layer's work), `parameters`, `trainable` (int),
         and `variables` ({name: shape}).
     """
+    weights = weights_by_layer(variables)
+    ops = {}
+    for name, layer in layers_of_nodes(graph, weights, outputs).items():
+        ops.setdefault(layer, []).append(graph.nodes[name].op)
+    names = [*ops, *(name for name in weights if name not in ops)]
+    return [_layer(name, ops.get(name, ()), weights.get(name, ())) for name in names]
+
+
+def weights_by_layer(variables):
+    """The weights that each layer holds: {layer: list of Variable}."""
     weights = {}
     for variable in variables.values():
         if variable.kind == "weight":
             weights.setdefault(variable.name.rpartition("/")[0] or variable.name, []).append(variable)
-    ops = {}
+    return weights
+
+
+def layers_of_nodes(graph, weights, outputs):
+    """Which layer's work a node does: {node name: layer}, in the order in which data goes through.
+
+    Args:
+        graph: EditableGraph.
+        weights: what `weights_by_layer` returned.
+        outputs: tensor names; without them only layers that hold weights are found.
+    """
+    found = {}
     if outputs:
-        for name in _fed_first(graph, graph.topological(graph.ancestors(node_of(tensor) for tensor in outputs))):
+        ends = [node_of(tensor) for tensor in outputs]
+        needed = graph.ancestors(ends)
+        # From the outputs, and then in the order of the graph: branches of a model always stand in the same order.
+        order = dict.fromkeys([*ends, *(name for name in graph.nodes if name in needed)])
+        for name in _fed_first(graph, graph.topological(order)):
             node = graph.nodes[name]
             if node.op not in CARRYING:
-                layer = _reader_scope(graph, node, weights) or _scope_of(name, weights)
+                layer = _reader_scope(graph, node, weights) or scope_of(name, weights)
                 if layer:
-                    ops.setdefault(layer, []).append(node.op)
+                    found[name] = layer
     else:
-        for node in graph.nodes.values():
-            aside = node.op in CARRYING or is_write(node) or node.name.split("/")[0] in _ASIDE
+        for name, node in graph.nodes.items():
+            aside = node.op in CARRYING or is_write(node) or name.split("/")[0] in _ASIDE
             layer = None if aside else _reader_scope(graph, node, weights)
             if layer:
-                ops.setdefault(layer, []).append(node.op)
-    names = [*ops, *(name for name in weights if name not in ops)]
-    return [_layer(name, ops.get(name, ()), weights.get(name, ())) for name in names]
+                found[name] = layer
+    return found
 
 
 def _fed_first(graph, names):
@@ -91,7 +115,7 @@ def _reader_scope(graph, node, weights):
     return None
 
 
-def _scope_of(name, weights):
+def scope_of(name, weights):
     """The layer that a node stands in, by its name: the longest scope that holds weights, else the first below those
     of models around it.
     """
