@@ -1,21 +1,29 @@
 """The functions for one export, outside of `fit`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from .arguments import check_bool, check_compute_dtype, check_filepath, check_graph, check_input_signature, check_target
 from .exporter import Exporter
 
+if TYPE_CHECKING:
+    from .annotations import ComputeDtype, Graph, Model, Nest, Path, Target
+    from .record import ExportRecord
+
 
 def export_checkpoint(
-    model,
-    filepath,
+    model: Model,
+    filepath: Path,
     *,
-    target="1.15",
-    graph="trainable",
-    include_optimizer=True,
-    input_signature=None,
-    compute_dtype=None,
-):
+    target: Target = "1.15",
+    graph: Graph = "trainable",
+    include_optimizer: bool = True,
+    input_signature: Nest = None,
+    compute_dtype: ComputeDtype = None,
+) -> ExportRecord:
     """Writes one export of a Keras model, now.
 
     Args:
@@ -46,8 +54,14 @@ def export_checkpoint(
 
 
 def build_graph(
-    model, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None, compute_dtype=None
-):
+    model: Model,
+    *,
+    target: Target = "1.15",
+    graph: Graph = "trainable",
+    include_optimizer: bool = True,
+    input_signature: Nest = None,
+    compute_dtype: ComputeDtype = None,
+) -> tf.Graph:
     """The graph that an export of the model holds, with its collections filled, to look at or to run.
 
     Args:

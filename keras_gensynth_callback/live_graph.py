@@ -2,13 +2,19 @@
 Keras does not fill by itself.
 """
 
+from __future__ import annotations
+
 import logging
 import weakref
+from typing import TYPE_CHECKING, Any, Dict, List
 
 import tensorflow as tf
 
 from .errors import InvalidArgumentError, NotBuiltError
 from .lift import v1_engine
+
+if TYPE_CHECKING:
+    from .annotations import Model
 
 logger = logging.getLogger("keras_gensynth_callback")
 
@@ -16,7 +22,7 @@ _KEYS = tf.compat.v1.GraphKeys
 _added: "weakref.WeakKeyDictionary" = weakref.WeakKeyDictionary()  # model -> {collection: what was added for it}
 
 
-def init_variable_collections_from_keras(graph, keras_model):
+def init_variable_collections_from_keras(graph: tf.Graph, keras_model: Model) -> Dict[str, List[Any]]:
     """Fills the collections of a session's graph from a Keras model that lives in it.
 
     For tf.keras in graph mode alone: TensorFlow 1.x, or TensorFlow 2 after `disable_v2_behavior()` or

@@ -1,6 +1,9 @@
 """The way back: values of a checkpoint, ours or what a TF 1.x program saved from it, into the Keras model."""
 
+from __future__ import annotations
+
 import logging
+from typing import TYPE_CHECKING, List
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -18,12 +21,15 @@ from .errors import (
 from .lift import adapter_of, lift
 from .lift.one_replica import scope_of
 
+if TYPE_CHECKING:
+    from .annotations import Model, Path
+
 _SHOWN = 12
 
 logger = logging.getLogger("keras_gensynth_callback")
 
 
-def load_checkpoint(model, filepath):
+def load_checkpoint(model: Model, filepath: Path) -> List[str]:
     """Reads a checkpoint into a Keras model: weights, and as far as they are there, optimizer, metrics and random
     state.
 
