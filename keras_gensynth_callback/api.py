@@ -44,10 +44,11 @@ def export_checkpoint(
     Raises:
         GenSynthExportError: one of its subclasses; nothing is left behind then.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    >>> gensynth.export_checkpoint(model, tmp_path / "net").prefix.endswith("net")
-    True
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> gensynth.export_checkpoint(model, tmp_path / "net").prefix.endswith("net")
+        True
     """
     prefix = check_filepath(filepath)
     return _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype).export(prefix)
@@ -73,11 +74,12 @@ def build_graph(
     Raises:
         GenSynthExportError: one of its subclasses.
 
-    >>> import keras, tensorflow as tf, keras_gensynth_callback as gensynth
-    >>> layers = [keras.Input((3,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
-    >>> graph = gensynth.build_graph(keras.Sequential(layers))
-    >>> len(graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
-    2
+    Examples:
+        >>> import keras, tensorflow as tf, keras_gensynth_callback as gensynth
+        >>> layers = [keras.Input((3,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+        >>> graph = gensynth.build_graph(keras.Sequential(layers))
+        >>> len(graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
+        2
     """
     exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype)
     built = tf.Graph()

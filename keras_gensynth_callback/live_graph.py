@@ -52,14 +52,15 @@ def init_variable_collections_from_keras(graph: tf.Graph, keras_model: Model) ->
         NotBuiltError: the model has no weights yet.
         InvalidArgumentError: the model runs eagerly, is no tf.keras model, or lives in another graph.
 
-    >>> import tensorflow as tf, tf_keras, keras_gensynth_callback as gensynth
-    >>> with tf.Graph().as_default() as graph:
-    ...     layers = [tf_keras.Input((3,)), tf_keras.layers.BatchNormalization(), tf_keras.layers.Dense(1)]
-    ...     model = tf_keras.Sequential(layers)
-    ...     model.compile("sgd", "mse", metrics=["mae"])
-    ...     added = gensynth.init_variable_collections_from_keras(graph, model)
-    >>> sorted((name, len(members)) for name, members in added.items())  # doctest: +NORMALIZE_WHITESPACE
-    [('local_variables', 2), ('losses', 1), ('metric_variables', 2), ('model_variables', 6), ('update_ops', 4)]
+    Examples:
+        >>> import tensorflow as tf, tf_keras, keras_gensynth_callback as gensynth
+        >>> with tf.Graph().as_default() as graph:
+        ...     layers = [tf_keras.Input((3,)), tf_keras.layers.BatchNormalization(), tf_keras.layers.Dense(1)]
+        ...     model = tf_keras.Sequential(layers)
+        ...     model.compile("sgd", "mse", metrics=["mae"])
+        ...     added = gensynth.init_variable_collections_from_keras(graph, model)
+        >>> sorted((name, len(members)) for name, members in added.items())  # doctest: +NORMALIZE_WHITESPACE
+        [('local_variables', 2), ('losses', 1), ('metric_variables', 2), ('model_variables', 6), ('update_ops', 4)]
     """
     _check(graph, keras_model)
     wanted = _wanted(keras_model)

@@ -54,11 +54,12 @@ def load_checkpoint(model: Model, filepath: Path) -> List[str]:
         CheckpointMismatchError: the checkpoint is of another architecture; the model is as it was.
         NotBuiltError: the model has no weights yet.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
-    >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
-    >>> gensynth.load_checkpoint(model, record.prefix)
-    ['level/bias', 'level/kernel']
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
+        >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+        >>> gensynth.load_checkpoint(model, record.prefix)
+        ['level/bias', 'level/kernel']
     """
     prefix = existing_prefix(filepath)
     values, adapter = read_tensors(prefix), adapter_of(model)

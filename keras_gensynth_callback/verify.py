@@ -53,11 +53,12 @@ def verify_checkpoint(
         CheckpointFormatError: there is no such checkpoint, or its files are damaged.
         VerificationError: it does not load, or is not what it should be.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
-    >>> gensynth.verify_checkpoint(record.prefix)["variables"]
-    2
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+        >>> gensynth.verify_checkpoint(record.prefix)["variables"]
+        2
     """
     prefix = existing_prefix(filepath)
     manifest = read_manifest(prefix)

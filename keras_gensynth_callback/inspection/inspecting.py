@@ -43,14 +43,15 @@ def inspect_checkpoint(filepath: Path, *, target: Optional[Target] = None) -> Di
         CheckpointFormatError: there is no such checkpoint, it has no graph, or a file is truncated or of another kind.
         InvalidArgumentError: `target` is not one of the known targets.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
-    >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
-    >>> found = gensynth.inspect_checkpoint(record.prefix)
-    >>> [(layer["name"], layer["parameters"]) for layer in found["layers"]]
-    [('level', 4)]
-    >>> found["warnings"]
-    []
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
+        >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+        >>> found = gensynth.inspect_checkpoint(record.prefix)
+        >>> [(layer["name"], layer["parameters"]) for layer in found["layers"]]
+        [('level', 4)]
+        >>> found["warnings"]
+        []
     """
     prefix = as_text(filepath)
     if target is not None:

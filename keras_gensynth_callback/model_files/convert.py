@@ -52,11 +52,12 @@ def convert_model_file(
         MissingKerasError: the Keras that wrote the file is not installed.
         GenSynthExportError: another of its subclasses, as for `export_checkpoint`.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    >>> model.save(tmp_path / "net.keras")
-    >>> gensynth.convert_model_file(tmp_path / "net.keras", tmp_path / "net").prefix.endswith("net")
-    True
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> model.save(tmp_path / "net.keras")
+        >>> gensynth.convert_model_file(tmp_path / "net.keras", tmp_path / "net").prefix.endswith("net")
+        True
     """
     source, prefix = check_path(path), check_filepath(filepath)
     objects = check_custom_objects(custom_objects)
