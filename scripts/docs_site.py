@@ -25,6 +25,7 @@ ELSEWHERE = {
 ELSEWHERE.update({f"tutorials/{path.stem}.md": f"tutorials/{path.name}" for path in ROOT.glob("tutorials/*.ipynb")})
 PAGES = {path: page for page, path in ELSEWHERE.items()}
 COMMANDS = "<!-- What each command says of itself: scripts/docs_site.py. -->"
+WIDTH = 80  # of what the commands say, in characters
 LINK = re.compile(r"\[([^\]]+)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 
 
@@ -87,6 +88,6 @@ def help_of_commands():
     with_name += [(f"keras-gensynth {name}", command) for name, command in commands.commands.items()]
     blocks = []
     for name, command in with_name:
-        context = click.Context(command, info_name=name, terminal_width=100, max_content_width=100)
+        context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
         blocks.append(f"### {name}\n\n```text\n{command.get_help(context)}\n```")
     return "\n\n".join(blocks)
