@@ -32,6 +32,23 @@ def test_the_reference_has_all_public_names():
     assert sorted(named) == sorted(package.__all__)
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "tutorials/README.md",
+        *(path.relative_to(DOCS.parent) for path in sorted(DOCS.rglob("*.md"))),
+    ],
+    ids=str,
+)
+def test_links_lead_to_files(page):
+    """On GitHub; those of the site are checked by `scripts/docs`."""
+    page = DOCS.parent / page
+    links = re.findall(r"\]\(([^)#:\s]+)[)#]", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
 # --- errors ---
 
 
