@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .registration import register_now, register_when_keras_is_imported
 
 if TYPE_CHECKING:
+    import keras
+
     from .api import build_graph, export_checkpoint
     from .callback import GenSynthExportCallback
     from .errors import GenSynthExportError
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
     from .model_files import convert_model_file
     from .report import write_report
     from .verify import verify_checkpoint
+
+    class GenSynthModel(GenSynthMixin, keras.Model):
+        """Use it instead of `keras.Model`, subclassed or as `GenSynthModel(inputs, outputs)`: `fit` exports by itself.
+
+        It is the model class of the Keras that the module uses which imports it: `keras.Model`, `tf_keras.Model`, or
+        `tf.keras.Model`. What it takes besides, `GenSynthMixin` says.
+        """
+
 
 __all__ = [
     "GenSynthExportCallback",

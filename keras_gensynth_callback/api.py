@@ -1,21 +1,29 @@
 """The functions for one export, outside of `fit`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from .arguments import check_bool, check_compute_dtype, check_filepath, check_graph, check_input_signature, check_target
 from .exporter import Exporter
 
+if TYPE_CHECKING:
+    from .annotations import ComputeDtype, Graph, Model, Nest, Path, Target
+    from .record import ExportRecord
+
 
 def export_checkpoint(
-    model,
-    filepath,
+    model: Model,
+    filepath: Path,
     *,
-    target="1.15",
-    graph="trainable",
-    include_optimizer=True,
-    input_signature=None,
-    compute_dtype=None,
-):
+    target: Target = "1.15",
+    graph: Graph = "trainable",
+    include_optimizer: bool = True,
+    input_signature: Nest = None,
+    compute_dtype: ComputeDtype = None,
+) -> ExportRecord:
     """Writes one export of a Keras model, now.
 
     Args:
@@ -36,18 +44,25 @@ def export_checkpoint(
     Raises:
         GenSynthExportError: one of its subclasses; nothing is left behind then.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    >>> gensynth.export_checkpoint(model, tmp_path / "net").prefix.endswith("net")
-    True
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> gensynth.export_checkpoint(model, tmp_path / "net").prefix.endswith("net")
+        True
     """
     prefix = check_filepath(filepath)
     return _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype).export(prefix)
 
 
 def build_graph(
-    model, *, target="1.15", graph="trainable", include_optimizer=True, input_signature=None, compute_dtype=None
-):
+    model: Model,
+    *,
+    target: Target = "1.15",
+    graph: Graph = "trainable",
+    include_optimizer: bool = True,
+    input_signature: Nest = None,
+    compute_dtype: ComputeDtype = None,
+) -> tf.Graph:
     """The graph that an export of the model holds, with its collections filled, to look at or to run.
 
     Args:
@@ -59,11 +74,12 @@ def build_graph(
     Raises:
         GenSynthExportError: one of its subclasses.
 
-    >>> import keras, tensorflow as tf, keras_gensynth_callback as gensynth
-    >>> layers = [keras.Input((3,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
-    >>> graph = gensynth.build_graph(keras.Sequential(layers))
-    >>> len(graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
-    2
+    Examples:
+        >>> import keras, tensorflow as tf, keras_gensynth_callback as gensynth
+        >>> layers = [keras.Input((3,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+        >>> graph = gensynth.build_graph(keras.Sequential(layers))
+        >>> len(graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
+        2
     """
     exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype)
     built = tf.Graph()

@@ -1,7 +1,10 @@
 """The callback: turns the events of a `fit` into exports. What an export is, it leaves to the exporter."""
 
+from __future__ import annotations
+
 import time
 import warnings
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from keras_gensynth_callback import arguments
 from keras_gensynth_callback.checkpoint import CheckpointManager, check_writable
@@ -18,6 +21,19 @@ from keras_gensynth_callback.readings import five_digits, plain_logs
 from keras_gensynth_callback.schedule import Schedule
 from keras_gensynth_callback.series import Series
 from keras_gensynth_callback.template import KeyCheck, PrefixTemplate
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback.annotations import (
+        ComputeDtype,
+        Graph,
+        Mode,
+        Nest,
+        OnError,
+        OnExport,
+        Path,
+        SaveFreq,
+        Target,
+    )
 
 
 class GenSynthExportCallback(KerasHooks):
@@ -82,28 +98,28 @@ class GenSynthExportCallback(KerasHooks):
 
     def __init__(
         self,
-        filepath,
-        monitor="val_loss",
-        verbose=0,
-        save_best_only=False,
-        mode="auto",
-        save_freq="epoch",
-        initial_value_threshold=None,
+        filepath: Path,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        mode: Mode = "auto",
+        save_freq: SaveFreq = "epoch",
+        initial_value_threshold: Optional[float] = None,
         *,
-        period=1,
-        save_secs=None,
-        max_to_keep=5,
-        keep_checkpoint_every_n_hours=None,
-        save_on_background=True,
-        target="1.15",
-        graph="trainable",
-        include_optimizer=True,
-        input_signature=None,
-        compute_dtype=None,
-        verify=False,
-        on_error="raise",
-        on_export=None,
-    ):
+        period: int = 1,
+        save_secs: Optional[float] = None,
+        max_to_keep: Optional[int] = 5,
+        keep_checkpoint_every_n_hours: Optional[float] = None,
+        save_on_background: bool = True,
+        target: Target = "1.15",
+        graph: Graph = "trainable",
+        include_optimizer: bool = True,
+        input_signature: Nest = None,
+        compute_dtype: ComputeDtype = None,
+        verify: bool = False,
+        on_error: OnError = "raise",
+        on_export: OnExport = None,
+    ) -> None:
         self.filepath = arguments.check_filepath(filepath)
         self._template = PrefixTemplate(self.filepath)
         self._monitor = Monitor(monitor, mode, initial_value_threshold)
@@ -134,56 +150,56 @@ class GenSynthExportCallback(KerasHooks):
         self._workers = Workers()
         self._epoch = None  # from 1
         self._batch = None  # from 1; None while batches are not counted
-        self._epoch_logs = {}
+        self._epoch_logs: Dict[str, Any] = {}
         self._changed = False  # whether weights changed since the last export
         self._owed = False  # an export is due, and waits until the logs have the monitored key
         self._missing_monitor_said = False
 
     @property
-    def save_on_background(self):
+    def save_on_background(self) -> bool:
         """Whether training goes on while the files are written."""
         return self._exports.aside
 
     @property
-    def on_error(self):
+    def on_error(self) -> OnError:
         """What happens when an export fails: "raise" or "warn"."""
         return self._exports.on_error
 
     @property
-    def monitor(self):
+    def monitor(self) -> str:
         """The key of the logs that says which export is the best."""
         return self._monitor.key
 
     @property
-    def best(self):
+    def best(self) -> Optional[float]:
         """The best value of `monitor` that was exported."""
         return self._monitor.best
 
     @property
-    def save_freq(self):
+    def save_freq(self) -> SaveFreq:
         """When exports are due: "epoch", "train_end" or a number of batches."""
         return self._schedule.save_freq
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         newest = f", newest {self.latest_checkpoint}" if self.latest_checkpoint else ""
         return f"<GenSynthExportCallback {self.filepath}: save_freq={self.save_freq!r}{newest}>"
 
     @property
-    def has_template(self):
+    def has_template(self) -> bool:
         """Whether `filepath` has template fields."""
         return bool(self._template.keys)
 
     @property
-    def latest_checkpoint(self):
+    def latest_checkpoint(self) -> Optional[str]:
         """Prefix of the newest export, or None."""
         return self._manager.latest_checkpoint
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> List[str]:
         """Prefixes of the exports that are kept, oldest first."""
         return self._manager.checkpoints
 
-    def wait_until_finished(self):
+    def wait_until_finished(self) -> None:
         """Returns when all exports are written that were due so far.
 
         Raises:

@@ -2,13 +2,19 @@
 Keras does not fill by itself.
 """
 
+from __future__ import annotations
+
 import logging
 import weakref
+from typing import TYPE_CHECKING, Any, Dict, List
 
 import tensorflow as tf
 
 from .errors import InvalidArgumentError, NotBuiltError
 from .lift import v1_engine
+
+if TYPE_CHECKING:
+    from .annotations import Model
 
 logger = logging.getLogger("keras_gensynth_callback")
 
@@ -16,7 +22,7 @@ _KEYS = tf.compat.v1.GraphKeys
 _added: "weakref.WeakKeyDictionary" = weakref.WeakKeyDictionary()  # model -> {collection: what was added for it}
 
 
-def init_variable_collections_from_keras(graph, keras_model):
+def init_variable_collections_from_keras(graph: tf.Graph, keras_model: Model) -> Dict[str, List[Any]]:
     """Fills the collections of a session's graph from a Keras model that lives in it.
 
     For tf.keras in graph mode alone: TensorFlow 1.x, or TensorFlow 2 after `disable_v2_behavior()` or
@@ -46,14 +52,15 @@ def init_variable_collections_from_keras(graph, keras_model):
         NotBuiltError: the model has no weights yet.
         InvalidArgumentError: the model runs eagerly, is no tf.keras model, or lives in another graph.
 
-    >>> import tensorflow as tf, tf_keras, keras_gensynth_callback as gensynth
-    >>> with tf.Graph().as_default() as graph:
-    ...     layers = [tf_keras.Input((3,)), tf_keras.layers.BatchNormalization(), tf_keras.layers.Dense(1)]
-    ...     model = tf_keras.Sequential(layers)
-    ...     model.compile("sgd", "mse", metrics=["mae"])
-    ...     added = gensynth.init_variable_collections_from_keras(graph, model)
-    >>> sorted((name, len(members)) for name, members in added.items())  # doctest: +NORMALIZE_WHITESPACE
-    [('local_variables', 2), ('losses', 1), ('metric_variables', 2), ('model_variables', 6), ('update_ops', 4)]
+    Examples:
+        >>> import tensorflow as tf, tf_keras, keras_gensynth_callback as gensynth
+        >>> with tf.Graph().as_default() as graph:
+        ...     layers = [tf_keras.Input((3,)), tf_keras.layers.BatchNormalization(), tf_keras.layers.Dense(1)]
+        ...     model = tf_keras.Sequential(layers)
+        ...     model.compile("sgd", "mse", metrics=["mae"])
+        ...     added = gensynth.init_variable_collections_from_keras(graph, model)
+        >>> sorted((name, len(members)) for name, members in added.items())  # doctest: +NORMALIZE_WHITESPACE
+        [('local_variables', 2), ('losses', 1), ('metric_variables', 2), ('model_variables', 6), ('update_ops', 4)]
     """
     _check(graph, keras_model)
     wanted = _wanted(keras_model)

@@ -1,6 +1,9 @@
 """The way back: values of a checkpoint, ours or what a TF 1.x program saved from it, into the Keras model."""
 
+from __future__ import annotations
+
 import logging
+from typing import TYPE_CHECKING, List
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -18,12 +21,15 @@ from .errors import (
 from .lift import adapter_of, lift
 from .lift.one_replica import scope_of
 
+if TYPE_CHECKING:
+    from .annotations import Model, Path
+
 _SHOWN = 12
 
 logger = logging.getLogger("keras_gensynth_callback")
 
 
-def load_checkpoint(model, filepath):
+def load_checkpoint(model: Model, filepath: Path) -> List[str]:
     """Reads a checkpoint into a Keras model: weights, and as far as they are there, optimizer, metrics and random
     state.
 
@@ -48,11 +54,12 @@ def load_checkpoint(model, filepath):
         CheckpointMismatchError: the checkpoint is of another architecture; the model is as it was.
         NotBuiltError: the model has no weights yet.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
-    >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
-    >>> gensynth.load_checkpoint(model, record.prefix)
-    ['level/bias', 'level/kernel']
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
+        >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+        >>> gensynth.load_checkpoint(model, record.prefix)
+        ['level/bias', 'level/kernel']
     """
     prefix = existing_prefix(filepath)
     values, adapter = read_tensors(prefix), adapter_of(model)

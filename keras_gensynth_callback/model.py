@@ -1,10 +1,13 @@
 """Model classes whose `fit` exports by itself: `GenSynthMixin` for any of them, `GenSynthModel` for `keras.Model`."""
 
+from __future__ import annotations
+
 import functools
 import inspect
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import tensorflow as tf
 
@@ -13,6 +16,12 @@ from keras_gensynth_callback.callback import GenSynthExportCallback
 from keras_gensynth_callback.fit_arguments import flat_callbacks, take_callbacks, with_callback
 from keras_gensynth_callback.live_graph import fill_if_live
 from keras_gensynth_callback.registration import KERASES
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback.annotations import Path
+    from keras_gensynth_callback.record import ExportRecord
+
+    Export = Optional[Union[Path, GenSynthExportCallback]]
 
 DEFAULT_FOLDER = "gensynth_exports"
 PACKAGE = "keras_gensynth_callback"
@@ -38,29 +47,29 @@ class GenSynthMixin:
 
     _gensynth_export = None
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in ("compile", "fit"):
             _show_signature(cls, name)
         _offer_fit_generator(cls)
 
-    def compile(self, *args, export=None, **kwargs):
+    def compile(self, *args: Any, export: Export = None, **kwargs: Any) -> Any:
         """Configures the model for training; see the model class that this one extends."""
         self._gensynth_export = None if export is None else as_callback(export)
-        result = super().compile(*args, **kwargs)
+        result = super().compile(*args, **kwargs)  # type: ignore[misc]
         fill_if_live(self)
         return result
 
-    def fit(self, *args, export=None, **kwargs):
+    def fit(self, *args: Any, export: Export = None, **kwargs: Any) -> Any:
         """Trains and exports the model; see the model class that this one extends."""
-        return self._train(super().fit, export, args, kwargs)
+        return self._train(super().fit, export, args, kwargs)  # type: ignore[misc]
 
     def _train(self, train, export, args, kwargs):
         args, kwargs, callbacks = take_callbacks(train, args, kwargs)
         with with_callback(self._export_callback(export, callbacks), callbacks, self) as callbacks:
             return train(*args, callbacks=callbacks, **kwargs)
 
-    def export_checkpoint(self, filepath, **options):
+    def export_checkpoint(self, filepath: Path, **options: Any) -> ExportRecord:
         """Exports the model now.
 
         Args:

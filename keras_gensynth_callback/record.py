@@ -1,5 +1,9 @@
 """What an export was: told to `on_export`, returned by `export_checkpoint`."""
 
+from __future__ import annotations
+
+from typing import Dict, List, Optional
+
 
 class ExportRecord:
     """One committed export.
@@ -16,12 +20,23 @@ class ExportRecord:
         target: str, the oldest TensorFlow that reads it.
     """
 
-    def __init__(self, prefix, epoch, batch, logs, files, size, seconds, seconds_to_disk, target):
+    def __init__(
+        self,
+        prefix: str,
+        epoch: Optional[int],
+        batch: Optional[int],
+        logs: Optional[Dict[str, float]],
+        files: List[str],
+        size: int,
+        seconds: float,
+        seconds_to_disk: float,
+        target: str,
+    ) -> None:
         self.prefix, self.epoch, self.batch, self.logs = prefix, epoch, batch, dict(logs or {})
         self.files, self.size, self.target = list(files), size, target
         self.seconds, self.seconds_to_disk = seconds, seconds_to_disk
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         when = f", epoch {self.epoch}" if self.epoch is not None else ""
         cost = f"{self.size / 1e6:.2f} MB in {self.seconds_to_disk:.2f} s"
         return f"<ExportRecord {self.prefix}{when}: {cost}, for TensorFlow {self.target}>"

@@ -1,10 +1,13 @@
 """Whether an export is what it should be: reloaded by a clean interpreter, which has neither Keras nor this package."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 import numpy as np
 
@@ -13,12 +16,22 @@ from .checkpoint.names import existing_prefix, readable
 from .errors import InvalidArgumentError, VerificationError
 from .reload_program import digest
 
+if TYPE_CHECKING:
+    from .annotations import Arrays, Path
+
 # TensorFlow 2 sets it when it is imported, and TensorFlow 1.15 would run eagerly by it.
 _LEAKS = ("TF2_BEHAVIOR",)
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reload_program.py")
 
 
-def verify_checkpoint(filepath, *, inputs=None, outputs=None, rtol=1e-5, python=None):
+def verify_checkpoint(
+    filepath: Path,
+    *,
+    inputs: Arrays = None,
+    outputs: Arrays = None,
+    rtol: float = 1e-5,
+    python: Optional[str] = None,
+) -> Dict[str, Any]:
     """Reloads an export in a clean interpreter, without Keras, and compares.
 
     The files must be those of the manifest, the graph must load, and each variable must hold, bit for bit, what the
@@ -40,11 +53,12 @@ def verify_checkpoint(filepath, *, inputs=None, outputs=None, rtol=1e-5, python=
         CheckpointFormatError: there is no such checkpoint, or its files are damaged.
         VerificationError: it does not load, or is not what it should be.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
-    >>> gensynth.verify_checkpoint(record.prefix)["variables"]
-    2
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+        >>> gensynth.verify_checkpoint(record.prefix)["variables"]
+        2
     """
     prefix = existing_prefix(filepath)
     manifest = read_manifest(prefix)

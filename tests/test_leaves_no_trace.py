@@ -173,6 +173,13 @@ def test_an_export_leaves_process_and_model_as_they_were(keras, tmp_path):
     assert_same(state, model_state(model))
 
 
+def test_an_export_says_nothing_in_a_notebook_where_tensorflow_prints_what_it_logs(keras, tmp_path, caplog):
+    model = restless(keras)
+    with caplog.at_level("INFO", "tensorflow"):
+        export_checkpoint(model, tmp_path / "net")
+    assert [record.message for record in caplog.records if record.name == "tensorflow"] == []
+
+
 def test_an_export_leaves_no_random_number_drawn_by_the_models_python(keras, tmp_path):
     model = trained(keras, unbuilt)
     process, framework = process_state(), keras_state(keras)

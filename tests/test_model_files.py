@@ -33,6 +33,12 @@ REPLAY = """
             (source,), (result,) = serving.inputs.values(), serving.outputs.values()
             predict = lambda: session.run(result.name, {source.name: load("x")})
             found = {"predictions": predict()}
+            tensors = meta.signature_def["eval"].outputs
+            if "metrics/accuracy/value" in tensors:
+                (target,) = [t.name for k, t in meta.signature_def["eval"].inputs.items() if k.endswith("_target")]
+                session.run(v1.local_variables_initializer())
+                session.run(tensors["metrics/accuracy/update_op"].name, {source.name: load("x"), target: load("y")})
+                found["accuracy"] = session.run(tensors["metrics/accuracy/value"].name)
             steps = v1.get_collection("train_op")
             if steps:
                 targets = [t.name for k, t in meta.signature_def["train"].inputs.items() if k.endswith("_target")]
@@ -156,3 +162,13 @@ def test_training_goes_on_with_the_state_of_the_optimizer(replayed, name):
     assert found["steps"] == 3
     np.testing.assert_allclose(found["stepped"], keras["stepped"], rtol=0, atol=1e-4 * keras["stepped"].max())
     assert np.abs(keras["stepped"] - keras["predictions"]).max() > 1e-3
+
+
+OF_NET = [name for name, file in FILES.items() if file[2] is written_models.net] + ["HDF5 of TensorFlow 1.15"]
+
+
+@pytest.mark.parametrize("name", OF_NET)
+def test_accuracy_counts_what_is_predicted_right(replayed, name):
+    keras, found = replayed[name]
+    right = keras["predictions"].argmax(axis=-1) == written_models.data()[1]
+    np.testing.assert_allclose(found["accuracy"], right.mean(), rtol=1e-5)

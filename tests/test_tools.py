@@ -1,7 +1,7 @@
 """Programs that convert graphs of TensorFlow 1.x take exports: freeze_graph, tf2onnx, OpenVINO.
 
-Each runs as a program of its own, by the command that stands in the README, once a model; what it makes predicts what
-Keras predicts.
+Each runs as a program of its own, by the command that stands in its page of docs/how-to, once a model; what it makes
+predicts what Keras predicts.
 """
 
 import concurrent.futures
@@ -27,11 +27,11 @@ from keras_gensynth_callback import export_checkpoint
 # Each of some twenty programs imports a TensorFlow.
 pytestmark = pytest.mark.slow
 
-README = Path(__file__).parent.parent / "README.md"
+PAGES = Path(__file__).parent.parent / "docs" / "how-to"
 PACKAGES = {"freeze_graph": [], "tf2onnx": ["tf2onnx", "onnxruntime"], "OpenVINO": ["openvino"]}
 MODELS = ["convnet", "masked_lstm_and_gru", "attention", "two_inputs_and_outputs"]
 CASES = [(keras, model) for keras in ("keras", "tf_keras") for model in MODELS] + [("keras", "mobilenet")]
-# What the README says of trainable graphs: program, Keras, model, arguments of the export.
+# What the pages say of trainable graphs: program, Keras, model, arguments of the export.
 TRAINABLE = [
     ("freeze_graph", "keras", "convnet", {}),
     ("freeze_graph", "tf_keras", "masked_lstm_and_gru", {}),
@@ -82,11 +82,11 @@ RUN = {
     main(predict)
     """,
     "OpenVINO": """
-    README = {readme!r}
+    PAGE = {page!r}
 
     def predict(graph, feeds, inputs, outputs):
         there = {{"feeds": feeds}}
-        exec(README.replace("exports/net.meta", graph), there)
+        exec(PAGE.replace("exports/net.meta", graph), there)
         return [there["results"][name] for name in outputs]
 
     main(predict)
@@ -94,30 +94,29 @@ RUN = {
 }
 
 
-def section():
-    """The section of the README, as a list of its blocks: (language, code)."""
-    text = README.read_text(encoding="utf-8")
-    text = text.split("\n## With freeze_graph, tf2onnx and OpenVINO\n")[1].split("\n## ")[0]
+def blocks(page):
+    """The blocks of a page, as a list of (language, code)."""
+    text = (PAGES / page).read_text(encoding="utf-8")
     return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def filled(text, placeholders):
-    """`text` with what the README has as examples exchanged; each must stand there."""
+    """`text` with what a page has as examples exchanged; each must stand there."""
     for example, value in placeholders.items():
-        assert example in text, f"the README has no {example!r} in {text!r}"
+        assert example in text, f"the page has no {example!r} in {text!r}"
         text = text.replace(example, value)
     return text
 
 
 def command(program):
-    """The command of a program, as the README has it."""
-    (found,) = [code for _, code in section() if program in code and code.startswith("python -m ")]
+    """The command of a program, as its page has it."""
+    (found,) = [code for _, code in blocks(f"{program}.md") if code.startswith("python -m ")]
     return found
 
 
 def openvino_code():
-    """The README's Python for OpenVINO, for any model."""
-    (found,) = [code for language, code in section() if language == "python" and "openvino" in code]
+    """The Python of OpenVINO's page, for any model."""
+    (found,) = [code for language, code in blocks("openvino.md") if language == "python"]
     return filled(found, {'digit = predict({"image": images})["digit"]': "results = predict(feeds)"})
 
 
@@ -157,7 +156,7 @@ class Export:
         return f"{self.prefix}.{suffix}"
 
     def convert(self, program, python):
-        """Runs the README's command for the program; returns what it printed where it failed."""
+        """Runs the page's command for the program; returns what it printed where it failed."""
         outputs, graph = ",".join(self.outputs.values()), self.graph(program)
         if program == "freeze_graph":
             nodes = outputs.replace(":0", "")
@@ -267,7 +266,7 @@ def predict(pythons, exports, tmp_path_factory):
 
 def run(program, python, jobs, folder):
     """Runs what a program made: all jobs in one process."""
-    code = RUN[program].format(readme=openvino_code()) if program == "OpenVINO" else RUN[program]
+    code = RUN[program].format(page=openvino_code()) if program == "OpenVINO" else RUN[program]
     (folder / f"{program}.py").write_text(textwrap.dedent(JOBS) + textwrap.dedent(code))
     (folder / f"{program}.json").write_text(json.dumps(jobs))
     command = [python, "-I", "-W", "ignore", folder / f"{program}.py", folder / f"{program}.json"]
@@ -289,12 +288,12 @@ def test_what_programs_make_of_inference_graphs_predicts_what_keras_predicts(pre
 
 
 @pytest.mark.parametrize("case", TRAINABLE, ids=lambda case: "-".join(case[:3]))
-def test_what_the_readme_says_of_trainable_graphs_holds(predict, exports, case):
+def test_what_the_page_says_of_trainable_graphs_holds(predict, exports, case):
     program, keras_name, model_name, options = case
     key = (keras_name, model_name, tuple(options.items()))
     check(predict(program, key), exports[0][key])
 
 
-def test_the_readme_says_how_such_an_export_is_made():
-    (code,) = [code for _, code in section() if "export_checkpoint" in code]
+def test_the_page_says_how_such_an_export_is_made():
+    (code,) = [code for _, code in blocks("README.md") if "export_checkpoint" in code]
     assert code == 'export_checkpoint(model, "exports/net", graph="inference")\n'

@@ -1,6 +1,9 @@
 """The function that shows what is in a checkpoint."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from ..arguments import check_target
 from ..checkpoint import list_tensors, read_manifest, storage
@@ -14,10 +17,13 @@ from .layers import layers_of
 from .signatures import inputs_and_outputs, signatures_of
 from .variables import variables_of
 
+if TYPE_CHECKING:
+    from ..annotations import Path, Target
+
 DEFAULT_TARGET = "1.15"
 
 
-def inspect_checkpoint(filepath, *, target=None):
+def inspect_checkpoint(filepath: Path, *, target: Optional[Target] = None) -> Dict[str, Any]:
     """What is in a checkpoint with a graph, whoever wrote it. Its files are read, and nothing of it is run.
 
     Args:
@@ -37,21 +43,22 @@ def inspect_checkpoint(filepath, *, target=None):
         CheckpointFormatError: there is no such checkpoint, it has no graph, or a file is truncated or of another kind.
         InvalidArgumentError: `target` is not one of the known targets.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
-    >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
-    >>> found = gensynth.inspect_checkpoint(record.prefix)
-    >>> [(layer["name"], layer["parameters"]) for layer in found["layers"]]
-    [('level', 4)]
-    >>> found["warnings"]
-    []
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
+        >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+        >>> found = gensynth.inspect_checkpoint(record.prefix)
+        >>> [(layer["name"], layer["parameters"]) for layer in found["layers"]]
+        [('level', 4)]
+        >>> found["warnings"]
+        []
     """
     prefix = as_text(filepath)
     if target is not None:
         check_target(target)
     meta_graph, tensors = read_meta_graph(prefix), list_tensors(prefix)
     manifest, warnings = _manifest(prefix)
-    target = target or (manifest or {}).get("target") or DEFAULT_TARGET
+    wanted = target or (manifest or {}).get("target") or DEFAULT_TARGET
     graph = EditableGraph.from_meta_graph(meta_graph)
     variables = variables_of(meta_graph, graph)
     inputs, outputs = inputs_and_outputs(meta_graph, graph)
@@ -59,7 +66,7 @@ def inspect_checkpoint(filepath, *, target=None):
     files = {os.path.basename(path): storage.size(path) for path in files_of(prefix).values()}
     return {
         "prefix": prefix,
-        "target": target,
+        "target": wanted,
         "written_by": _written_by(meta_graph, manifest),
         "exported": {key: value for key, value in manifest.items() if key != "files"} if manifest else None,
         "inputs": inputs,
@@ -73,7 +80,7 @@ def inspect_checkpoint(filepath, *, target=None):
         "functions": sorted(function.signature.name for function in meta_graph.graph_def.library.function),
         "files": files,
         "size": sum(files.values()),
-        "warnings": [*warnings, *gaps_of(meta_graph, graph, variables, tensors, target)],
+        "warnings": [*warnings, *gaps_of(meta_graph, graph, variables, tensors, wanted)],
     }
 
 

@@ -11,6 +11,9 @@ def meta_graph_of(graph):
     """A MetaGraphDef of an EditableGraph, with its control flow contexts and nothing else."""
     versions = tf.Graph().as_graph_def().versions
     meta_graph = tf.compat.v1.MetaGraphDef(graph_def=graph.graph_def(versions))
+    # With a saver, which nobody runs: in a notebook TensorFlow would print that there is none.
+    meta_graph.saver_def.save_tensor_name = meta_graph.saver_def.restore_op_name = "none"
+    meta_graph.saver_def.version = tf.compat.v1.train.SaverDef.V2
     for collection, protos in graph.context_protos().items():
         if protos:
             values = [proto.SerializeToString(deterministic=True) for proto in protos]

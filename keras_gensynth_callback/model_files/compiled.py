@@ -26,6 +26,37 @@ def compile_model(model, config, keras):
         model.optimizer.build(model.trainable_variables)
 
 
+def choose_metrics_again(model, config, keras):
+    """Compiles a model of an HDF5 file anew where Keras 2 has chosen, while it loaded the file, what "accuracy" is.
+
+    It takes outputs for targets then, and chooses `categorical_accuracy` where targets are sparse; once it is compiled
+    anew, it chooses by the data.
+
+    Args:
+        model: a compiled Keras model.
+        config: dict, the training config of the file.
+        keras: the module of the model's Keras. The custom objects are in its scope.
+    """
+    metrics, weighted = config.get("metrics"), config.get("weighted_metrics")
+    if hasattr(model, "compiled_metrics") and _names(metrics) + _names(weighted):
+        model.compile(
+            optimizer=model.optimizer,
+            loss=model.loss,
+            metrics=_deserialized(keras.metrics.deserialize, metrics),
+            weighted_metrics=_deserialized(keras.metrics.deserialize, weighted),
+            loss_weights=config.get("loss_weights"),
+        )
+
+
+def _names(config):
+    """The metrics in a nest of configs that are chosen by shape."""
+    if isinstance(config, str):
+        return [config] if config in CHOSEN_BY_SHAPE else []
+    if isinstance(config, dict):
+        config = () if "class_name" in config else config.values()
+    return [name for part in config or () for name in _names(part)]
+
+
 def _deserialized(deserialize, config):
     """Losses or metrics as `compile` takes them, of a nest of configs."""
     if config is None or config in CHOSEN_BY_SHAPE:

@@ -1,23 +1,31 @@
 """The function for model files: load, and export."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
 from ..api import export_checkpoint
 from ..arguments import check_bool, check_custom_objects, check_filepath, check_graph, check_path
 from .contents import read_model_file
 from .loading import load_model
 
+if TYPE_CHECKING:
+    from ..annotations import ComputeDtype, Graph, Nest, Path, Target
+    from ..record import ExportRecord
+
 
 def convert_model_file(
-    path,
-    filepath,
-    custom_objects=None,
+    path: Path,
+    filepath: Path,
+    custom_objects: Optional[Dict[str, Any]] = None,
     *,
-    safe_mode=True,
-    target="1.15",
-    graph="trainable",
-    include_optimizer=True,
-    input_signature=None,
-    compute_dtype=None,
-):
+    safe_mode: bool = True,
+    target: Target = "1.15",
+    graph: Graph = "trainable",
+    include_optimizer: bool = True,
+    input_signature: Nest = None,
+    compute_dtype: ComputeDtype = None,
+) -> ExportRecord:
     """Writes an export of the model in a file that Keras wrote, with the optimizer, loss and metrics that it holds.
 
     The file may be `.h5` or `.hdf5` (Keras 2 and 3, `tf.keras` of TensorFlow 1.15 too), `.keras`, or a SavedModel
@@ -44,17 +52,18 @@ def convert_model_file(
         MissingKerasError: the Keras that wrote the file is not installed.
         GenSynthExportError: another of its subclasses, as for `export_checkpoint`.
 
-    >>> import keras, keras_gensynth_callback as gensynth
-    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    >>> model.save(tmp_path / "net.keras")
-    >>> gensynth.convert_model_file(tmp_path / "net.keras", tmp_path / "net").prefix.endswith("net")
-    True
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> model.save(tmp_path / "net.keras")
+        >>> gensynth.convert_model_file(tmp_path / "net.keras", tmp_path / "net").prefix.endswith("net")
+        True
     """
-    path, prefix = check_path(path), check_filepath(filepath)
+    source, prefix = check_path(path), check_filepath(filepath)
     objects = check_custom_objects(custom_objects)
     check_bool("safe_mode", safe_mode)
     training = check_graph(graph) == "trainable"
-    model = load_model(read_model_file(path), objects, safe_mode=safe_mode, training=training)
+    model = load_model(read_model_file(source), objects, safe_mode=safe_mode, training=training)
     return export_checkpoint(
         model,
         prefix,

@@ -4,7 +4,7 @@ import inspect
 
 from ..errors import GenSynthExportError, ModelFileError
 from .building import build_model, call_once, is_misread_by_keras_2
-from .compiled import load_hdf5_of_keras_3, warn_of_lost_state
+from .compiled import choose_metrics_again, load_hdf5_of_keras_3, warn_of_lost_state
 from .frameworks import keras_of, version_of
 from .missing import Known, check_names, missing_error
 from .safety import check_safe, has_bytecode
@@ -56,6 +56,9 @@ def _made(file, keras, custom_objects, safe_mode, training, known):
     if file.kind == "keras":
         call_once(model, file)
     if file.kind == "HDF5" and training:
+        if file.training:
+            with keras.utils.custom_object_scope(custom_objects):
+                choose_metrics_again(model, file.training, keras)
         warn_of_lost_state(model, file, keras)
     return model
 

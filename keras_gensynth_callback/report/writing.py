@@ -1,6 +1,9 @@
 """The function that writes a report, and the page that it makes of what was gathered."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any, Dict, Optional, Union
 
 from ..checkpoint import storage
 from ..checkpoint.commit import reported
@@ -12,10 +15,20 @@ from . import wording
 from .gathering import gather
 from .run_of_exports import recall, remember
 
+if TYPE_CHECKING:
+    from ..annotations import Path, Target
+
 _PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page")
 
 
-def write_report(export, path=None, *, target=None, verify=False, python=None):
+def write_report(
+    export: Union[ExportRecord, Path],
+    path: Optional[Path] = None,
+    *,
+    target: Optional[Target] = None,
+    verify: bool = False,
+    python: Optional[str] = None,
+) -> Dict[str, Any]:
     """Writes what is in a checkpoint as one HTML page, which needs nothing else, and no network.
 
     It shows the model as a graph of layers, what each costs, what the learning phase switches, collections, signatures,
