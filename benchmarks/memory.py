@@ -25,7 +25,7 @@ def save_and_train(way, train, times):
     for _ in range(times):
         way.save()
         train(2)
-    way.finish()
+        way.finish()
 
 
 def peak(task):

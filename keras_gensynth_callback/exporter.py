@@ -12,7 +12,7 @@ import tensorflow as tf
 from . import metagraph
 from .checkpoint import storage, write_checkpoint
 from .distribution import Workers
-from .errors import UnsupportedOpError
+from .errors import UnsupportedModelError, UnsupportedOpError
 from .graphdef import node_of
 from .lift import adapter_of, lift, shorten_identities
 from .record import ExportRecord
@@ -76,6 +76,12 @@ class Exporter:
         if self.prepared:
             return
         lifted = lift(self.model, data_spec, self.graph, self.include_optimizer, self.input_signature)
+        if not lifted.variables:
+            raise UnsupportedModelError(
+                f"A checkpoint must hold at least one variable. Received: the model `{self.model.name}`, whose "
+                f"{self.graph} graph has none. Give it a layer with weights, or compile it and export with "
+                'graph="trainable".'
+            )
         if self.compute_dtype == "float32":
             lifted.notes += [f"{dtype}: computed in float32" for dtype in compute_in_float32(lifted.graph)]
         metagraph.add_variables_and_saver(lifted)

@@ -9,7 +9,12 @@ import tensorflow as tf
 from kerases import KERASES, module_of
 
 from keras_gensynth_callback import GenSynthExportCallback, build_graph, export_checkpoint
-from keras_gensynth_callback.errors import InvalidArgumentError, NotBuiltError, UnsupportedOpError
+from keras_gensynth_callback.errors import (
+    InvalidArgumentError,
+    NotBuiltError,
+    UnsupportedModelError,
+    UnsupportedOpError,
+)
 
 v1 = tf.compat.v1
 KEYS = v1.GraphKeys
@@ -173,6 +178,15 @@ def test_python_inside_the_model_is_refused_by_layer_and_op_and_leaves_no_file(k
     model = keras.Sequential([keras.Input((3,)), Peek(name="peek"), keras.layers.Dense(1)])
     with pytest.raises(UnsupportedOpError, match=r"(?s)peek.*EagerPyFunc"):
         export_checkpoint(model, tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_without_variables_is_refused(keras, tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Rescaling(2.0)], name="net")
+    with pytest.raises(
+        UnsupportedModelError, match="at least one variable. Received: the model `net`, whose inference"
+    ):
+        export_checkpoint(model, tmp_path / "net", graph="inference")
     assert list(tmp_path.iterdir()) == []
 
 
