@@ -1,12 +1,11 @@
 """One small export, and the model and the data that it was made of, for the tests of what reads files."""
 
 import collections
-import importlib
 import pathlib
 import shutil
 
 import numpy as np
-from kerases import importable
+from kerases import keras_of
 
 # `prefix` is the checkpoint's, `file` that of the model; `x`, `y` are data, `predicted` is what Keras makes of `x`.
 SmallExport = collections.namedtuple("SmallExport", ["prefix", "file", "model", "x", "y", "predicted"])
@@ -16,8 +15,7 @@ def small_export(folder):
     """Trains a convnet with batch normalisation and dropout for two steps, exports and saves it."""
     from keras_gensynth_callback import export_checkpoint
 
-    keras = importlib.import_module(importable("keras"))
-    keras.utils.set_random_seed(0)
+    keras = keras_of("keras")
     layers = keras.layers
     model = keras.Sequential(
         [
