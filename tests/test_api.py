@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerases import KERASES, module_of
+from kerases import KERASES, keras_of, module_of
 
 from keras_gensynth_callback import GenSynthExportCallback, build_graph, export_checkpoint
 from keras_gensynth_callback.errors import (
@@ -331,9 +331,7 @@ def predicted(reader, tmp_path_factory):
     """
     root, found = tmp_path_factory.mktemp("kinds"), {}
     for name in KERASES:
-        keras = module_of(name)
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(0)
+        keras = keras_of(name)
         trained = convnet(keras, run_eagerly=True)
         trained.train_on_batch(X, Y)
         bare = subclassed(keras)

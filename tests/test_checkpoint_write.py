@@ -157,14 +157,15 @@ def test_the_manifest_records_size_and_hash_of_each_file(tmp_path):
 
 def test_the_manifest_is_strict_json_whatever_the_logs_hold(tmp_path):
     logs = {"nan": float("nan"), "inf": -np.float32(np.inf), "loss": np.float32(0.5), "tensor": tf.constant([1, 2])}
-    write(tmp_path / "net", logs=dict(logs, path=tmp_path, accents="é", half=tf.constant(0.5, tf.bfloat16)))
+    logs.update(half=tf.constant(0.5, tf.bfloat16), long=np.longdouble(0.25), complex=np.clongdouble(1))
+    write(tmp_path / "net", logs=dict(logs, path=tmp_path, accents="é"))
 
     def refuse(name):
         raise AssertionError(f"{name} is not JSON")
 
     text = (tmp_path / "net.json").read_text("utf-8")
     expected = {"nan": "NaN", "inf": "-Infinity", "loss": 0.5, "tensor": [1, 2]}
-    expected.update(path=str(tmp_path), accents="é", half=0.5)
+    expected.update(path=str(tmp_path), accents="é", half=0.5, long=0.25, complex="(1+0j)")
     assert json.loads(text, parse_constant=refuse)["logs"] == expected
     assert "é" in text
 

@@ -92,7 +92,7 @@ def process_state():
         "jit": tf.config.optimizer.get_jit(),
         "python random": random.getstate(),
         "numpy random": (numpy[0], numpy[1].tobytes(), numpy[2:]),
-        "name scope": tf.get_current_name_scope(),
+        "name scope": getattr(tf, "get_current_name_scope", str)(),
     }
 
 

@@ -84,7 +84,9 @@ def _plain(value):
         return sorted(_plain(item) for item in value)
     if isinstance(value, (np.ndarray, np.generic)):
         plain = value.tolist()
-        return str(value) if isinstance(plain, np.generic) else _plain(plain)  # Python has no such type
+        if isinstance(plain, np.generic):  # a longdouble, or a bfloat16 of TF 2.4: Python has no such type
+            plain = str(plain) if np.iscomplexobj(plain) else float(plain)
+        return _plain(plain)
     if isinstance(value, float):
         return value if math.isfinite(value) else _name_of(value)
     if value is None or isinstance(value, (bool, int, str)):
