@@ -9,6 +9,9 @@ SAMPLES, BATCH, SIZE = 16, 8, 64
 # The smallest that the model takes is larger.
 _SIZES = (("NASNetLarge", 75), ("InceptionResNet", 75), ("InceptionV3", 75), ("Xception", 71))
 _NAMES = ("gamma", "beta", "moving_mean", "moving_variance")
+# So deep that inference with random statistics is chaos: Keras's own gradients move by their whole size when the inputs
+# move by roundings.
+_NEED_FITTING_STATISTICS = ("EfficientNetV2L",)
 
 
 def recipe(row):
@@ -28,6 +31,8 @@ def _whole(keras, application):
         if isinstance(layer, keras.layers.BatchNormalization):
             _randomise(layer, draw)
     images = (255 * draw.rand(SAMPLES, size, size, 3)).astype("float32")
+    if application.__name__ in _NEED_FITTING_STATISTICS:
+        _fit_statistics(keras, model, images)
     # In small steps: from weights that differ by rounding, larger ones take deep models far apart.
     optimizer = keras.optimizers.SGD(1e-5)
     # ConvNeXt has neither batch normalisation nor a ReLU.
@@ -37,6 +42,17 @@ def _whole(keras, application):
     y = draw.randint(0, 10, SAMPLES).astype("int32")
     loss = "sparse_categorical_crossentropy"
     return {**compiled(keras, model, images, y, loss, optimizer, ["accuracy"]), **options}
+
+
+def _fit_statistics(keras, model, images):
+    """Gives batch normalisations the statistics of these images, as training would."""
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer, momentum in zip(layers, momenta):
+        layer.momentum = momentum
 
 
 def _randomise(layer, draw):
