@@ -1,6 +1,7 @@
 """The page of a report in a real Chromium: it needs no network, folds, and can be read by everybody, printed, too."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -67,6 +68,15 @@ def boxes(browser):
         ".map(e => [e.dataset.id, e.getAttribute('aria-expanded')])"
     )
     return {name: {None: None, "true": True, "false": False}[expanded] for name, expanded in found}
+
+
+def eventually(browser, holds):
+    """Returns once something holds, at the latest after ten seconds, whether it does or not."""
+    from selenium.common.exceptions import TimeoutException
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    with contextlib.suppress(TimeoutException):
+        WebDriverWait(browser, 10).until(lambda _: holds())
 
 
 def press(browser, key, name=None):
@@ -171,6 +181,7 @@ def test_it_is_light_or_dark_as_the_system_and_the_button_say(small_page, opened
     light = browser.execute_script(paper)
     assert (light, dark) == ("rgb(255, 255, 255)", "rgb(22, 24, 27)")
     button = browser.find_element("id", "theme")
+    eventually(browser, lambda: button.text == "Dark")  # the page hears of the system's change a frame later
     assert button.text == "Dark"
     button.click()
     assert browser.execute_script(paper) == dark
