@@ -9,8 +9,9 @@ from .errors import InvalidArgumentError, UnsupportedModelError
 from .graphdef import EditableGraph, node_of
 from .inspection.collections import VARIABLE_COLLECTIONS, members, variable_def_from_graph, variable_defs
 from .inspection.filling import missing_members, outputs_of
-from .inspection.signatures import LEARNING_PHASE, inputs_and_outputs, is_placeholder
+from .inspection.signatures import inputs_and_outputs, is_placeholder
 from .inspection.variables import variables_of
+from .lift.naming import LEARNING_PHASE
 from .meta_file import read_meta_graph
 from .metagraph import EVAL_METHOD, TRAIN_METHOD, tensor_info
 from .target import OpTable, fit_to_target, told

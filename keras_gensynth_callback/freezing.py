@@ -11,7 +11,7 @@ from .conditionals import resolve_conditionals
 from .errors import CheckpointFormatError, InvalidArgumentError, UnsupportedModelError
 from .graphdef import EditableGraph, attr_value, input_name, is_control, node_of, tensor_name
 from .inspection.collections import members
-from .inspection.signatures import LEARNING_PHASE, inputs_and_outputs, is_placeholder
+from .inspection.signatures import inputs_and_outputs, is_learning_phase
 from .inspection.writes import is_variable
 from .meta_file import read_meta_graph
 from .target import fit_to_target
@@ -96,8 +96,8 @@ def _chosen(filepath, graph, signed, outputs):
 
 def keep_predictions(graph, wanted):
     """Keeps what `wanted` (node names) depend on when the learning phase is False."""
-    for name, node in graph.nodes.items():
-        if name.split("/")[-1] == LEARNING_PHASE and is_placeholder(node):
+    for node in graph.nodes.values():
+        if is_learning_phase(node):
             _become(node, "Const", [], dtype=tf.bool, value=tf.make_tensor_proto(False))
     graph.keep(wanted)
     resolve_conditionals(graph)

@@ -13,6 +13,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saver_pb2
 
 from .graphdef import tensor_name
 from .lift.initializers import distribution
+from .lift.naming import LEARNING_PHASE
 
 _KEYS = tf.compat.v1.GraphKeys
 _SIGNATURES = tf.compat.v1.saved_model.signature_constants
@@ -230,7 +231,7 @@ def signatures(lifted, infos):
     for name, (value, update) in lifted.metrics.items():
         outputs[f"metrics/{name}/value"], outputs[f"metrics/{name}/update_op"] = value, update
     found["eval"] = _signature(infos, inputs, outputs, EVAL_METHOD)
-    with_phase = {**inputs, "keras_learning_phase": lifted.learning_phase}
+    with_phase = {**inputs, LEARNING_PHASE: lifted.learning_phase}
     found["train"] = _signature(infos, with_phase, outputs, TRAIN_METHOD)
     return found
 

@@ -1,9 +1,7 @@
 """Models that reports are made of, exported once."""
 
-import importlib
-
 import numpy as np
-from kerases import importable
+from kerases import keras_of
 
 LONG_NAME = "a_name_of_forty_characters_for_one_layer"
 
@@ -14,7 +12,7 @@ def nested(folder):
     """
     from keras_gensynth_callback import export_checkpoint
 
-    keras = importlib.import_module(importable("keras"))
+    keras = keras_of("keras")
     layers = keras.layers
     encoder = keras.Sequential(
         [
@@ -37,7 +35,7 @@ def resnet50(folder):
     """Keras's ResNet50, as large as its authors made it; its prefix."""
     from keras_gensynth_callback import export_checkpoint
 
-    keras = importlib.import_module(importable("keras"))
+    keras = keras_of("keras")
     model = keras.applications.ResNet50(weights=None)
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     return export_checkpoint(model, folder / "resnet50").prefix

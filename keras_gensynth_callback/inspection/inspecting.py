@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
@@ -53,6 +54,15 @@ def inspect_checkpoint(filepath: Path, *, target: Optional[Target] = None) -> Di
         >>> found["warnings"]
         []
     """
+    return inspected(filepath, target).found
+
+
+# What `inspect_checkpoint` returns, and what it was read from: a MetaGraphDef, its EditableGraph and its variables.
+Inspected = collections.namedtuple("Inspected", ["found", "meta_graph", "graph", "variables"])
+
+
+def inspected(filepath, target=None):
+    """The same as `inspect_checkpoint`, for those that go on with the graph: an Inspected."""
     prefix = as_text(filepath)
     if target is not None:
         check_target(target)
@@ -64,7 +74,7 @@ def inspect_checkpoint(filepath: Path, *, target: Optional[Target] = None) -> Di
     inputs, outputs = inputs_and_outputs(meta_graph, graph)
     layers = layers_of(graph, variables, [output["tensor"] for output in outputs.values()])
     files = {os.path.basename(path): storage.size(path) for path in files_of(prefix).values()}
-    return {
+    found = {
         "prefix": prefix,
         "target": wanted,
         "written_by": _written_by(meta_graph, manifest),
@@ -82,6 +92,7 @@ def inspect_checkpoint(filepath: Path, *, target: Optional[Target] = None) -> Di
         "size": sum(files.values()),
         "warnings": [*warnings, *gaps_of(meta_graph, graph, variables, tensors, wanted)],
     }
+    return Inspected(found, meta_graph, graph, variables)
 
 
 _PARAMETERS = (("total", "parameters"), ("trainable", "trainable"))

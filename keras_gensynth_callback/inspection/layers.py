@@ -1,5 +1,7 @@
 """The layers of a graph, in the order in which data goes through them."""
 
+import numpy as np
+
 from ..graphdef import is_control, node_of
 from ..lift.writes import is_write
 from .writes import is_variable, variable_of
@@ -88,7 +90,7 @@ def _fed_first(graph, names):
 
 
 def _layer(name, ops, weights):
-    size = lambda chosen: sum(_count(variable.shape) for variable in chosen)  # noqa: E731
+    size = lambda chosen: sum(int(np.prod(variable.shape or ())) for variable in chosen)  # noqa: E731
     return {
         "name": name,
         "ops": list(dict.fromkeys(ops))[:_SHOWN],
@@ -128,10 +130,3 @@ def scope_of(name, weights):
         if not any(other.startswith(scope + "/") for other in weights):
             return scope
     return None
-
-
-def _count(shape):
-    count = 1
-    for dimension in shape or ():
-        count *= dimension
-    return count

@@ -3,9 +3,9 @@
 import tensorflow as tf
 
 from ..graphdef import tensor_name
+from ..lift.naming import LEARNING_PHASE
 
 _SERVING = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-LEARNING_PHASE = "keras_learning_phase"
 # Placeholders that are fed with other things than the model's inputs.
 _NO_INPUTS = ("save", LEARNING_PHASE, "Placeholder", "AssignVariableOp")
 _NO_INPUT_SUFFIXES = ("_target", "_sample_weights", "learning_phase")
@@ -40,6 +40,11 @@ def inputs_and_outputs(meta_graph, graph):
 def is_placeholder(node):
     """Whether a NodeDef is there to be fed."""
     return node.op in ("Placeholder", "PlaceholderWithDefault")
+
+
+def is_learning_phase(node):
+    """Whether a NodeDef is Keras's learning phase, in whichever scope it was imported."""
+    return is_placeholder(node) and node.name.split("/")[-1] == LEARNING_PHASE
 
 
 def _is_input(node):

@@ -16,7 +16,7 @@ from .gradients import fill_gradients
 from .lifted import Lifted
 from .losses import split_losses
 from .metrics import initial_values, value_without_update
-from .naming import rename_contexts, tf1_names, tf1_scopes
+from .naming import LEARNING_PHASE, rename_contexts, tf1_names, tf1_scopes
 from .normalize import normalize
 from .one_replica import scope_of
 from .phases import lay_over
@@ -26,8 +26,6 @@ from .union import unite
 from .weights import default_weights
 from .wide_variables import keep_in_wider_types
 from .writes import is_write, outlet, step_nodes, written_variable
-
-LEARNING_PHASE = "keras_learning_phase"
 
 
 def lift(model, data_spec=None, graph="trainable", include_optimizer=True, input_signature=None):

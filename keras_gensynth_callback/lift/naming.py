@@ -8,7 +8,8 @@ from ..graphdef import unique
 
 # Keras 3 calls a Conv2D `convolution`; in TF 1.15 an op is called by its type.
 _KERAS_3_OPS = re.compile(r"^(convolution|depthwise)(_\d+)?$")
-_OWN_SCOPES = {"loss", "metrics", "training", "keras_learning_phase"}
+LEARNING_PHASE = "keras_learning_phase"
+_OWN_SCOPES = {"loss", "metrics", "training", LEARNING_PHASE}
 
 
 def tf1_scopes(graph, layers, model_scope):

@@ -12,13 +12,13 @@ def keep_in_wider_types(graph, variables):
         variables: list of `adapter.Variable`.
     """
     wide = {v.name: v for v in variables if v.dtype != v.own_dtype and v.name in graph.nodes}
+    for name, variable in wide.items():
+        graph.nodes[name].attr["dtype"].type = variable.dtype.as_datatype_enum
     for node in list(graph.nodes.values()) if wide else ():
-        if node.op == "VarHandleOp" and node.name in wide:
-            node.attr["dtype"].type = wide[node.name].dtype.as_datatype_enum
-        elif node.op == "ReadVariableOp" and written_variable(graph, node) in wide:
-            _read_wide(graph, node, wide[written_variable(graph, node)])
-        elif is_write(node) and written_variable(graph, node) in wide:
-            _write_wide(graph, node, wide[written_variable(graph, node)])
+        change = _read_wide if node.op == "ReadVariableOp" else _write_wide if is_write(node) else None
+        variable = wide.get(written_variable(graph, node)) if change else None
+        if variable is not None:
+            change(graph, node, variable)
 
 
 def _read_wide(graph, node, variable):

@@ -1,11 +1,8 @@
 """All that a report says of a checkpoint, as plain values: `gather`. Nothing of the graph is run."""
 
-from ..graphdef import EditableGraph
-from ..inspection import inspect_checkpoint
 from ..inspection.filling import outputs_of
+from ..inspection.inspecting import inspected
 from ..inspection.layers import layers_of
-from ..inspection.variables import variables_of
-from ..meta_file import read_meta_graph
 from .flops import Predictions
 from .layer_graph import LayerGraph, groups_of
 from .learning_phase import switched_by_learning_phase
@@ -26,10 +23,7 @@ def gather(prefix, *, target=None):
     Raises:
         CheckpointFormatError, InvalidArgumentError: as `inspect_checkpoint`.
     """
-    found = inspect_checkpoint(prefix, target=target)
-    meta_graph = read_meta_graph(prefix)
-    graph = EditableGraph.from_meta_graph(meta_graph)
-    variables = variables_of(meta_graph, graph)
+    found, meta_graph, graph, variables = inspected(prefix, target)
     inputs, outputs = ({name: of["tensor"] for name, of in found[key].items()} for key in ("inputs", "outputs"))
     if not outputs:
         outputs = outputs_of(graph)

@@ -4,7 +4,7 @@ import collections
 
 from ..graphdef import COND_CONTEXT, data_inputs, node_of
 from ..inspection.layers import CARRYING
-from ..inspection.signatures import LEARNING_PHASE, is_placeholder
+from ..inspection.signatures import is_learning_phase
 
 _SWITCHES = {"Switch": 1, "RefSwitch": 1, "If": 0, "StatelessIf": 0, "Select": 0, "SelectV2": 0}
 
@@ -43,7 +43,7 @@ def _row(found, layer):
 
 def _predicates(graph, consumers):
     """{node name: whether it is true in training}, of the learning phase and what is made of it alone."""
-    phases = [node for node in graph.nodes.values() if is_placeholder(node) and _is_learning_phase(node.name)]
+    phases = list(filter(is_learning_phase, graph.nodes.values()))
     found, todo = {node.name: True for node in phases}, phases
     while todo:
         source = todo.pop()
@@ -52,10 +52,6 @@ def _predicates(graph, consumers):
                 found[node.name] = found[source.name] ^ (node.op == "LogicalNot")
                 todo.append(node)
     return found
-
-
-def _is_learning_phase(name):
-    return name.split("/")[-1] == LEARNING_PHASE
 
 
 def _phase(graph, tensor, says_training):
