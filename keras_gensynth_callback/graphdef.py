@@ -173,9 +173,14 @@ class EditableGraph:
                 found[name].append(node)
         return found
 
-    def ancestors(self, names, stop=()):
-        """The names of all nodes that `names` (node names) depend on, themselves included, not looking behind "
-        "`stop`."""
+    def ancestors(self, names, stop=(), controls=True):
+        """The names of all nodes that `names` depend on.
+
+        Args:
+            names: node names, which are among what is returned.
+            stop: node names behind which nothing is looked for.
+            controls: bool, whether to follow control inputs; without, it is what their values are computed from.
+        """
         seen, todo, stop = set(), list(names), set(stop)
         while todo:
             name = todo.pop()
@@ -183,7 +188,8 @@ class EditableGraph:
                 continue
             seen.add(name)
             if name not in stop:
-                todo.extend(node_of(tensor) for tensor in self.nodes[name].input)
+                inputs = self.nodes[name].input
+                todo.extend(node_of(tensor) for tensor in inputs if controls or not is_control(tensor))
         return seen
 
     def _taken_names(self):

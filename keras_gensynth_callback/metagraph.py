@@ -191,7 +191,6 @@ def _collections_of_protos(lifted):
         _KEYS.LOCAL_VARIABLES: of_kind("metric"),
         _KEYS.METRIC_VARIABLES: of_kind("metric"),
         _KEYS.GLOBAL_STEP: [variables[lifted.global_step]] if lifted.global_step else [],
-        _KEYS.SAVERS: [_saver_def()],
     }
 
 

@@ -16,10 +16,10 @@ from tensorflow.python.framework import function, op_def_registry, ops
 from tensorflow.python.ops import control_flow_ops, functional_ops, gen_math_ops
 from tensorflow.python.ops.control_flow_state import _ControlFlowState
 
+from keras_gensynth_callback import op_types
 from keras_gensynth_callback.lift import tf_private
 from keras_gensynth_callback.lift.loops import single_slot_arrays
 from keras_gensynth_callback.lift.trace import v1_control_flow
-from keras_gensynth_callback.target import table
 
 X, Y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
 
@@ -260,12 +260,12 @@ def test_both_are_exchanged_for_the_time_of_a_block():
     assert (control_flow_ops.WhileContext.BuildLoop, _ControlFlowState.PostProcessing) == kept
 
 
-# TensorFlow: target/table.py
+# TensorFlow: op_types.py
 
 
 def test_the_definition_of_an_op_is_found_by_its_name():
-    assert [argument.name for argument in table.writer_op("MatMul").input_arg] == ["a", "b"]
-    assert table.writer_op("NoSuchOp") is None
+    assert [argument.name for argument in op_types.op_definition("MatMul").input_arg] == ["a", "b"]
+    assert op_types.op_definition("NoSuchOp") is None
     assert op_def_registry.get
 
 

@@ -212,7 +212,7 @@ def test_members_of_collections_are_filtered(small_page, opened):
     found = browser.execute_script(shown)
     assert len(found) >= 3
     assert all("gamma" in name for name in found)
-    assert browser.execute_script("return document.querySelector('[data-collection=savers]').hidden")
+    assert browser.execute_script("return document.querySelector('[data-collection=train_op]').hidden")
 
 
 def test_on_paper_it_is_white_all_is_open_and_there_are_no_buttons(small_page, opened):

@@ -59,11 +59,12 @@ class Adapter:
         model: the Keras model.
         steps: what has `predict_step`, `test_step`, `train_step` and `compute_loss`: in most Kerases the model.
         live: the LiveGraph of a model that lives in the graph of a session, or None.
+        both_phases: bool, whether traces are made for a graph that serves training, too.
     """
 
     def __init__(self, model):
         self.model = self.steps = model
-        self.live = None
+        self.live, self.both_phases = None, True
 
     # -- which variables there are
 

@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .batch_normalization import fused_batch_normalization
+from .biases import bias_of_one_value
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
+from .recurrent_dropout import masks_of_ones
 from .tf_private import patched
 from .time_distributed import steps_as_rows
 from .training_ops import training_ops
@@ -145,5 +147,8 @@ class Keras3(Adapter):
             stack.enter_context(patched(self.keras.layers.BatchNormalization, "call", fused_batch_normalization))
             stack.enter_context(patched(sys.modules["keras.src.backend"], "rnn", zeros_without_a_step))
             stack.enter_context(patched(self.keras.layers.TimeDistributed, "call", steps_as_rows))
+            if self.both_phases:
+                stack.enter_context(patched(self.keras.layers.RNN, "call", masks_of_ones))
+            stack.enter_context(patched(sys.modules["keras.src.backend"].numpy, "add", bias_of_one_value))
             stack.enter_context(training_ops(self.keras.optimizers))
             yield

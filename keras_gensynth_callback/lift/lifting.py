@@ -20,6 +20,7 @@ from .naming import LEARNING_PHASE, rename_contexts, tf1_names, tf1_scopes
 from .normalize import normalize
 from .one_replica import scope_of
 from .phases import lay_over
+from .random_draws import draw_anew
 from .rnn_loops import last_output_without_array, one_counter_a_loop
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
 from .union import unite
@@ -53,6 +54,8 @@ class _Lifting:
         self.adapter, self.data_spec, self.trainable = adapter, data_spec, trainable
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
         self.scopes, self.notes, self.alive, self.reset = {}, [], {}, None
+        self.forward, self.metric_values, self.alone = None, {}, []
+        adapter.both_phases = trainable
 
     def run(self):
         self._trace()
@@ -106,6 +109,8 @@ class _Lifting:
         if strategy_of(adapter.model) is not None:
             self._build_metrics()
         self.train = steps.train_step(adapter, self.spec, self.scopes)
+        if self.train.outputs is None and self.serving is inputs:
+            self.forward = self._trace_forward(inputs)
         try:
             self.test = steps.test_step(adapter, self.spec, self.scopes)
         except Exception as error:
@@ -117,6 +122,14 @@ class _Lifting:
                 f"no `eval` signature: test_step fails with {type(error).__name__}: {str(error).splitlines()[0]}"
             )
         self.reset = steps.metric_reset(adapter)
+
+    def _trace_forward(self, inputs):
+        """A call of the model in training, where its train step has none."""
+        try:
+            return steps.forward_in_training(self.adapter, inputs, self.scopes)
+        except UnsupportedModelError as error:
+            self.notes.append(f"predictions are those of inference in both phases: {error}")
+            return None
 
     def _build_metrics(self):
         """Traces make the variables of metrics where they are not there, but on one device alone."""
@@ -141,10 +154,11 @@ class _Lifting:
         self.placeholders = [graph_names[name] for name in self.spec.names()]
         self.serving_placeholders = [graph_names[name] for name in self.serving.names()]
         self.others, self.tables = {}, {}
-        for step in (self.predict, self.test, self.train):
+        for step in (self.predict, self.test, self.train, self.forward):
             if step is not None:
                 fed = self.serving_placeholders if step is self.predict else self.placeholders
                 normalize(step, fed[: len(step.trace.inputs)], names, self.others, self.tables, taken)
+                draw_anew(step.trace.graph, _roots(step))
         self.variables += [Variable(name, value, "other") for name, value in self.others.items()]
 
     # -- one graph
@@ -154,30 +168,26 @@ class _Lifting:
         first = self.predict
         self._shrink(first, tf.nest.flatten(first.outputs), writes=False)
         if self.test is None:
-            self.graph, self.dtypes = first.trace.graph, first.trace.dtypes
-            self.outputs = tf.nest.flatten(first.outputs)
+            self.graph, self.outputs = first.trace.graph, tf.nest.flatten(first.outputs)
             self.loss, self.metrics = None, {}
             return
         second = self.test
         self._shrink(second, [*second.logs.values(), *filter(None, [second.loss])])
-        names = unite(first.trace.graph, second.trace.graph, (first.trace.dtypes, second.trace.dtypes))
-        self.graph, self.dtypes = second.trace.graph, second.trace.dtypes
+        names = unite(first.trace.graph, second.trace.graph)
+        self.graph = second.trace.graph
         self.outputs = [moved(tensor, names) for tensor in tf.nest.flatten(first.outputs)]
         self.loss, self.metrics = second.loss, second.logs
+        before = set(self.graph.nodes)
+        self.metric_values = {name: value_without_update(self.graph, tensor) for name, tensor in self.metrics.items()}
+        self.alone = [name for name in self.graph.nodes if name not in before]
 
     def _shrink(self, step, results, writes=True):
-        """Drops from a trace what neither its results nor its writes need, and what it computes twice."""
-        graph = step.trace.graph
-        roots = [node_of(name) for name in results]
+        """Drops from a trace what neither these results nor its writes need, and what it computes twice."""
+        graph, roots = step.trace.graph, _roots(step, results)
         if writes:
             roots += step.trace.stateful_writes()
-        for call in step.trace.gradient_calls:
-            roots += [
-                node_of(name)
-                for name in [*call.targets, *call.sources, *(call.output_gradients or []), *call.placeholders()]
-            ]
         graph.keep(roots)
-        step.trace.dtypes.update(fold_constants(graph, pinned=roots))
+        fold_constants(graph, pinned=roots)
         one_counter_a_loop(graph)
         last_output_without_array(graph)
         graph.keep(roots)
@@ -186,25 +196,26 @@ class _Lifting:
     def _lay_over_training(self):
         train = self.train
         graph, calls = train.trace.graph, train.trace.gradient_calls
-        self._shrink(train, tf.nest.flatten(train.outputs) if train.outputs is not None else [])
+        self._shrink(train, train.results())
+        self._unite_predictions()
         weights = {variable.name for variable in self.variables if variable.trainable}
         slots = {variable.name for variable in self.variables if variable.kind == "optimizer"}
         own = step_nodes(graph, [name for call in calls for name in call.placeholders()], weights, slots)
         unconditional = {written_variable(graph, graph.nodes[name]) for name in own if is_write(graph.nodes[name])}
         all_writes = train.trace.stateful_writes()
-        results = [*self.outputs, *self.metrics.values(), *filter(None, [self.loss])]
         targets = [name for call in calls for name in [*call.targets, *(call.output_gradients or [])]]
-        phase = tensor_name(LEARNING_PHASE)
-        self.dtypes[phase] = tf.bool.as_datatype_enum
-        self.graph, renamed, self.alive = lay_over(
+        laid = lay_over(
             self.graph,
             graph,
-            phase,
-            (self.dtypes, train.trace.dtypes),
-            own,
-            unconditional,
-            ([node_of(name) for name in results], [node_of(name) for name in targets]),
+            tensor_name(LEARNING_PHASE),
+            self._results_in_both_phases(),
+            step_only=own,
+            unconditional=unconditional,
+            alone=self.alone,
+            targets=[node_of(name) for name in targets],
         )
+        self.graph, renamed, self.alive = laid.graph, laid.renamed, laid.alive
+        self._take_results(laid.results)
         self._add_learning_phase()
         self.step_only = {moved(name, renamed) for name in own}
         self.step_writes = [moved(name, renamed) for name in all_writes]
@@ -217,6 +228,33 @@ class _Lifting:
             before = set(self.graph.nodes)
             self.graph = fill_gradients(self.graph, calls, f"training/{self._optimizer_name()}")
             self.step_only |= set(self.graph.nodes) - before
+
+    def _unite_predictions(self):
+        """Adds to the train step what the model predicts in training, where the step itself never calls it."""
+        forward = self.forward
+        if forward is None:
+            return
+        graph = forward.trace.graph
+        graph.drop(forward.trace.stateful_writes())
+        self._shrink(forward, forward.results(), writes=False)
+        names = unite(graph, self.train.trace.graph)
+        self.train.outputs = tf.nest.map_structure(lambda tensor: moved(tensor, names), forward.outputs)
+
+    def _results_in_both_phases(self):
+        """Pairs of tensors: outputs, metrics and loss in inference, and each in training or None."""
+        train, outputs = self.train, [None] * len(self.outputs)
+        if train.outputs is not None and self.predict.returns_outputs:
+            found = tf.nest.flatten(train.outputs)
+            outputs = found if len(found) == len(outputs) else outputs
+        pairs = list(zip(self.outputs, outputs))
+        pairs += [(tensor, train.logs.get(name)) for name, tensor in self.metrics.items()]
+        return pairs + ([(self.loss, train.loss if train.losses == 1 else None)] if self.loss else [])
+
+    def _take_results(self, results):
+        count = len(self.outputs)
+        self.outputs, results = results[:count], results[count:]
+        self.metrics = dict(zip(self.metrics, results))
+        self.loss = results[-1] if self.loss else None
 
     def _add_learning_phase(self):
         self.graph.add("Const", f"{LEARNING_PHASE}/input", dtype=tf.bool, value=tf.make_tensor_proto(False))
@@ -236,10 +274,7 @@ class _Lifting:
 
     def _simplify(self):
         graph = self.graph
-        self.metrics = {
-            name: (value_without_update(self.graph, tensor), tensor_name(tensor))
-            for name, tensor in self.metrics.items()
-        }
+        self.metrics = {name: (self.metric_values[name], tensor_name(update)) for name, update in self.metrics.items()}
         self.updates = self._update_ops() if self.trainable else []
         self.train_op = None
         if self.trainable and self.has_step:
@@ -354,3 +389,11 @@ class _Lifting:
         kept = [variable for variable in self.variables if variable.kind in always or variable.name in self.graph.nodes]
         order = {id(value): index for index, value in enumerate(self.adapter.trainable_values())}
         return sorted(kept, key=lambda variable: order.get(id(variable.value), len(order)))
+
+
+def _roots(step, results=None):
+    """The nodes that a step's trace is run for, besides its writes: `results`, or all that it has, and gradients."""
+    tensors = list(step.results() if results is None else results)
+    for call in step.trace.gradient_calls:
+        tensors += [*call.targets, *call.sources, *(call.output_gradients or []), *call.placeholders()]
+    return [node_of(name) for name in tensors]

@@ -15,18 +15,18 @@ _ORDERED = NAMED.union(VARIABLE_READS)
 _RANDOM = ("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal")
 
 
-def match(first, second, by_name=True, excluded=()):
+def match(first, second, by_name=True, excluded=(), alone=()):
     """Pairs nodes of two EditableGraphs.
 
     Args:
         first, second: EditableGraph.
         by_name: bool, also pair nodes whose inputs differ.
-        excluded: node names of `second` that must stay alone.
+        excluded, alone: node names of `second`, and of `first`, that must have no twin.
 
     Returns:
         dict, node name in `first` -> node name in `second`.
     """
-    return _Matcher(first, second, by_name, set(excluded)).run()
+    return _Matcher(first, second, by_name, set(excluded), set(alone)).run()
 
 
 def attributes(node):
@@ -40,8 +40,8 @@ def attributes(node):
 
 
 class _Matcher:
-    def __init__(self, first, second, by_name, excluded):
-        self.first, self.second, self.by_name = first, second, by_name
+    def __init__(self, first, second, by_name, excluded, alone):
+        self.first, self.second, self.by_name, self.alone = first, second, by_name, alone
         self.pairs, self.taken, self.excluded = {}, set(), excluded
         self.by_value = {}
         for name, node in second.nodes.items():
@@ -50,6 +50,8 @@ class _Matcher:
 
     def run(self):
         for unit in units(self.first):
+            if not self.alone.isdisjoint(unit):
+                continue
             if len(unit) == 1 and unit[0] not in self.first.context_of:
                 self._match_node(self.first.nodes[unit[0]])
             else:
@@ -97,6 +99,7 @@ class _Matcher:
             or attributes(node) != attributes(other)
             or len(inputs) != len(_data(other))
             or is_random(node)
+            or not _share_an_operand(inputs, _data(other))
         ):
             return None
         # What is read or written must be the same variable.
@@ -188,6 +191,13 @@ def _group_size(graph, names):
     return sum(group_key(graph, name) in keys for name in graph.context_of) + sum(
         name not in graph.context_of for name in names
     )
+
+
+def _share_an_operand(mine, theirs):
+    """Whether one of several operands is the same: another line of Python may have given its op the same name, two
+    quotients for example.
+    """
+    return len(mine) == 1 or any(one == other for one, other in zip(mine, theirs))
 
 
 def _takes_from_outside(node):

@@ -19,26 +19,16 @@ def value_without_update(graph, tensor):
     Returns:
         The name of a tensor.
     """
-    needed = _data_ancestors(graph, node_of(tensor))
+    needed = graph.ancestors([node_of(tensor)], controls=False)
     if any(graph.nodes[name].op.startswith("Placeholder") or name in graph.context_of for name in needed):
         return tensor_name(tensor)
     copied = {}
-    for name in graph.topological(needed):
+    for name in graph.topological({name: None for name in graph.nodes if name in needed}):
         node = graph.nodes[name]
         if node.op != "VarHandleOp" and (node.op != "Const" or node.input):  # even a constant may wait for the update
             inputs = [moved(source, copied) for source in data_inputs(node)]
             copied[name] = graph.add(node.op, f"{name}/value", inputs, **node.attr).name
     return tensor_name(moved(tensor, copied))
-
-
-def _data_ancestors(graph, name):
-    seen, todo = set(), [name]
-    while todo:
-        current = todo.pop()
-        if current not in seen:
-            seen.add(current)
-            todo.extend(map(node_of, data_inputs(graph.nodes[current])))
-    return seen
 
 
 def initial_values(reset, names):

@@ -119,7 +119,6 @@ def _rename_notes(step, renamed):
         return moved(tensor, renamed)
 
     trace = step.trace
-    trace.dtypes = {move(tensor): enum for tensor, enum in trace.dtypes.items()}
     trace.inputs = [move(name) for name in trace.inputs]
     for call in trace.gradient_calls:
         call.rename(move)

@@ -14,6 +14,7 @@ nothing but `train_op` runs it.
 import tensorflow as tf
 
 from ..graphdef import EditableGraph, input_name, is_control, moved, node_of, tensor_name
+from ..op_types import output_types, type_of
 from .conditionals import INFERENCE, TRAINING, Conditionals, scope_of
 from .match import NAMED, group_key, match
 from .union import frames_apart, names_apart
@@ -22,74 +23,82 @@ from .writes import is_write
 _HOISTED = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 
 
-def lay_over(inference, training, phase, dtypes, step_only=(), unconditional=(), pinned=((), ())):
+class Laid:
+    """What `lay_over` gives.
+
+    Attributes:
+        graph: the merged EditableGraph.
+        renamed: dict, names of training nodes that changed -> their names in the merged graph.
+        alive: dict, writes that stand in a branch -> a node that is alive in both phases and runs after them.
+        results: list of tensor names, for each of the results the tensor that holds it in both phases.
+    """
+
+    def __init__(self, graph, renamed, alive, results):
+        self.graph, self.renamed, self.alive, self.results = graph, renamed, alive, results
+
+
+def lay_over(inference, training, phase, results, step_only=(), unconditional=(), alone=(), targets=()):
     """Merges two traces.
 
     Args:
         inference, training: EditableGraph; both are used up.
         phase: str, the bool tensor that chooses; its node is in neither graph yet.
-        dtypes: pair of dicts, tensor name -> DataType enum, for the two graphs.
+        results: list of pairs, a tensor of `inference` and the tensor of `training` that is the same thing in
+            training, or None where the latter has no such thing.
         step_only: node names of `training` that are the train step's own.
         unconditional: names of variables that are written alike in both phases, whatever the traces say.
-        pinned: pair of collections of node names of the two graphs that must be alive in both phases.
+        alone: node names of `inference` that have no twin in `training`, and are alive in both phases.
+        targets: node names of `training` that must be alive in both phases.
 
     Returns:
-        (EditableGraph, dict of training node names that changed -> their names in the merged graph, dict of writes
-        that stand in a branch -> a node that is alive in both phases and runs after them).
+        A Laid.
     """
-    pairs = match(inference, training, excluded=step_only)
+    pairs = match(inference, training, excluded=step_only, alone=alone)
     names = names_apart(training, inference, {theirs: mine for mine, theirs in pairs.items()})
     renamed = {old: new for old, new in names.items() if old != new}
     training.rename(renamed)
     frames_apart(training, pairs, inference)
-    sides = (
-        _Side(inference, dtypes[0], INFERENCE, pairs, pinned[0]),
-        _Side(
-            training,
-            {moved(tensor, renamed): enum for tensor, enum in dtypes[1].items()},
-            TRAINING,
-            pairs,
-            [names[name] for name in pinned[1]],
-        ),
-    )
-    overlay = _Overlay(sides, list(pairs), phase, {names[name] for name in step_only}, set(unconditional))
-    return overlay.merge(), renamed, overlay.alive_after_writes()
+    sides = _Side(inference, INFERENCE, pairs), _Side(training, TRAINING, pairs)
+    sides[INFERENCE].pinned.update(alone)
+    sides[TRAINING].pinned.update(names[name] for name in targets)
+    results = [(mine, theirs and moved(theirs, renamed)) for mine, theirs in results]
+    overlay = _Overlay(sides, list(pairs), phase, {names[name] for name in step_only}, set(unconditional), results)
+    graph = overlay.merge()
+    return Laid(graph, renamed, overlay.alive_after_writes(), overlay.results())
 
 
 class _Side:
     """One of the two traces while it is merged.
 
     Attributes:
-        alone: names of the nodes that the other trace has not.
-        inside: those of them that stand in this side's branch.
+        alone: names of the nodes that the other trace has not, in order.
+        inside: those of them that stand in this side's branch, as the keys of a dict.
         groups: dict, key of a loop or conditional -> names of the nodes in it.
+        pinned: names of the nodes that must be alive in both phases.
+        taken: names of the nodes that another node, or a choice, takes a value of.
     """
 
-    def __init__(self, graph, dtypes, branch, paired, pinned):
-        self.graph, self.dtypes, self.branch, self.pinned = graph, dtypes, branch, set(pinned)
+    def __init__(self, graph, branch, paired):
+        self.graph, self.branch = graph, branch
         self.alone = [name for name in graph.nodes if name not in paired]
-        self.inside = set()
+        self.inside, self.pinned = {}, set()
         self.groups = {}
-        for name in graph.context_of:
-            self.groups.setdefault(group_key(graph, name), set()).add(name)
+        for name in graph.nodes:
+            if name in graph.context_of:
+                self.groups.setdefault(group_key(graph, name), []).append(name)
         self.taken = {
             node_of(tensor) for node in graph.nodes.values() for tensor in node.input if not is_control(tensor)
         }
 
-    def output_count(self, name):
-        count = 0
-        while f"{name}:{count}" in self.dtypes:
-            count += 1
-        return count
-
 
 class _Overlay:
-    def __init__(self, sides, paired, phase, step_only, unconditional):
+    def __init__(self, sides, paired, phase, step_only, unconditional, results):
         self.sides, self.paired, self.step_only, self.unconditional = sides, paired, step_only, unconditional
-        self.merged = EditableGraph()
+        self.merged, self._results = EditableGraph(), results
         self.phase, self.choices, self.tokens, self.component_of = phase, {}, {}, {}
 
     def merge(self):
+        self._pin_results()
         for side in self.sides:
             self._find_inside(side)
         self._find_components()
@@ -108,12 +117,43 @@ class _Overlay:
                         self._hoist(side, self.merged.nodes[name])
         return self.merged
 
+    def results(self):
+        """The tensor that holds each result in both phases."""
+        return [self._choose(*ends) if self._differ(*ends) else ends[0] for ends in self._results]
+
     def alive_after_writes(self):
         """dict, write inside of a branch -> a node outside that runs after it."""
         inside = [(side, name) for side in self.sides for name in side.inside if is_write(self.merged.nodes[name])]
         return {name: self._token(side, name) for side, name in inside}
 
     # -- the plan
+
+    def _pin_results(self):
+        """A result that differs is chosen, and so may stand in branches; one that does not must be alive."""
+        inference, training = self.sides
+        for mine, theirs in self._results:
+            if self._differ(mine, theirs):
+                inference.taken.add(node_of(mine))
+                training.taken.add(node_of(theirs))
+            else:
+                inference.pinned.add(node_of(mine))
+
+    def _differ(self, mine, theirs):
+        """Whether a result is another tensor in training, one that can take its place. What needs the updated weights
+        cannot: to ask for it would be to train.
+        """
+        if theirs is None or tensor_name(mine) == tensor_name(theirs) or node_of(theirs) in self.step_only:
+            return False
+        inference, training = self.sides
+        graph = training.graph if node_of(theirs) in training.graph.nodes else inference.graph
+        return type_of(inference.graph, mine) == type_of(graph, theirs)
+
+    def _differing(self):
+        """Pairs of tensors that are chosen between: inputs of paired nodes, and results."""
+        inference, training = self.sides
+        for name in self.paired:
+            yield from zip(inference.graph.nodes[name].input, training.graph.nodes[name].input)
+        yield from (ends for ends in self._results if self._differ(*ends))
 
     def _is_hoisted(self, side, name):
         node = side.graph.nodes[name]
@@ -143,11 +183,13 @@ class _Overlay:
                     for tensor in graph.nodes[name].input
                     if not is_control(tensor) and node_of(tensor) in alone
                 )
-        side.inside = alone - outside
+        side.inside = {name: None for name in side.alone if name not in outside}
 
     def _must_stay_outside(self, side, name):
         node = side.graph.nodes[name]
         if node.op in NAMED or name in self.step_only:
+            return True
+        if is_write(node) and name not in side.graph.context_of and node_of(node.input[0]) in self.unconditional:
             return True
         if node.op == "ReadVariableOp" and not any(is_control(tensor) for tensor in node.input):
             return True
@@ -175,13 +217,13 @@ class _Overlay:
                     if node_of(tensor) in side.inside:
                         parent[find((side.branch, name))] = find((side.branch, node_of(tensor)))
             for key, group in side.groups.items():
-                for name in group & side.inside:
-                    parent[find((side.branch, name))] = find((side.branch, key))
+                for name in group:
+                    if name in side.inside:
+                        parent[find((side.branch, name))] = find((side.branch, key))
         inference, training = self.sides
-        for name in self.paired:
-            for mine, theirs in zip(inference.graph.nodes[name].input, training.graph.nodes[name].input):
-                if node_of(mine) in inference.inside and node_of(theirs) in training.inside:
-                    parent[find((INFERENCE, node_of(mine)))] = find((TRAINING, node_of(theirs)))
+        for mine, theirs in self._differing():
+            if node_of(mine) in inference.inside and node_of(theirs) in training.inside:
+                parent[find((INFERENCE, node_of(mine)))] = find((TRAINING, node_of(theirs)))
         self.component_of = {key: find(key) for key in list(parent)}
 
     # -- building
@@ -203,7 +245,7 @@ class _Overlay:
     def _place(self, side, node):
         """Puts a side's own node into its branch, and lets what it takes from outside enter by a `Switch`."""
         context = self._context(side, node.name)
-        self.conditionals.put_inside(node.name, context, side.output_count(node.name))
+        self.conditionals.put_inside(node.name, context, len(output_types(node)))
         anchored = False
         for index, tensor in enumerate(node.input):
             if node_of(tensor) in side.inside:
@@ -220,7 +262,7 @@ class _Overlay:
         return self.conditionals.context(self.component_of[(side.branch, name)], side.branch, name)
 
     def _switch(self, side, tensor, context):
-        return self.conditionals.switch(tensor_name(tensor), context, self._dtype(side, tensor))
+        return self.conditionals.switch(tensor_name(tensor), context, self._dtype(tensor))
 
     def _tell_contexts(self, name, tensor, now):
         """Tells the loops and conditionals that the node `name` stands in that `tensor` now comes in as `now`."""
@@ -232,10 +274,8 @@ class _Overlay:
                 context.fields.pred_name = tensor_name(now)
             context = context.outer
 
-    def _dtype(self, side, tensor):
-        tensor = tensor_name(tensor)
-        other = self.sides[1 - side.branch]
-        return tf.as_dtype(side.dtypes[tensor] if tensor in side.dtypes else other.dtypes[tensor])
+    def _dtype(self, tensor):
+        return tf.as_dtype(type_of(self.merged, tensor))
 
     def _join(self, name):
         """One node for a pair: inputs that differ are chosen, control inputs are united."""
@@ -260,7 +300,7 @@ class _Overlay:
             component = of_theirs or self.component_of.get((INFERENCE, node_of(mine))) or (mine, theirs)
             ends = [self._in_branch(inference, mine, component), self._in_branch(training, theirs, component)]
             name = f"{scope_of(node_of(theirs if of_theirs else mine))}/Merge"
-            self.choices[mine, theirs] = self.conditionals.merge(name, *ends, self._dtype(inference, mine))
+            self.choices[mine, theirs] = self.conditionals.merge(name, *ends, self._dtype(mine))
         return self.choices[mine, theirs]
 
     def _in_branch(self, side, tensor, component):
@@ -294,9 +334,9 @@ class _Overlay:
         component = self.component_of.get((side.branch, node_of(value)), ("write", node.name))
         here = self._in_branch(side, value, component)
         other = self.conditionals.context(component, 1 - side.branch, node.name)
-        nothing = self._nothing_new(node, self._dtype(side, value), other)
+        nothing = self._nothing_new(node, self._dtype(value), other)
         ends = (here, nothing) if side.branch == INFERENCE else (nothing, here)
-        node.input[1] = self.conditionals.merge(f"{node.name}/Merge", *ends, self._dtype(side, value))
+        node.input[1] = self.conditionals.merge(f"{node.name}/Merge", *ends, self._dtype(value))
 
     def _nothing_new(self, write, dtype, context):
         """What a write must be given to change nothing: the old value, or zeros for an addition."""

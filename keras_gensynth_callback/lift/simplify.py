@@ -51,9 +51,6 @@ def fold_constants(graph, pinned=()):
     Args:
         graph: EditableGraph, changed in place.
         pinned: node names that must stay as they are.
-
-    Returns:
-        dict, name of each new constant -> DataType enum.
     """
     pinned, constant = set(pinned), set()
     for name in graph.topological():
@@ -75,7 +72,6 @@ def fold_constants(graph, pinned=()):
     values = _computed(graph, constant, wanted)
     folded = {tensor: _constant(graph, tensor, value) for tensor, value in values.items() if _is_small(value)}
     graph.redirect(folded)
-    return {folded[tensor]: tf.as_dtype(values[tensor].dtype).as_datatype_enum for tensor in folded}
 
 
 def _computed(graph, constant, wanted):

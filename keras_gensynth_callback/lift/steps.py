@@ -18,23 +18,33 @@ class Step:
         trace: Trace.
         outputs: names of the tensors that `predict_step` returned, as a nest, or None.
         output_specs: their TensorSpecs.
+        returns_outputs: bool, whether what `predict_step` returned is what the model did.
         logs: dict, metric name -> tensor name, for a test or train step.
         loss: tensor name of what `compute_loss` returned last, or None.
+        losses: int, how often `compute_loss` returned a tensor.
         custom_gradients: what `compare_gradients` found.
     """
 
     def __init__(self, traced, notes):
         self.trace = traced
         self.outputs, self.output_specs = notes.get("outputs"), notes.get("output_specs")
-        self.logs, self.loss = notes.get("logs") or {}, notes.get("loss")
+        self.returns_outputs = notes.get("predicted") is not None and notes["predicted"] == self.outputs
+        self.logs, losses = notes.get("logs") or {}, notes.get("losses", [])
+        self.loss, self.losses = losses[-1] if losses else None, len(losses)
         self.custom_gradients = notes.get("custom_gradients", [])
+
+    def results(self):
+        """The names of all tensors that the step gives."""
+        outputs = tf.nest.flatten(self.outputs) if self.outputs is not None else []
+        return [*outputs, *self.logs.values(), *([self.loss] if self.loss else [])]
 
 
 def predict_step(adapter, spec, scopes):
     """Traces `model.predict_step` on the inputs of `spec`."""
 
     def run(notes, data):
-        outputs = adapter.steps.predict_step(data)
+        with _noted_predictions(adapter, notes, data[0]):
+            outputs = adapter.steps.predict_step(data)
         notes["outputs"] = names_of(outputs)
         notes["output_specs"] = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), outputs)
 
@@ -57,13 +67,14 @@ def test_step(adapter, spec, scopes):
 
 def train_step(adapter, spec, scopes):
     """Traces `model.train_step`, whoever wrote it."""
-    return _traced(
-        adapter,
-        spec,
-        scopes,
-        lambda notes, data: _keep_logs(notes, adapter.steps.train_step(data)),
-        check_gradients=True,
-    )
+
+    def run(notes, data):
+        with _noted_predictions(adapter, notes, data[0]):
+            logs = adapter.steps.train_step(data)
+        notes["outputs"] = notes.get("predicted")
+        _keep_logs(notes, logs)
+
+    return _traced(adapter, spec, scopes, run, check_gradients=True)
 
 
 def metric_reset(adapter):
@@ -119,10 +130,26 @@ def _noted_loss(adapter, notes):
         with adapter.loss_scope():
             loss = wrapped(*args, **kwargs)
         if tf.is_tensor(loss):
-            notes["loss"] = loss.name
+            notes.setdefault("losses", []).append(loss.name)
         return loss
 
     with patched(adapter.steps, "compute_loss", compute_loss):
+        yield
+
+
+@contextlib.contextmanager
+def _noted_predictions(adapter, notes, inputs):
+    """Notes what the model returned when it was first called on all of `inputs`."""
+    model, given = adapter.model, [id(tensor) for tensor in tf.nest.flatten(inputs)]
+
+    def call(wrapped, instance, args, kwargs):
+        outputs = wrapped(*args, **kwargs)
+        if instance is model and args and "predicted" not in notes and not tf.executing_eagerly():
+            if [id(tensor) for tensor in tf.nest.flatten(args[0])] == given:
+                notes["predicted"] = names_of(outputs)
+        return outputs
+
+    with patched(type(model), "__call__", call):
         yield
 
 

@@ -9,6 +9,7 @@ from ..distribution import strategy_of
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
+from .recurrent_dropout import masks_apart
 from .tf_private import patched
 from .training_ops import training_ops
 
@@ -124,12 +125,20 @@ class TfKeras(Adapter):
                 stack.enter_context(patched(self._backend(), "rnn", zeros_without_a_step))
                 stack.enter_context(restored_lists(layers, ("_losses", "_eager_losses")))
                 stack.enter_context(training_ops(self.keras.optimizers))
+                for owner, method in self._dropout_masks():
+                    stack.enter_context(patched(owner, method, masks_apart))
                 yield
         finally:
             for drawer, seed in seeds:
                 drawer._seed = seed
             if generator is not None:
                 generator.setstate(drawn)
+
+    def _dropout_masks(self):
+        """The methods that give the cells of RNNs their masks, and the class that has them, which is not public."""
+        methods = ("get_dropout_mask_for_cell", "get_recurrent_dropout_mask_for_cell")
+        bases = self.keras.layers.LSTMCell.__mro__
+        return [(base, method) for base in bases for method in methods if self.both_phases and method in vars(base)]
 
     @contextlib.contextmanager
     def _nadam_counter(self):

@@ -43,7 +43,6 @@ class Trace:
         variables: dict, node name of a captured handle -> the variable.
         constants: dict, node name of a captured eager tensor -> the tensor.
         tables: dict, node name of a captured lookup table -> Table.
-        dtypes: dict, tensor name -> DataType enum.
         gradient_calls: list of GradientCall.
         result: what the Python returned, tensors replaced by their names.
     """
@@ -52,11 +51,6 @@ class Trace:
         self.graph = editable(concrete.graph)
         self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
         self.gradient_calls, self.result = gradient_calls, result
-        self.dtypes = {
-            tensor.name: tensor.dtype.base_dtype.as_datatype_enum
-            for op in concrete.graph.get_operations()
-            for tensor in op.outputs
-        }
         self.variables, self.constants, self.tables = _captures(concrete, count, layer_of, variables, live)
 
     def stateful_writes(self):

@@ -1,15 +1,14 @@
 """Brings two graphs together that have nodes in common."""
 
-from ..graphdef import EditableGraph, moved, node_of, unique
+from ..graphdef import EditableGraph, node_of, unique
 from .match import match
 
 
-def unite(first, second, dtypes):
+def unite(first, second):
     """Adds to `second` what `first` has and it has not; both are of one phase.
 
     Args:
         first, second: EditableGraph; `second` is changed in place.
-        dtypes: pair of dicts, tensor name -> DataType enum; the second is completed.
 
     Returns:
         dict, node name in `first` -> node name in `second`.
@@ -17,8 +16,6 @@ def unite(first, second, dtypes):
     pairs = match(first, second, by_name=False)
     names = names_apart(first, second, pairs)
     kept = [name for name in first.nodes if name not in pairs]
-    for tensor, enum in dtypes[0].items():
-        dtypes[1].setdefault(moved(tensor, names), enum)
     alone = EditableGraph()
     alone.nodes = {name: first.nodes[name] for name in kept}
     alone.contexts = [context for context in first.contexts if any(node_of(value) in kept for value in context.values)]

@@ -1,11 +1,12 @@
 """What of a graph, as it stands in a file, a target cannot load, run or differentiate. Nothing is changed."""
 
 from ..graphdef import EditableGraph
+from ..op_types import op_definition
 from .attributes import HINTS, fit_attributes
 from .differentiable import ops_without_gradient
 from .fit import PROCESS_LOCAL
 from .problems import Problem
-from .table import OpTable, writer_op
+from .table import OpTable
 
 
 def misfits(graph_def, target):
@@ -33,7 +34,7 @@ def _reason(node, table, functions):
     definition = table.op(node.op)
     if definition is None:
         return "the op does not exist there"
-    known, writer = {attr.name for attr in definition.attr}, writer_op(node.op)
+    known, writer = {attr.name for attr in definition.attr}, op_definition(node.op)
     defaults = {attr.name: attr.default_value for attr in writer.attr} if writer else {}
     # import_meta_graph leaves out what it does not know, if it is the default.
     unknown = [name for name in HINTS.intersection(node.attr) - known if node.attr[name] != defaults.get(name)]

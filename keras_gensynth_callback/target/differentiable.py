@@ -1,7 +1,8 @@
 """Which ops stop the target's `tf.gradients`."""
 
 from ..graphdef import is_control, node_of
-from .table import OpTable, writer_op
+from ..op_types import op_definition
+from .table import OpTable
 
 _FLOATING = frozenset([1, 2, 8, 14, 18, 19])  # DT_FLOAT, DT_DOUBLE, DT_COMPLEX64, DT_BFLOAT16, DT_COMPLEX128, DT_HALF
 # tf.gradients ends at these, whatever comes in.
@@ -44,7 +45,7 @@ def _reached_from(graph, variables, within):
 
 def _is_floating(node):
     """Whether an output of the node is floating-point, so that a gradient flows through it."""
-    definition = writer_op(node.op)
+    definition = op_definition(node.op)
     if node.op in _ENDS or definition is None:
         return False
     for output in definition.output_arg:

@@ -5,11 +5,12 @@ import collections
 import tensorflow as tf
 
 from ..graphdef import WHILE_CONTEXT, node_of
+from ..op_types import op_definition
 from . import rewrites
 from .attributes import fit_attributes
 from .problems import Problem, raise_problems
 from .rewriting import Rewriter, Unfit
-from .table import OpTable, writer_op
+from .table import OpTable
 
 # What was done: `rule` says which (str), `op` to which op, `nodes` to which nodes (list of str).
 Change = collections.namedtuple("Change", ["rule", "op", "nodes"])
@@ -128,7 +129,7 @@ def _problem(graph, node, table, changes):
         changes.add("drop_devices", (node.op, node.name))
     if node.op == "TensorArrayWriteV3" and not table.is_current and _writes_one_index(graph, node):
         return "it writes one index in each step of a loop, which fails there at the second step"
-    found = fit_attributes(node, definition, writer_op(node.op), changes)
+    found = fit_attributes(node, definition, op_definition(node.op), changes)
     if found:
         return found
     unknown = [value.type for value in node.attr.values() if not table.knows_type(value.type)]

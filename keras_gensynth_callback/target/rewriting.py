@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..graphdef import attr_value, data_inputs, is_control, node_of, tensor_name
-from .table import writer_op
+from ..op_types import input_types
 
 
 class Unfit(Exception):
@@ -55,9 +55,8 @@ class Rewriter:
         return self.shape(node.input[0]) if node.op in ("ReadVariableOp", "Identity", "Enter") else None
 
     def input_types(self, node):
-        """The type of each data input of a node whose inputs are all single tensors."""
-        arguments = writer_op(node.op).input_arg
-        return [tf.as_dtype(node.attr[arg.type_attr].type if arg.type_attr else arg.type) for arg in arguments]
+        """The tf.DType of each data input of a node."""
+        return [tf.as_dtype(enum) for enum in input_types(node)]
 
     def readers(self, node):
         """The NodeDefs that read the node or wait for it, or did so before they were rewritten."""

@@ -13,10 +13,8 @@ import re
 
 from tensorflow.core.framework import op_def_pb2
 
-# Private, but TensorFlow has no public way to ask for the definition of an op by its name.
-from tensorflow.python.framework import op_def_registry
-
 from ..errors import InvalidArgumentError
+from ..op_types import op_definition
 
 CURRENT = "current"
 _DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
@@ -70,7 +68,7 @@ class OpTable:
 
     def op(self, name):
         """The OpDef of an op, or None."""
-        return writer_op(name) if self.is_current else self._ops.get(name)
+        return op_definition(name) if self.is_current else self._ops.get(name)
 
     def has_gradient(self, name):
         """Whether a gradient function is registered for the op."""
@@ -89,13 +87,6 @@ class OpTable:
     def op_list(self, names):
         """An OpList with the definitions of the ops `names`: what `MetaInfoDef.stripped_op_list` holds."""
         return op_def_pb2.OpList(op=[self.op(name) for name in sorted(names) if self.op(name) is not None])
-
-
-def writer_op(name):
-    """The definition of an op in the TensorFlow that is installed, or None."""
-    # TF 1.15 has no `get`, but a dict of all.
-    get = getattr(op_def_registry, "get", None) or op_def_registry.get_registered_ops().get
-    return get(name)
 
 
 def _matches(kernel, node):

@@ -1,0 +1,91 @@
+"""Random numbers as the layers of TF 1.15 draw them: by ops that draw anew each time they run.
+
+Keras 3 draws from a seed that a variable holds, and moves the seed on by a write beside the draw. In a graph that write
+runs only where it is asked for, and without it two runs would draw the same numbers. So what is drawn from the value of
+a variable is drawn without a seed (tensorflow/core/ops/random_ops.cc), and a variable that nothing else reads is no
+longer moved on. What is drawn from a seed that is constant, or fed, stays as it is.
+"""
+
+import tensorflow as tf
+
+from ..graphdef import attr_value, data_inputs, is_control, node_of
+from .writes import VARIABLE_READS, is_write, written_variable
+
+# Op -> (op without seed, indices of the inputs that it keeps, its attributes: names of those they are taken from).
+_FIRST = {"dtype": "dtype", "T": "T"}
+_SECOND = {"dtype": "dtype", "T": "Tshape"}
+_WITHOUT_SEED = {
+    "StatelessRandomUniform": ("RandomUniform", (0,), _FIRST),
+    "StatelessRandomNormal": ("RandomStandardNormal", (0,), _FIRST),
+    "StatelessTruncatedNormal": ("TruncatedNormal", (0,), _FIRST),
+    "StatelessRandomUniformInt": ("RandomUniformInt", (0, 2, 3), {"Tout": "dtype", "T": "T"}),
+    "StatelessMultinomial": ("Multinomial", (0, 1), {"T": "T", "output_dtype": "output_dtype"}),
+    "StatelessRandomPoisson": ("RandomPoissonV2", (0, 2), {"S": "T", "R": "Rtype", "dtype": "dtype"}),
+    "StatelessRandomUniformV2": ("RandomUniform", (0,), _SECOND),
+    "StatelessRandomNormalV2": ("RandomStandardNormal", (0,), _SECOND),
+    "StatelessTruncatedNormalV2": ("TruncatedNormal", (0,), _SECOND),
+    "StatelessRandomUniformIntV2": ("RandomUniformInt", (0, 4, 5), {"Tout": "dtype", "T": "Tshape"}),
+    "StatelessShuffle": ("RandomShuffle", (0,), {"T": "T"}),
+}
+_SEEDS = {"StatelessMultinomial": 2}
+
+
+def draw_anew(graph, results):
+    """Lets each run of a graph draw its own numbers.
+
+    Args:
+        graph: EditableGraph, changed in place. Nodes that nothing reads any more stay for `keep`.
+        results: names of the nodes that the graph is run for, besides its writes.
+    """
+    seeds = set()
+    for node in graph.nodes.values():
+        if node.op in _WITHOUT_SEED:
+            found = _variables_behind(graph, node.input[_SEEDS.get(node.op, 1)])
+            if found:
+                seeds |= found
+                _forget_seed(node)
+    if seeds:
+        graph.drop(_idle_writes(graph, seeds, results))
+
+
+def _variables_behind(graph, tensor):
+    """The names of the variables that a tensor is computed from; none where it depends on what is fed, too."""
+    seen, todo, found = set(), [node_of(tensor)], set()
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        node = graph.nodes[name]
+        if node.op.startswith("Placeholder"):
+            return set()
+        if node.op == "VarHandleOp":
+            found.add(name)
+        todo.extend(node_of(source) for source in data_inputs(node))
+    return found
+
+
+def _forget_seed(node):
+    op, kept, attributes = _WITHOUT_SEED[node.op]
+    data = data_inputs(node)
+    inputs = [data[index] for index in kept] + [tensor for tensor in node.input if is_control(tensor)]
+    values = {key: tf.compat.v1.AttrValue() for key in attributes}
+    for key, name in attributes.items():
+        values[key].CopyFrom(node.attr[name])
+    del node.input[:]
+    node.input.extend(inputs)
+    node.op = op
+    node.attr.clear()
+    for key, value in {**values, "seed": attr_value(0), "seed2": attr_value(0)}.items():
+        node.attr[key].CopyFrom(value)
+
+
+def _idle_writes(graph, seeds, results):
+    """The writes to those of `seeds` whose values nothing needs but the writes to them."""
+    writes = {name: written_variable(graph, node) for name, node in graph.nodes.items() if is_write(node)}
+    others = [name for name, variable in writes.items() if variable not in seeds]
+    needed = graph.ancestors([*results, *others], controls=False)
+    read = {
+        node_of(node.input[0]) for name, node in graph.nodes.items() if name in needed and node.op in VARIABLE_READS
+    }
+    return [name for name, variable in writes.items() if variable in seeds - read and name not in graph.context_of]
