@@ -17,7 +17,7 @@ from keras_gensynth_callback.live_graph import fill_if_live
 from keras_gensynth_callback.monitor import Monitor
 from keras_gensynth_callback.preparation import Preparation
 from keras_gensynth_callback.progress import shown
-from keras_gensynth_callback.readings import five_digits, plain_logs
+from keras_gensynth_callback.readings import described, five_digits, plain_logs
 from keras_gensynth_callback.schedule import Schedule
 from keras_gensynth_callback.series import Series
 from keras_gensynth_callback.template import KeyCheck, PrefixTemplate
@@ -328,10 +328,11 @@ class GenSynthExportCallback(KerasHooks):
         elif not self._missing_monitor_said:
             self._missing_monitor_said = True
             keys = ", ".join(map(repr, sorted(logs))) or "none"
+            received = f" Received: {described(logs[self.monitor])}." if self.monitor in logs else ""
             warnings.warn(
                 f"The export at epoch {self._epoch} is skipped, as others may be: with save_best_only=True the logs "
-                f"must have monitor={self.monitor!r} as a number. The keys there are: {keys}. Pass one of them as "
-                "`monitor`, or validation data for a 'val_' key.",
+                f"must have monitor={self.monitor!r} as a number.{received} The keys there are: {keys}. Pass one of "
+                "them as `monitor`, or validation data for a 'val_' key.",
                 stacklevel=3,
             )
 

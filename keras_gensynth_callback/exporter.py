@@ -15,6 +15,7 @@ from .distribution import Workers
 from .errors import UnsupportedModelError, UnsupportedOpError
 from .graphdef import node_of
 from .lift import adapter_of, lift, shorten_identities
+from .readings import numbers_alone, plain_logs
 from .record import ExportRecord
 from .target import OpTable, compute_in_float32, fit_to_target, told
 from .verify import reload
@@ -132,7 +133,7 @@ class Exporter:
         Args:
             prefix: str or PathLike.
             epoch, batch: int counted from 1, or None.
-            logs: dict of floats, or None.
+            logs: dict of floats and of lists of floats, or None.
             manager: CheckpointManager that decides which exports stay, or None.
             is_best: bool, whether this is the best export so far.
 
@@ -187,7 +188,7 @@ class Exporter:
             "model": {"name": self.model.name, "class": type(self.model).__name__},
             "epoch": epoch,
             "batch": batch,
-            "logs": {str(name): float(value) for name, value in (logs or {}).items()},
+            "logs": numbers_alone(plain_logs(logs)),
             "tensors": {
                 "inputs": lifted.inputs,
                 "targets": lifted.targets,

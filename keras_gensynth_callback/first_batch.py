@@ -5,10 +5,9 @@ and types of what the model is trained on. So the function is exchanged when tra
 original back at its first call, looks at the iterator, and then runs the step as ever.
 """
 
-import tensorflow as tf
 import wrapt
 
-from keras_gensynth_callback.lift.tf_private import spec_of_one_replica
+from keras_gensynth_callback.lift.fitted_data import spec_of_batches
 
 
 class FirstBatch:
@@ -82,31 +81,5 @@ def _put_back(model, proxy, original):
 
 
 def batch_spec(iterator):
-    """The spec of an iterator's batches with the batch dimension left open.
-
-    Returns:
-        A nest of `tf.TensorSpec` (and sparse or ragged specs as they are; None where Keras passes None), or None
-        where the iterator does not say.
-    """
-    spec = getattr(iterator, "element_spec", None)
-    if spec is None:
-        return None
-    spec = tf.nest.map_structure(spec_of_one_replica, spec)
-    return tf.nest.map_structure(_relax, spec) if all(map(_is_known, tf.nest.flatten(spec))) else None
-
-
-def _is_none(leaf):
-    # Keras 3 wraps None in an Optional, tf.data in a spec whose class is not public.
-    return isinstance(leaf, tf.OptionalSpec) or type(leaf).__name__ == "NoneTensorSpec"
-
-
-def _is_known(leaf):
-    return isinstance(leaf, (tf.TensorSpec, tf.SparseTensorSpec, tf.RaggedTensorSpec)) or _is_none(leaf)
-
-
-def _relax(leaf):
-    if _is_none(leaf):
-        return None
-    if not isinstance(leaf, tf.TensorSpec) or not leaf.shape.rank:
-        return leaf
-    return tf.TensorSpec([None] + leaf.shape.as_list()[1:], leaf.dtype, leaf.name)
+    """The spec of an iterator's batches; see `spec_of_batches`."""
+    return spec_of_batches(getattr(iterator, "element_spec", None))

@@ -188,7 +188,7 @@ def _collections_of_protos(lifted):
         _KEYS.GLOBAL_VARIABLES: list(variables.values()),
         _KEYS.TRAINABLE_VARIABLES: [variables[v.name] for v in lifted.variables if v.trainable],
         _KEYS.MODEL_VARIABLES: of_kind("weight"),
-        _KEYS.LOCAL_VARIABLES: of_kind("metric"),
+        _KEYS.LOCAL_VARIABLES: of_kind("metric", "last"),
         _KEYS.METRIC_VARIABLES: of_kind("metric"),
         _KEYS.GLOBAL_STEP: [variables[lifted.global_step]] if lifted.global_step else [],
     }

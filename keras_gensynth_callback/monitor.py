@@ -3,6 +3,7 @@
 import math
 
 from keras_gensynth_callback import arguments
+from keras_gensynth_callback.readings import one_number
 
 MODES = ("auto", "min", "max")
 
@@ -25,9 +26,11 @@ class Monitor:
         self.best = arguments.check_optional_number("initial_value_threshold", best)
 
     def value(self, logs):
-        """The quantity as a float, or None where the logs do not have it or it is not one number."""
-        value = logs.get(self.key)
-        return value if isinstance(value, float) else None
+        """The quantity as a float, or None where the logs do not have it or it is not one number.
+
+        An array with one element is its number.
+        """
+        return one_number(logs.get(self.key))
 
     def improves(self, value, model, than=None):
         """Whether a value surpasses the best one, or the one given; None and NaN never do."""

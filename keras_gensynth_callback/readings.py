@@ -7,7 +7,7 @@ from keras_gensynth_callback.lift import values_of
 
 
 def plain_logs(logs):
-    """A copy of the logs in plain Python: floats, and lists for what is not one number."""
+    """A copy of the logs in plain Python: floats, and nested lists of floats for vectors."""
     return {key: _plain(value) for key, value in (logs or {}).items()}
 
 
@@ -15,7 +15,30 @@ def _plain(value):
     if hasattr(value, "numpy"):
         value = value.numpy()
     array = np.asarray(value)
-    return float(array) if array.ndim == 0 and array.dtype.kind in "biuf" else array.tolist()
+    return array.astype("float64").tolist() if array.dtype.kind in "biufV" else array.tolist()  # V: bfloat16
+
+
+def one_number(value):
+    """The float that a value of plain logs is, or that a list in them holds as its only element; None for others."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, float) else None
+
+
+def numbers_alone(logs):
+    """What of plain logs is numbers: floats, and lists of them."""
+    return {str(key): value for key, value in (logs or {}).items() if _is_numeric(value)}
+
+
+def _is_numeric(value):
+    return all(map(_is_numeric, value)) if isinstance(value, list) else isinstance(value, float)
+
+
+def described(value):
+    """A value of plain logs in words, for messages: its number, or how many it has."""
+    if isinstance(value, list):
+        return f"an array of shape {np.shape(value)}"
+    return f"{value!r} of type {type(value).__name__}"
 
 
 def five_digits(value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 
 class ExportRecord:
@@ -11,7 +11,7 @@ class ExportRecord:
     Attributes:
         prefix: str, the checkpoint prefix, as `tf.compat.v1.train.Saver.restore` takes it.
         epoch, batch: int counted from 1, or None outside of `fit`.
-        logs: dict, the logs of the moment.
+        logs: dict, the logs of the moment: floats, and lists of floats for metrics that give a vector.
         files: list of str, the paths of the files.
         size: int, their bytes.
         seconds: float, how long training waited.
@@ -25,7 +25,7 @@ class ExportRecord:
         prefix: str,
         epoch: Optional[int],
         batch: Optional[int],
-        logs: Optional[Dict[str, float]],
+        logs: Optional[Dict[str, Any]],
         files: List[str],
         size: int,
         seconds: float,

@@ -5,6 +5,7 @@ import re
 import string
 
 from keras_gensynth_callback.errors import InvalidArgumentError, UnknownTemplateKeyError
+from keras_gensynth_callback.readings import described, one_number
 
 OWN_KEYS = ("epoch", "batch")
 
@@ -62,7 +63,8 @@ class PrefixTemplate:
     def format(self, epoch, batch, logs):
         """The prefix for one export."""
         self.check_keys(logs)
-        values = dict(logs, epoch=epoch, batch=batch)
+        values = {key: self._number(key, logs[key]) for key in self.keys if key not in OWN_KEYS}
+        values.update(epoch=epoch, batch=batch)
         try:
             return self.text.format(**values)
         except (ValueError, TypeError, AttributeError, LookupError) as error:
@@ -70,6 +72,16 @@ class PrefixTemplate:
                 f"`filepath` cannot be filled in. Received: filepath={self.text!r} and the values "
                 f"{ {key: values[key] for key in self.keys} }, which give: {error}. Correct the template's formats."
             ) from error
+
+    def _number(self, key, value):
+        number = one_number(value)
+        if number is None and isinstance(value, list):
+            raise InvalidArgumentError(
+                f"A field of `filepath` must be one number. Received: filepath={self.text!r}, where {key!r} is "
+                f"{described(value)}. Use another key of the logs, or a metric that gives one number "
+                "(`F1Score(average='macro')`, or one threshold)."
+            )
+        return value if number is None else number
 
     def _try_it(self):
         """Formats that no number fits are found now and not at the first export."""

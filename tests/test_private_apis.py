@@ -499,3 +499,18 @@ def test_keras_3_builds_metrics_from_the_spec_of_a_batch(keras3):
     model.compile("sgd", "mse", metrics=["mae"])
     model._symbolic_build(data_batch=(tf.TensorSpec([None, 3]), tf.TensorSpec([None, 1])))
     assert model._compile_metrics.built and model.optimizer.built
+
+
+def test_a_tf_function_lists_what_it_was_called_with():
+    function = tf.function(lambda data: data[0])
+    function((tf.zeros([2, 3]), tf.zeros([2])))
+    assert [spec.shape.as_list() for spec in tf_private.specs_of_calls(function)[0]] == [[2, 3], [2]]
+    assert tf_private.specs_of_calls(len) == []
+
+
+def test_the_spec_of_an_iterator_keeps_that_of_its_elements():
+    iterator = iter(tf.data.Dataset.from_tensors(tf.zeros([3])))
+    function = tf.function(lambda source: next(source))
+    function(iterator)
+    assert tf_private.element_spec_of(tf_private.specs_of_calls(function)[0]) == tf.TensorSpec([3])
+    assert tf_private.element_spec_of(tf.TensorSpec([3])) == tf.TensorSpec([3])

@@ -28,7 +28,8 @@ class Variable:
         own_dtype: its tf.DType.
         dtype: the tf.DType that it has in the graph.
         trainable: bool.
-        kind: str, `weight`, `state` (RNG), `metric`, `optimizer` or `other`.
+        kind: str, `weight`, `state` (RNG), `metric`, `last` (what a metric without variables gave), `optimizer` or
+            `other`.
         initializer: the Keras initializer of a weight, or None.
     """
 
@@ -42,7 +43,7 @@ class Variable:
     def shape(self):
         """The tf.TensorShape of the value that the variable holds now, all of it known."""
         shape = self.value.shape
-        return shape if shape.is_fully_defined() else self.value.read_value().shape
+        return shape if shape.is_fully_defined() else tf.TensorShape(self.value.read_value().shape)
 
     def of_graph(self, value):
         """A value of the variable, in the type that it has in the graph."""
@@ -146,6 +147,17 @@ class Adapter:
         """Calls the model as in training."""
         takes_training = getattr(self.model, "_call_has_training_arg", True)
         return self.model(inputs, training=True) if takes_training else self.model(inputs)
+
+    def loss_of(self, x, y, y_pred, sample_weight):
+        """The loss that the model minimises, of what it predicts."""
+        return self.model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+    def forget_losses(self):
+        """Lets layers forget the losses that their last call added, which belong to another graph."""
+        for layer in self.layers():
+            for name in ("_losses", "_loss_ids", "_eager_losses"):
+                if isinstance(vars(layer).get(name), (list, set)):
+                    vars(layer)[name].clear()
 
     def reset_metrics(self):
         """Sets the metrics back."""

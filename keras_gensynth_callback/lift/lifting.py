@@ -12,15 +12,19 @@ from . import steps
 from .adapter import Variable, adapter_of
 from .converters import spell_out_erfc
 from .custom_gradients import refuse_changed_gradients
+from .fitted_data import spec_of_last_fit
 from .gradients import fill_gradients
+from .last_values import keep_last_value
 from .lifted import Lifted
 from .losses import split_losses
-from .metrics import initial_values, value_without_update
+from .metrics import value_without_update
 from .naming import LEARNING_PHASE, rename_contexts, tf1_names, tf1_scopes
 from .normalize import normalize
 from .one_replica import scope_of
+from .optional_weights import with_optional_weights
 from .phases import lay_over
 from .random_draws import draw_anew
+from .resets import reset_values
 from .rnn_loops import last_output_without_array, one_counter_a_loop
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
 from .union import unite
@@ -46,14 +50,25 @@ def lift(model, data_spec=None, graph="trainable", include_optimizer=True, input
         NotBuiltError: the shapes of the inputs are not known.
         UnsupportedModelError: the model holds what no TensorFlow 1.x graph can hold.
     """
-    return _Lifting(adapter_of(model), data_spec, graph == "trainable", include_optimizer, input_signature).run()
+    adapter = adapter_of(model)
+    if data_spec is None and input_signature is None and graph == "trainable" and adapter.is_compiled:
+        data_spec = _of_last_fit(adapter)
+    return _Lifting(adapter, data_spec, graph == "trainable", include_optimizer, input_signature).run()
+
+
+def _of_last_fit(adapter):
+    """The spec of what the model was trained on; of its inputs, what the model itself knows, which may be more."""
+    spec, own = spec_of_last_fit(adapter.model), adapter.input_spec()
+    if isinstance(spec, tuple) and own is not None and not adapter.overrides("train_step"):
+        return (own, *spec[1:])
+    return spec
 
 
 class _Lifting:
     def __init__(self, adapter, data_spec, trainable, include_optimizer, input_signature):
         self.adapter, self.data_spec, self.trainable = adapter, data_spec, trainable
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
-        self.scopes, self.notes, self.alive, self.reset = {}, [], {}, None
+        self.scopes, self.notes, self.alive, self.reset = {}, [], {}, {}
         self.forward, self.metric_values, self.alone = None, {}, []
         adapter.both_phases = trainable
 
@@ -108,6 +123,7 @@ class _Lifting:
         self.spec = specs.step_spec(adapter, inputs, self.predict.output_specs, self.output_names, self.data_spec)
         if strategy_of(adapter.model) is not None:
             self._build_metrics()
+        self.spec = with_optional_weights(adapter, self.spec, self.predict.output_specs, self.output_names)
         self.train = steps.train_step(adapter, self.spec, self.scopes)
         if self.train.outputs is None and self.serving is inputs:
             self.forward = self._trace_forward(inputs)
@@ -121,7 +137,7 @@ class _Lifting:
             self.notes.append(
                 f"no `eval` signature: test_step fails with {type(error).__name__}: {str(error).splitlines()[0]}"
             )
-        self.reset = steps.metric_reset(adapter)
+        self.reset = reset_values(adapter)
 
     def _trace_forward(self, inputs):
         """A call of the model in training, where its train step has none."""
@@ -274,7 +290,7 @@ class _Lifting:
 
     def _simplify(self):
         graph = self.graph
-        self.metrics = {name: (self.metric_values[name], tensor_name(update)) for name, update in self.metrics.items()}
+        self.metrics = {name: self._value_and_update(name, tensor) for name, tensor in self.metrics.items()}
         self.updates = self._update_ops() if self.trainable else []
         self.train_op = None
         if self.trainable and self.has_step:
@@ -290,6 +306,13 @@ class _Lifting:
         graph.keep(pinned)
         merge_equal_nodes(graph, pinned)
         drop_unused_inputs(graph)
+
+    def _value_and_update(self, metric, tensor):
+        if self.metric_values[metric] is not None:
+            return self.metric_values[metric], tensor_name(tensor)
+        variable, value, update = keep_last_value(self.graph, metric, tensor, self.test.log_specs[metric])
+        self.variables.append(variable)
+        return value, update
 
     def _results(self):
         """The names of all nodes that the export refers to."""
@@ -369,7 +392,7 @@ class _Lifting:
             updates=self.updates,
             train_op=self.train_op,
             global_step=names.get(id(iterations)),
-            initial_values=initial_values(self.reset, names) if self.reset is not None else {},
+            initial_values={names[key]: value for key, value in self.reset.items() if key in names},
             notes=self.notes,
             keras=self.adapter.version(),
         )

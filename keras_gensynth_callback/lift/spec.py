@@ -14,12 +14,14 @@ class DataSpec:
     """The data of one step, `(x,)`, `(x, y)` or `(x, y, sample_weight)`, with a name for each tensor.
 
     Attributes:
-        parts: tuple of nests of tf.TensorSpec, as `train_step` gets them.
+        parts: tuple of nests of tf.TensorSpec, as `train_step` gets them; None where an output has no weights.
         input_names, target_names, weight_names: list of str, in the order of `tf.nest.flatten`.
+        optional: set of str, the names of weights that need not be fed: ones change nothing.
     """
 
-    def __init__(self, parts, input_names, target_names=(), weight_names=()):
+    def __init__(self, parts, input_names, target_names=(), weight_names=(), optional=()):
         self.parts = parts
+        self.optional = set(optional)
         self.input_names, self.target_names, self.weight_names = (
             list(input_names),
             list(target_names),
@@ -28,7 +30,7 @@ class DataSpec:
 
     def specs(self):
         """All TensorSpecs in order."""
-        return tf.nest.flatten(self.parts)
+        return [spec for spec in tf.nest.flatten(self.parts) if spec is not None]
 
     def names(self):
         """The names of all tensors in order."""
@@ -36,7 +38,8 @@ class DataSpec:
 
     def pack(self, tensors):
         """The data that the step gets for `tensors`, given in order."""
-        return tf.nest.pack_sequence_as(self.parts, list(tensors))
+        rest = iter(tensors)
+        return tf.nest.map_structure(lambda spec: None if spec is None else next(rest), self.parts)
 
 
 def inputs_spec(adapter, data_spec=None, input_signature=None):
@@ -59,7 +62,7 @@ def inputs_spec(adapter, data_spec=None, input_signature=None):
             "a batch of data, build it with `model.build(input_shape)`, export during `fit`, or give "
             "`input_signature=tf.TensorSpec([None, ...], tf.float32)`."
         )
-    return DataSpec((x,), _leaf_names(x, adapter.input_names(), "input"))
+    return DataSpec((x,), leaf_names(x, adapter.input_names(), "input"))
 
 
 def step_spec(adapter, inputs, outputs, output_names, data_spec=None):
@@ -78,34 +81,17 @@ def step_spec(adapter, inputs, outputs, output_names, data_spec=None):
         y = _inferred_targets(adapter, outputs, output_names)
     if y is None:
         return inputs
-    target_names = [name + "_target" for name in _leaf_names(y, output_names, "output")]
-    if weights is None and (adapter.overrides("train_step") or adapter.overrides("test_step")):
-        return DataSpec((inputs.parts[0], y), inputs.input_names, target_names)
+    target_names = [name + "_target" for name in leaf_names(y, output_names, "output")]
     if weights is None:
-        weights = _default_weights(outputs, y)
-    weight_names = [name + "_sample_weights" for name in _leaf_names(weights, output_names, "output")]
-    return DataSpec((inputs.parts[0], y, weights), inputs.input_names, target_names, weight_names)
-
-
-def _default_weights(outputs, y):
-    """A weight for each value of a loss: for each sample, or, where outputs are sequences or maps, for each of their
-    places.
-
-    Losses of Keras reduce the last axis. Where targets do not go along with the outputs - alignments, say - there is
-    a weight a sample.
-    """
-    leaves, targets = tf.nest.flatten(outputs), tf.nest.flatten(y)
-    specs = []
-    for index, target in enumerate(targets):
-        places = leaves[index].shape[:-1] if len(leaves) == len(targets) and leaves[index].shape.rank else None
-        goes_along = places is not None and places.rank >= 1 and target.shape[: places.rank].is_compatible_with(places)
-        specs.append(tf.TensorSpec(places if goes_along else [None], tf.float32))
-    return tf.nest.pack_sequence_as(y, specs)
+        return DataSpec((inputs.parts[0], y), inputs.input_names, target_names)
+    weight_names = [name + "_sample_weights" for name in leaf_names(weights, output_names, "output")]
+    parts = (inputs.parts[0], y, weights)
+    return DataSpec(parts, inputs.input_names, target_names, weight_names, optional=weight_names)
 
 
 def output_names(adapter, outputs):
     """The names of the flattened outputs: Keras's own, the keys of a dict, or `output_1`, ..."""
-    return _leaf_names(outputs, adapter.output_names(), "output")
+    return leaf_names(outputs, adapter.output_names(), "output")
 
 
 def _parts(data_spec):
@@ -145,7 +131,7 @@ def _checked_signature(signature):
     return signature
 
 
-def _leaf_names(structure, names, generic):
+def leaf_names(structure, names, generic):
     """A name for each leaf: a dict's keys, `names` where they fit, else `<generic>_1`, ..."""
     leaves = tf.nest.flatten(structure)
     if isinstance(structure, dict):

@@ -20,6 +20,7 @@ class Step:
         output_specs: their TensorSpecs.
         returns_outputs: bool, whether what `predict_step` returned is what the model did.
         logs: dict, metric name -> tensor name, for a test or train step.
+        log_specs: dict, metric name -> tf.TensorSpec.
         loss: tensor name of what `compute_loss` returned last, or None.
         losses: int, how often `compute_loss` returned a tensor.
         custom_gradients: what `compare_gradients` found.
@@ -30,6 +31,7 @@ class Step:
         self.outputs, self.output_specs = notes.get("outputs"), notes.get("output_specs")
         self.returns_outputs = notes.get("predicted") is not None and notes["predicted"] == self.outputs
         self.logs, losses = notes.get("logs") or {}, notes.get("losses", [])
+        self.log_specs = notes.get("log_specs") or {}
         self.loss, self.losses = losses[-1] if losses else None, len(losses)
         self.custom_gradients = notes.get("custom_gradients", [])
 
@@ -154,9 +156,22 @@ def _noted_predictions(adapter, notes, inputs):
 
 
 def _keep_logs(notes, logs):
-    notes["logs"] = {
-        name: tensor.name for name, tensor in _flat_logs(logs).items() if tf.is_tensor(tensor) and hasattr(tensor, "op")
-    }
+    tensors = {name: _log_tensor(name, value) for name, value in _flat_logs(logs).items() if value is not None}
+    notes["logs"] = {name: tensor.name for name, tensor in tensors.items()}
+    notes["log_specs"] = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+
+
+def _log_tensor(name, value):
+    """A tensor of the graph for what a step returns under `name`: a tensor, a variable, or a number."""
+    if tf.is_tensor(value) and not isinstance(value, tf.Variable) and hasattr(value, "op"):
+        return value
+    try:
+        return tf.identity(tf.convert_to_tensor(value))
+    except (TypeError, ValueError) as error:
+        raise UnsupportedModelError(
+            f"The step returns a {type(value).__name__} as the metric `{name}`; in a TensorFlow 1.x graph a metric is "
+            "a tensor. Return a dense tensor or a number."
+        ) from error
 
 
 def _flat_logs(logs):

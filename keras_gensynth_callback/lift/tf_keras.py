@@ -107,6 +107,12 @@ class TfKeras(Adapter):
             with tf.init_scope(), tf.name_scope(_name_of(optimizer)):
                 build(self.model.trainable_variables)
 
+    def loss_of(self, x, y, y_pred, sample_weight):
+        if hasattr(self.model, "compute_loss"):
+            return super().loss_of(x, y, y_pred, sample_weight)
+        # Before TensorFlow 2.8.
+        return self.model.compiled_loss(y, y_pred, sample_weight, regularization_losses=self.model.losses)
+
     def build_metrics(self, spec):
         strategy = strategy_of(self.model)
         step = tf.function(lambda *tensors: strategy.run(self.model.test_step, (spec.pack(tensors),)), autograph=False)

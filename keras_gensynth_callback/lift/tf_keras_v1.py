@@ -7,6 +7,7 @@ import re
 import tensorflow as tf
 
 from .adapter import Variable, relaxed, reset
+from .last_values import LastValue
 from .live import LiveGraph
 from .tf_keras import TfKeras, _base_name
 from .tf_private import broadcasts_unasserted, patched
@@ -30,7 +31,9 @@ class TfKerasV1(TfKeras):
         return metrics_of(self.model)
 
     def read(self, values):
-        return self.live.read([getattr(value, "_tensor", value) for value in values])
+        fetched = {index: getattr(value, "_tensor", value) for index, value in enumerate(values) if not _is_zeros(value)}
+        read = dict(zip(fetched, self.live.read(fetched.values())))
+        return [read[index] if index in read else value.read_value() for index, value in enumerate(values)]
 
     def write(self, values):
         self.live.write(values)
@@ -107,6 +110,12 @@ class TfKerasV1(TfKeras):
     def forward_in_training(self, inputs):
         return self.steps.forward(inputs, training=True)
 
+    def loss_of(self, x, y, y_pred, sample_weight):
+        return self.steps.loss_of(y, y_pred, sample_weight)
+
+    def forget_losses(self):
+        """Nothing: while a trace is made, layers hold no losses but its own."""
+
     def reset_metrics(self):
         """Sets the metrics back, by ops in the graph that is being built."""
         with patched(self._backend(), "batch_set_value", _assign_all):
@@ -123,6 +132,10 @@ def _without_number_of_graph(name, roots):
 
 def _without_number(name):
     return re.sub(r"_\d+$", "", name)
+
+
+def _is_zeros(value):
+    return isinstance(value, LastValue)
 
 
 def _assign_all(wrapped, instance, args, kwargs):

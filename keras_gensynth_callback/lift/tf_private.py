@@ -328,6 +328,24 @@ def spec_of_one_replica(spec):
     return spec._value_specs[0] if type(spec).__name__ == "PerReplicaSpec" else spec
 
 
+def specs_of_calls(function):
+    """The first argument of each call that a tf.function was traced for, as a spec: a list.
+
+    A tf.function has no public list of its traces. TF 2.4 to 2.21.
+    """
+    traces = getattr(function, "_list_all_concrete_functions", None)
+    signatures = [trace.structured_input_signature[0] for trace in traces()] if traces is not None else []
+    return [arguments[0] for arguments in signatures if arguments]
+
+
+def element_spec_of(spec):
+    """The spec of an iterator's elements, of that of the iterator; any other spec as it is.
+
+    `tf.data.IteratorSpec`, and that of `tf.distribute`, do not tell it. TF 2.4 to 2.21.
+    """
+    return getattr(spec, "_element_spec", spec) if not isinstance(spec, tf.TensorSpec) else spec
+
+
 @contextlib.contextmanager
 def patched(owner, name, wrapper):
     """Wraps the attribute `name` of `owner` with a wrapt wrapper function, for the time of the block."""

@@ -58,18 +58,18 @@ class V1Steps:
         """The loss that the engine minimises, of what its training endpoints hold."""
         return tf.convert_to_tensor(self.model._prepare_total_loss(masks))
 
+    def loss_of(self, y, y_pred, weights):
+        """The loss of what was predicted."""
+        with self._with_endpoints(tf.nest.flatten(y_pred), y, weights):
+            return self.compute_loss([None] * len(self.model._training_endpoints))
+
     def _evaluated(self, data, training):
         """The loss and the results of the metrics."""
         x, y, weights = (*data, None, None)[:3]
         model = self.model
         outputs = tf.nest.flatten(self.forward(x, training))
         masks = [getattr(output, "_keras_mask", None) for output in outputs]
-        endpoints = _endpoints(model, outputs, _padded(y, outputs), _padded(weights, outputs))
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(_exchanged(model, "_training_endpoints", endpoints))
-            # Unless `compile` was told, the engine asks whether functions run eagerly, which they do in a trace.
-            stack.enter_context(_exchanged(model, "_run_eagerly", False))
-            stack.enter_context(patched(model, "get_losses_for", _losses_of_call))
+        with self._with_endpoints(outputs, y, weights) as endpoints:
             loss = self.compute_loss(masks)
             model._handle_metrics(
                 outputs,
@@ -80,6 +80,18 @@ class V1Steps:
                 return_weighted_and_unweighted_metrics=True,
             )
         return loss, metric_results(model)
+
+    @contextlib.contextmanager
+    def _with_endpoints(self, outputs, y, weights):
+        """Inside of the block, the model's training endpoints hold these tensors."""
+        model = self.model
+        endpoints = _endpoints(model, outputs, _padded(y, outputs), _padded(weights, outputs))
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_exchanged(model, "_training_endpoints", endpoints))
+            # Unless `compile` was told, the engine asks whether functions run eagerly, which they do in a trace.
+            stack.enter_context(_exchanged(model, "_run_eagerly", False))
+            stack.enter_context(patched(model, "get_losses_for", _losses_of_call))
+            yield endpoints
 
     def _note_untracked(self, results, training):
         graph = tf.compat.v1.get_default_graph()

@@ -13,14 +13,26 @@ def default_weights(graph, spec, names):
         spec: DataSpec.
         names: list of str, the placeholders of `spec.names()`.
     """
-    first_weight = len(spec.input_names) + len(spec.target_names)
-    for name, tensor_spec in list(zip(names, spec.specs()))[first_weight:]:
+    first_target, first_weight = len(spec.input_names), len(spec.input_names) + len(spec.target_names)
+    specs = dict(zip(names, spec.specs()))
+    for index, (weight, name) in enumerate(zip(spec.weight_names, names[first_weight:])):
         node = graph.nodes.get(name)
-        if node is not None:
-            ones = _ones(graph, names[len(spec.input_names)], tensor_spec, name)
+        if node is not None and weight in spec.optional:
+            target = names[first_target + _index_of_target(spec, weight, index)]
+            if target not in graph.nodes:  # a loss need not look at it
+                graph.add("Placeholder", target, dtype=specs[target].dtype, shape=specs[target].shape)
+            ones = _ones(graph, target, specs[name], name)
             node.op = "PlaceholderWithDefault"
-            node.attr["shape"].CopyFrom(attr_value(tensor_spec.shape))
+            node.attr["shape"].CopyFrom(attr_value(specs[name].shape))
             node.input.append(ones)
+
+
+def _index_of_target(spec, weight, index):
+    """Which target belongs to sample weights: that of the same output, or, where no name tells, of the same place."""
+    target = weight[: -len("_sample_weights")] + "_target"
+    if target in spec.target_names:
+        return spec.target_names.index(target)
+    return min(index, len(spec.target_names) - 1)
 
 
 def _ones(graph, target, spec, name):

@@ -18,6 +18,7 @@ from . import (  # noqa: F401
     padding,
     random,
     resizing,
+    short_floats,
 )
 from .integers import WIDENED, compute_in_wider_integers
 from .registry import RULES

@@ -29,12 +29,13 @@ _BINARY = (
     "Pack",
 )
 _COMPARING = ("Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual")
+_SEARCHING = ("ArgMax", "ArgMin")
 _UNARY = ("Sum", "Max", "Min", "Prod", "Neg", "Sign", "Abs", "BroadcastTo", "Transpose")
 # For each op the inputs that have the type of attribute T, and whether the result has it.
 WIDENED = {}
 WIDENED.update({op: True for op in _BINARY + _UNARY})
-WIDENED.update({op: False for op in _COMPARING})
-_INPUTS = {"SelectV2": (1, 2), "Select": (1, 2), "Fill": (1,)}
+WIDENED.update({op: False for op in _COMPARING + _SEARCHING})
+_INPUTS = {"SelectV2": (1, 2), "Select": (1, 2), "Fill": (1,), "ArgMax": (0,), "ArgMin": (0,)}
 
 
 def compute_in_wider_integers(rewriter, node):

@@ -1,0 +1,48 @@
+"""Metrics that keep nothing: what a `test_step` returns of a batch as it is. Keras's `evaluate` gives the last one.
+
+A graph of TensorFlow 1.x has a metric's value without any data; so a variable holds the last one.
+"""
+
+import tensorflow as tf
+
+from ..graphdef import node_of, tensor_name
+from .adapter import Variable
+from .normalize import become_handle
+
+
+class LastValue:
+    """Zeros, as before the first batch, in the place of a variable: Keras has none.
+
+    Args:
+        spec: tf.TensorSpec of the metric.
+    """
+
+    def __init__(self, spec):
+        self.dtype, self.shape = spec.dtype, spec.shape
+
+    def read_value(self):
+        dims = [size or 0 for size in self.shape.as_list()] if self.shape.rank is not None else []
+        return tf.make_ndarray(tf.make_tensor_proto(0, self.dtype, dims))
+
+
+def keep_last_value(graph, metric, tensor, spec):
+    """Adds a variable that holds what a metric gave last.
+
+    Args:
+        graph: EditableGraph that is added to.
+        metric: str, the metric's name.
+        tensor: str, what it gives for a batch.
+        spec: tf.TensorSpec of that.
+
+    Returns:
+        The `adapter.Variable`, of the kind "last", and the names of two tensors: the value that is held, and that of
+        the batch, which is held from then on.
+    """
+    handle = graph.add("VarHandleOp", f"last_batch/{metric}")
+    become_handle(handle, handle.name, spec.dtype, spec.shape)
+    scope = f"metrics/{metric}"
+    write = graph.add("AssignVariableOp", f"{scope}/AssignVariableOp", [handle.name, tensor], dtype=spec.dtype)
+    update = graph.add("Identity", f"{scope}/update", [tensor, "^" + write.name], T=spec.dtype)
+    value = graph.add("ReadVariableOp", f"{scope}/ReadVariableOp", [handle.name], dtype=spec.dtype)
+    variable = Variable(node_of(handle.name), LastValue(spec), "last")
+    return variable, tensor_name(value.name), tensor_name(update.name)
