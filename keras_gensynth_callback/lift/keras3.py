@@ -9,6 +9,7 @@ from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .batch_normalization import fused_batch_normalization
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
+from .tape import noted_layer_calls
 from .tf_private import patched
 from .time_distributed import steps_as_rows
 from .training_ops import training_ops
@@ -145,5 +146,6 @@ class Keras3(Adapter):
             stack.enter_context(patched(self.keras.layers.BatchNormalization, "call", fused_batch_normalization))
             stack.enter_context(patched(sys.modules["keras.src.backend"], "rnn", zeros_without_a_step))
             stack.enter_context(patched(self.keras.layers.TimeDistributed, "call", steps_as_rows))
+            stack.enter_context(noted_layer_calls(self.keras.layers.Layer))
             stack.enter_context(training_ops(self.keras.optimizers))
             yield

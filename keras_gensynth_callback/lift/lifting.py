@@ -25,7 +25,7 @@ from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
 from .union import unite
 from .weights import default_weights
 from .wide_variables import keep_in_wider_types
-from .writes import is_write, outlet, step_nodes, written_variable
+from .writes import is_write, outlet, step_nodes, writes_of, written_variable
 
 
 def lift(model, data_spec=None, graph="trainable", include_optimizer=True, input_signature=None):
@@ -172,10 +172,8 @@ class _Lifting:
         if writes:
             roots += step.trace.stateful_writes()
         for call in step.trace.gradient_calls:
-            roots += [
-                node_of(name)
-                for name in [*call.targets, *call.sources, *(call.output_gradients or []), *call.placeholders()]
-            ]
+            roots += map(node_of, call.tensors())
+        roots += [node_of(name) for name in step.trace.built_gradients if node_of(name) in graph.nodes]
         graph.keep(roots)
         step.trace.dtypes.update(fold_constants(graph, pinned=roots))
         one_counter_a_loop(graph)
@@ -185,15 +183,22 @@ class _Lifting:
 
     def _lay_over_training(self):
         train = self.train
+        self._fill_forward_gradients()
         graph, calls = train.trace.graph, train.trace.gradient_calls
         self._shrink(train, tf.nest.flatten(train.outputs) if train.outputs is not None else [])
         weights = {variable.name for variable in self.variables if variable.trainable}
         slots = {variable.name for variable in self.variables if variable.kind == "optimizer"}
-        own = step_nodes(graph, [name for call in calls for name in call.placeholders()], weights, slots)
+        own = step_nodes(
+            graph,
+            [name for call in calls for name in call.placeholders()],
+            weights,
+            slots,
+            writes_of(graph, train.trace.built_gradients, self._metric_variables()),
+        )
         unconditional = {written_variable(graph, graph.nodes[name]) for name in own if is_write(graph.nodes[name])}
         all_writes = train.trace.stateful_writes()
         results = [*self.outputs, *self.metrics.values(), *filter(None, [self.loss])]
-        targets = [name for call in calls for name in [*call.targets, *(call.output_gradients or [])]]
+        targets = [name for call in calls for name in [*call.targets, *filter(None, call.output_gradients or [])]]
         phase = tensor_name(LEARNING_PHASE)
         self.dtypes[phase] = tf.bool.as_datatype_enum
         self.graph, renamed, self.alive = lay_over(
@@ -212,11 +217,22 @@ class _Lifting:
             call.rename(lambda tensor: moved(tensor, renamed))
         if self.loss is None and calls:
             self.loss = tensor_name(calls[0].targets[0]) if self.test is not None else None
-        self.has_step = self.adapter.is_compiled and self.include_optimizer and bool(calls)
+        self.has_step = self.adapter.is_compiled and self.include_optimizer and bool(own)
         if self.has_step:
             before = set(self.graph.nodes)
-            self.graph = fill_gradients(self.graph, calls, f"training/{self._optimizer_name()}")
+            self.graph, _ = fill_gradients(self.graph, calls, f"training/{self._optimizer_name()}")
             self.step_only |= set(self.graph.nodes) - before
+
+    def _fill_forward_gradients(self):
+        """The gradients outside of layers' calls that change no variable but metrics are no part of the train step."""
+        trace, metrics = self.train.trace, self._metric_variables()
+        forward = [call for call in trace.gradient_calls if not writes_of(trace.graph, call.placeholders(), metrics)]
+        if forward:
+            trace.gradient_calls = [call for call in trace.gradient_calls if call not in forward]
+            trace.graph, trace.dtypes = fill_gradients(trace.graph, forward, "gradients", trace.gradient_calls)
+
+    def _metric_variables(self):
+        return {variable.name for variable in self.variables if variable.kind == "metric"}
 
     def _add_learning_phase(self):
         self.graph.add("Const", f"{LEARNING_PHASE}/input", dtype=tf.bool, value=tf.make_tensor_proto(False))

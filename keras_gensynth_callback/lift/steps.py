@@ -63,6 +63,7 @@ def train_step(adapter, spec, scopes):
         scopes,
         lambda notes, data: _keep_logs(notes, adapter.steps.train_step(data)),
         check_gradients=True,
+        of_a_step=True,
     )
 
 
@@ -73,7 +74,7 @@ def metric_reset(adapter):
         return trace(adapter.reset_metrics, [], variables=_variables(adapter), live=adapter.live)
 
 
-def _traced(adapter, spec, scopes, run, check_gradients=False):
+def _traced(adapter, spec, scopes, run, check_gradients=False, of_a_step=False):
     notes = {}
 
     def function(*tensors):
@@ -85,7 +86,7 @@ def _traced(adapter, spec, scopes, run, check_gradients=False):
         notes["custom_gradients"] = compare_gradients(graph, [name for call in calls for name in call.targets])
 
     with as_one_replica(adapter.model), adapter.tracing(scopes):
-        traced = _explained(adapter, function, spec, compare if check_gradients else None)
+        traced = _explained(adapter, function, spec, compare if check_gradients else None, of_a_step)
     traced.graph.drop(getattr(adapter.steps, "untracked", ()))
     return Step(traced, notes)
 
@@ -95,9 +96,9 @@ def _variables(adapter):
     return lambda: [variable.value for variable in adapter.variables()]
 
 
-def _explained(adapter, function, spec, afterwards):
+def _explained(adapter, function, spec, afterwards, of_a_step):
     try:
-        return trace(function, spec.specs(), adapter.layer_of, afterwards, _variables(adapter), adapter.live)
+        return trace(function, spec.specs(), adapter.layer_of, afterwards, _variables(adapter), adapter.live, of_a_step)
     except GenSynthExportError:
         raise
     except Exception as error:

@@ -9,6 +9,7 @@ from ..distribution import strategy_of
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
+from .tape import noted_layer_calls
 from .tf_private import patched
 from .training_ops import training_ops
 
@@ -123,6 +124,7 @@ class TfKeras(Adapter):
                 stack.enter_context(patched(self._backend(), "zeros", _plain_zeros))
                 stack.enter_context(patched(self._backend(), "rnn", zeros_without_a_step))
                 stack.enter_context(restored_lists(layers, ("_losses", "_eager_losses")))
+                stack.enter_context(noted_layer_calls(self.keras.layers.Layer))
                 stack.enter_context(training_ops(self.keras.optimizers))
                 yield
         finally:
