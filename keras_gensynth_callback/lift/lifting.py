@@ -19,6 +19,7 @@ from .metrics import initial_values, value_without_update
 from .naming import LEARNING_PHASE, rename_contexts, tf1_names, tf1_scopes
 from .normalize import normalize
 from .one_replica import scope_of
+from .outer_model import predicts
 from .phases import lay_over
 from .rnn_loops import last_output_without_array, one_counter_a_loop
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
@@ -73,27 +74,35 @@ class _Lifting:
         adapter = self.adapter
         inputs = specs.inputs_spec(adapter, self.data_spec, self.input_signature)
         self.serving, self.predict = self._trace_predict(inputs)
-        self.output_names = specs.output_names(adapter, self.predict.output_specs)
-        self.spec, self.test, self.train = inputs, None, None
+        self.output_names = specs.output_names(adapter, self.predict.output_specs) if self.predict else []
+        self.spec, self.test, self.train, self.is_compiled = inputs, None, None, False
         if not self.trainable:
             return
-        if not adapter.is_compiled:
+        if not adapter.is_compiled or not adapter.has_own_loss():
             self.train = steps.forward_in_training(adapter, inputs, self.scopes)
-        else:
+        if adapter.is_compiled and (self.train is None or self.train.adds_losses):
+            self.is_compiled = True
             self._trace_compiled(inputs)
         refuse_changed_gradients(self.train.trace.graph.graph_def(), self.train.custom_gradients, adapter.layer_of)
 
     def _trace_predict(self, inputs):
-        """The inputs of `predict_step` and its trace. A model may be trained on something else than it is called on:
-        a GAN.
+        """The inputs of `predict_step` and its trace. A model may be trained on something else than it is called on, or
+        have nothing to call: a GAN. Then there is no trace.
         """
         adapter = self.adapter
+        has_own_step = self.trainable and adapter.is_compiled and adapter.overrides("train_step")
+        if has_own_step and not predicts(adapter):
+            self.notes.append("no `serving_default` signature: the model has no `call`")
+            return specs.DataSpec((), ()), None
         try:
             return inputs, steps.predict_step(adapter, inputs, self.scopes)
-        except UnsupportedModelError:
+        except UnsupportedModelError as error:
             own = adapter.input_spec()
-            if not adapter.overrides("train_step") or own is None or self.data_spec is None:
+            if not has_own_step or self.data_spec is None:
                 raise
+            if own is None:  # it was never called, by nobody
+                self.notes.append(f"no `serving_default` signature: {str(error).splitlines()[0]}")
+                return specs.DataSpec((), ()), None
         serving = specs.inputs_spec(adapter)
         inputs.input_names = [f"{name}_train" for name in inputs.input_names]
         return serving, steps.predict_step(adapter, serving, self.scopes)
@@ -102,7 +111,8 @@ class _Lifting:
         adapter = self.adapter
         with scope_of(adapter.model):
             adapter.build_for_training()
-        self.spec = specs.step_spec(adapter, inputs, self.predict.output_specs, self.output_names, self.data_spec)
+        output_specs = self.predict.output_specs if self.predict else ()
+        self.spec = specs.step_spec(adapter, inputs, output_specs, self.output_names, self.data_spec)
         if strategy_of(adapter.model) is not None:
             self._build_metrics()
         self.train = steps.train_step(adapter, self.spec, self.scopes)
@@ -152,6 +162,8 @@ class _Lifting:
     def _unite_inference(self):
         """`predict_step` and `test_step` in one graph: `self.graph`."""
         first = self.predict
+        if first is None:
+            first = steps.nothing()
         self._shrink(first, tf.nest.flatten(first.outputs), writes=False)
         if self.test is None:
             self.graph, self.dtypes = first.trace.graph, first.trace.dtypes
@@ -185,7 +197,8 @@ class _Lifting:
         train = self.train
         self._fill_forward_gradients()
         graph, calls = train.trace.graph, train.trace.gradient_calls
-        self._shrink(train, tf.nest.flatten(train.outputs) if train.outputs is not None else [])
+        logs = train.logs if self.test is None else {}
+        self._shrink(train, [*tf.nest.flatten(train.outputs if train.outputs is not None else []), *logs.values()])
         weights = {variable.name for variable in self.variables if variable.trainable}
         slots = {variable.name for variable in self.variables if variable.kind == "optimizer"}
         own = step_nodes(
@@ -208,16 +221,20 @@ class _Lifting:
             (self.dtypes, train.trace.dtypes),
             own,
             unconditional,
-            ([node_of(name) for name in results], [node_of(name) for name in targets]),
+            ([node_of(name) for name in results], [node_of(name) for name in [*targets, *logs.values()]]),
         )
         self._add_learning_phase()
         self.step_only = {moved(name, renamed) for name in own}
         self.step_writes = [moved(name, renamed) for name in all_writes]
         for call in calls:
             call.rename(lambda tensor: moved(tensor, renamed))
-        if self.loss is None and calls:
-            self.loss = tensor_name(calls[0].targets[0]) if self.test is not None else None
-        self.has_step = self.adapter.is_compiled and self.include_optimizer and bool(own)
+        if self.loss is None and calls and calls[0].is_of_a_scalar:
+            self.loss = tensor_name(calls[0].targets[0])
+        for name, tensor in logs.items():
+            tensor = moved(tensor, renamed)
+            if not self.step_only & self.graph.ancestors([node_of(tensor)]):
+                self.metrics[name] = tensor
+        self.has_step = self.is_compiled and self.include_optimizer and bool(own)
         if self.has_step:
             before = set(self.graph.nodes)
             self.graph, _ = fill_gradients(self.graph, calls, f"training/{self._optimizer_name()}")
@@ -261,6 +278,7 @@ class _Lifting:
         if self.trainable and self.has_step:
             waits = dict.fromkeys("^" + self._outlet(name) for name in self.step_writes)
             self.train_op = graph.add("NoOp", "train_op", waits).name
+            self.written = {written_variable(graph, graph.nodes[name]) for name in self.step_writes}
         terms = split_losses(graph, self.loss) if self.loss is not None else ([], [])
         self.losses, self.regularization_losses = terms
         pinned = self._results()
@@ -331,7 +349,6 @@ class _Lifting:
         tensors = [tensor_name(name) for name in self.placeholders]
         count, targets = len(spec.input_names), len(spec.target_names)
         variables = self._kept_variables()
-        iterations = self.adapter.iterations() if self.train_op else None
         names = {id(variable.value): variable.name for variable in variables}
         return Lifted(
             graph=self.graph,
@@ -349,11 +366,18 @@ class _Lifting:
             metrics=self.metrics,
             updates=self.updates,
             train_op=self.train_op,
-            global_step=names.get(id(iterations)),
+            global_step=self._global_step(names) if self.train_op else None,
+            evaluates=self.test is not None,
             initial_values=initial_values(self.reset, names) if self.reset is not None else {},
             notes=self.notes,
             keras=self.adapter.version(),
         )
+
+    def _global_step(self, names):
+        """The counter of the optimizer that the train step applies, the model's own if it does."""
+        counters = [names[id(counter)] for counter in self.adapter.iterations() if id(counter) in names]
+        counted = [name for name in counters if name in self.written]
+        return next(iter([*counted, *counters]), None)
 
     def _add_unused_placeholders(self):
         """A model need not look at all that it is fed with; the reader may feed it all the same."""

@@ -16,10 +16,11 @@ class DataSpec:
     Attributes:
         parts: tuple of nests of tf.TensorSpec, as `train_step` gets them.
         input_names, target_names, weight_names: list of str, in the order of `tf.nest.flatten`.
+        is_bare: bool, whether a step gets the inputs without a tuple around them: what Keras makes of `fit(x)`.
     """
 
-    def __init__(self, parts, input_names, target_names=(), weight_names=()):
-        self.parts = parts
+    def __init__(self, parts, input_names, target_names=(), weight_names=(), is_bare=False):
+        self.parts, self.is_bare = parts, is_bare
         self.input_names, self.target_names, self.weight_names = (
             list(input_names),
             list(target_names),
@@ -36,7 +37,8 @@ class DataSpec:
 
     def pack(self, tensors):
         """The data that the step gets for `tensors`, given in order."""
-        return tf.nest.pack_sequence_as(self.parts, list(tensors))
+        packed = tf.nest.pack_sequence_as(self.parts, list(tensors))
+        return packed[0] if self.is_bare else packed
 
 
 def inputs_spec(adapter, data_spec=None, input_signature=None):
@@ -77,7 +79,8 @@ def step_spec(adapter, inputs, outputs, output_names, data_spec=None):
     if data_spec is None:
         y = _inferred_targets(adapter, outputs, output_names)
     if y is None:
-        return inputs
+        is_bare = not isinstance(inputs.parts[0] if data_spec is None else data_spec, (tuple, list))
+        return DataSpec(inputs.parts, inputs.input_names, is_bare=is_bare)
     target_names = [name + "_target" for name in _leaf_names(y, output_names, "output")]
     if weights is None and (adapter.overrides("train_step") or adapter.overrides("test_step")):
         return DataSpec((inputs.parts[0], y), inputs.input_names, target_names)

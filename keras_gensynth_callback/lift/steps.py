@@ -20,6 +20,7 @@ class Step:
         output_specs: their TensorSpecs.
         logs: dict, metric name -> tensor name, for a test or train step.
         loss: tensor name of what `compute_loss` returned last, or None.
+        adds_losses: bool, whether layers added losses to a forward pass.
         custom_gradients: what `compare_gradients` found.
     """
 
@@ -27,7 +28,7 @@ class Step:
         self.trace = traced
         self.outputs, self.output_specs = notes.get("outputs"), notes.get("output_specs")
         self.logs, self.loss = notes.get("logs") or {}, notes.get("loss")
-        self.custom_gradients = notes.get("custom_gradients", [])
+        self.adds_losses, self.custom_gradients = notes.get("adds_losses", False), notes.get("custom_gradients", [])
 
 
 def predict_step(adapter, spec, scopes):
@@ -46,6 +47,7 @@ def forward_in_training(adapter, spec, scopes):
 
     def run(notes, data):
         notes["outputs"] = names_of(adapter.forward_in_training(data[0]))
+        notes["adds_losses"] = bool(adapter.model.losses)
 
     return _traced(adapter, spec, scopes, run, check_gradients=True)
 
@@ -65,6 +67,11 @@ def train_step(adapter, spec, scopes):
         check_gradients=True,
         of_a_step=True,
     )
+
+
+def nothing():
+    """The step of a model that has nothing to predict with."""
+    return Step(trace(lambda: (), []), {"outputs": (), "output_specs": ()})
 
 
 def metric_reset(adapter):

@@ -36,12 +36,14 @@ class GradientCall:
         sources: list of tensor names, of variable handles or of tensors.
         output_gradients: list of tensor names, or None.
         stops: list of tensor names, what the tape took for constants.
+        is_of_a_scalar: bool, whether there is one target, and that a scalar.
         results: list, an entry a source: None where no gradient flows, a placeholder's name, or, for an
             `IndexedSlices`, the names of the placeholders of its values and indices.
     """
 
-    def __init__(self, targets, sources, output_gradients, results, stops=()):
-        self.targets, self.sources, self.stops = targets, sources, list(stops)
+    def __init__(self, targets, sources, output_gradients, results, stops, is_of_a_scalar):
+        self.targets, self.sources, self.stops = targets, sources, stops
+        self.is_of_a_scalar = is_of_a_scalar
         self.output_gradients, self.results = output_gradients, results
 
     def rename(self, move):
@@ -158,6 +160,7 @@ class Gradients:
             given and [tensor and tensor.name for tensor in given],
             [name for _, name in stand_ins],
             [tensor.name for tensor in flow.stops],
+            len(targets) == 1 and targets[0].shape.rank == 0,
         )
         self._placeholders += [self._graph.get_tensor_by_name(name).op for name in call.placeholders()]
         self.calls.append(call)

@@ -73,7 +73,7 @@ class TfKerasV1(TfKeras):
     def _roots(self):
         return {layer.name for layer in self.layers()}
 
-    def _optimizers(self):
+    def optimizers(self):
         return [] if self.optimizer is None else [self.optimizer]
 
     def _optimizer_variables(self, optimizer):
