@@ -23,6 +23,8 @@
 Every message says what was received, what was expected and how to mend it.
 """
 
+import contextlib
+
 
 class GenSynthExportError(Exception):
     """Root of the package's exceptions."""
@@ -65,6 +67,21 @@ class DefectError(GenSynthExportError, RuntimeError):
 
     def __init__(self, what):
         super().__init__(f"{what} This is a defect of keras-gensynth-callback; please report it with the model.")
+
+
+@contextlib.contextmanager
+def named_as_defects(what):
+    """What is raised inside and is no error of this package becomes a DefectError, of which it is the cause.
+
+    Args:
+        what: str, what failed.
+    """
+    try:
+        yield
+    except GenSynthExportError:
+        raise
+    except Exception as error:
+        raise DefectError(f"{what}: {type(error).__name__}: {error}.") from error
 
 
 class CheckpointMismatchError(GenSynthExportError, ValueError):

@@ -228,7 +228,9 @@ def signatures(lifted, infos):
     if not lifted.metrics and not lifted.loss:
         return found
     inputs = {**lifted.step_inputs, **lifted.targets, **lifted.sample_weights}
-    outputs = {f"predictions/{name}": tensor for name, tensor in lifted.outputs.items()}
+    outputs = {}
+    if set(lifted.inputs.values()) <= set(lifted.step_inputs.values()):  # else steps are fed with something else
+        outputs = {f"predictions/{name}": tensor for name, tensor in lifted.outputs.items()}
     if lifted.loss:
         outputs["loss"] = lifted.loss
     for name, (value, update) in lifted.metrics.items():

@@ -34,8 +34,9 @@ class Preparation:
         self.usable = True
 
     def prepare(self, data_spec):
-        """Has the graph built. Returns whether that must wait for the first step, which makes the model's weights; after
-        that step, which may have left layers unbuilt that it does not use, it is built whatever is there.
+        """Has the graph built. Returns whether that must wait for the first step, which makes the model's weights.
+
+        After that step, which may have left layers unbuilt that it does not use, it is built in any case.
         """
         self.usable = False
         exporter = self._exporter_for(data_spec)

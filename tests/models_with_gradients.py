@@ -39,6 +39,12 @@ def _trained_by(keras, step, optimizer=None, inputs=3, outputs=2):
     return _compiled(keras, Trained(), inputs, outputs, "mse", optimizer or keras.optimizers.SGD(0.1))
 
 
+def _variable(weight):
+    """The tf.Variable of a weight of any Keras."""
+    value = getattr(weight, "value", weight)
+    return weight if callable(value) else value
+
+
 def _error(prediction, y):
     return tf.reduce_mean((prediction - y) ** 2)
 
@@ -100,7 +106,7 @@ def jacobians_in_a_call(keras):
                 total = tf.reduce_sum(hidden, 0)
             per_sample = tape.batch_jacobian(hidden, x)
             whole = tape.jacobian(total, x)
-            return self.out(hidden) + tf.reduce_sum(per_sample**2) + tf.reduce_sum(whole) / 10.0
+            return self.out(hidden) + tf.reduce_sum(per_sample**2, 2)[:, :2] + tf.reduce_sum(whole, [0, 2])[:, None]
 
     return _compiled(keras, Jacobian(), 3, 2, optimizer=keras.optimizers.SGD(0.01))
 
@@ -120,26 +126,6 @@ def tf_gradients_in_a_call(keras):
     return _compiled(keras, Graph(), 3, 2)
 
 
-def saliency_through_a_recurrent_layer(keras):
-    class Salient(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.gru, self.out = keras.layers.GRU(3), keras.layers.Dense(2)
-
-        def call(self, x):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                hidden = self.gru(x)
-            # A constant to what differentiates it: TensorFlow 1.x has no second derivative of a loop.
-            return self.out(hidden) + tf.stop_gradient(tf.reduce_sum(tape.gradient(hidden, x), [1, 2])[:, None])
-
-    model = Salient()
-    model.compile(keras.optimizers.SGD(0.1), "mse")
-    x = _numbers(4, 3)
-    model(x[:2])
-    return {"model": model, "x": x, "y": _numbers(2, seed=1)}
-
-
 def gradients_in_a_loop_and_in_a_branch(keras):
     class Descent(keras.layers.Layer):
         """Goes down its energy three times, and once more where that is high."""
@@ -156,7 +142,7 @@ def gradients_in_a_loop_and_in_a_branch(keras):
         def call(self, x):
             x = tf.tanh(x)
             _, x = tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x - 0.05 * self.slope(x)), [0, x])
-            return tf.cond(tf.reduce_sum(x) > 0.0, lambda: x - 0.1 * self.slope(x), lambda: x + 0.0)
+            return tf.cond(tf.reduce_sum(self.scale) > 0.0, lambda: x - 0.1 * self.slope(x), lambda: x + 0.0)
 
         def compute_output_shape(self, shape):
             return shape
@@ -185,12 +171,12 @@ def gradient_in_a_loss(keras):
     def smooth(y_true, y_pred):
         with tf.GradientTape() as tape:
             tape.watch(y_pred)
-            energy = tf.reduce_sum((y_pred - y_true) ** 4, -1)
+            energy = tf.reduce_sum(tf.sin(y_pred - y_true), -1)
         return tf.reduce_sum(tape.gradient(energy, y_pred) ** 2, -1) + energy
 
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(4, activation="tanh")(inputs)))
-    model.compile(keras.optimizers.SGD(0.001), smooth)
+    model.compile(keras.optimizers.SGD(0.1), smooth)
     return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1)}
 
 
@@ -218,7 +204,9 @@ def weights_reached_through_an_inner_gradient_alone(keras):
                 inner.watch(x)
                 energy = model.other(model.first(x))
             slope = inner.gradient(energy, x)
-            loss = _error(model.second(x[:, :1] * tf.ones([1, 4])), y) + tf.reduce_mean((tf.norm(slope, axis=1) - 1) ** 2)
+            loss = _error(model.second(x[:, :1] * tf.ones([1, 4])), y) + tf.reduce_mean(
+                (tf.norm(slope, axis=1) - 1) ** 2
+            )
         return outer.gradient(loss, model.trainable_variables), model.trainable_variables
 
     return _trained_by(keras, step, keras.optimizers.Adam(0.01))
@@ -276,6 +264,7 @@ def an_optimizer_inside_of_another_tape(keras):
         return outer.gradient(loss, weights), weights
 
     case = _trained_by(keras, step)
+    case["model"].optimizer.build(case["model"].trainable_variables)
     case["steps"] = 6
     return case
 
@@ -284,7 +273,7 @@ def a_tape_that_watches_one_layer(keras):
     def step(model, x, y):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             for weight in model.second.trainable_variables:
-                tape.watch(getattr(weight, "value", weight) if keras.__name__ == "keras" else weight)
+                tape.watch(_variable(weight))
             loss = _error(model(x, training=True), y)
         return tape.gradient(loss, model.trainable_variables), model.trainable_variables
 
@@ -327,11 +316,13 @@ def a_tape_that_is_reset(keras):
 
 def vectors_with_gradients_of_their_own(keras):
     def step(model, x, y):
-        weights = model.trainable_variables
+        weights = [_variable(weight) for weight in model.trainable_variables]
         with tf.GradientTape() as tape:
             errors = (model.second(model.first(x)) - y) ** 2
+        zeros = tf.UnconnectedGradients.ZERO
         given = tf.nn.softmax(errors, 0) / 10.0
-        return tape.gradient(errors, weights, output_gradients=given, unconnected_gradients="zero"), weights
+        gradients = tape.gradient(errors, weights, output_gradients=given, unconnected_gradients=zeros)
+        return gradients, model.trainable_variables
 
     return _trained_by(keras, step, keras.optimizers.SGD(0.1, momentum=0.9))
 
@@ -381,7 +372,7 @@ def gradients_of_rows(keras):
             self.table, self.out = keras.layers.Embedding(9, 3), keras.layers.Dense(2)
 
         def call(self, x):
-            return self.out(tf.reduce_mean(self.table(x), 1))
+            return self.out(tf.reduce_mean(self.table(x), 1) ** 2)
 
         def train_step(self, data):
             x, y = data[0], data[1]
@@ -390,7 +381,7 @@ def gradients_of_rows(keras):
                 with tf.GradientTape() as inner:
                     inner.watch(embedded)
                     loss = _error(self.out(tf.reduce_mean(embedded, 1) ** 2), y)
-                loss += 10.0 * tf.reduce_sum(inner.gradient(loss, embedded) ** 2)
+                loss += tf.reduce_mean(tf.norm(inner.gradient(loss, embedded), axis=-1))
             weights = self.trainable_variables
             self.optimizer.apply_gradients(zip(outer.gradient(loss, weights), weights))
             return {"loss": loss}

@@ -68,6 +68,11 @@ class Flow:
         """The first of `ops` that a gradient reaches, or None."""
         return next((op for op in ops if op in self._reached), None)
 
+    def passes_a_loop(self):
+        """The first exit of a loop that gradients pass, or None."""
+        exits = [op.name for op in self._reached if op.type == "Exit"]
+        return next((op for op in self._reached if exits and op.name == min(exits)), None)
+
     def reaches(self, tensor):
         """Whether a gradient comes back to `tensor`."""
         return self._is_tracked(tensor) and bool(self.reached_consumers(tensor))

@@ -53,7 +53,7 @@ def fill_gradients(graph, calls, scope, others=()):
         graph.redirect(replaced)
         graph.remove({node_of(name) for name in replaced})
         for one in later:
-            one.rename(lambda tensor: replaced.get(tensor_name(tensor), tensor))
+            one.rename(lambda tensor, moved=replaced: moved.get(tensor_name(tensor), tensor))
     return graph, dtypes
 
 
@@ -69,7 +69,7 @@ def _gradients(live, call, stops):
         given = [None if name is None else tensor(name) for name in call.output_gradients]
     try:
         gradients = tf.gradients(targets, sources, given, stop_gradients=[tensor(name) for name in call.stops])
-    except (LookupError, TypeError, NotImplementedError) as error:
+    except Exception as error:
         raise UnsupportedModelError(
             "TensorFlow 1.x cannot take a gradient that the train step asks for: "
             f"{type(error).__name__}: {str(error).splitlines()[0]}. Gradients of gradients of tf.while_loop, which is "

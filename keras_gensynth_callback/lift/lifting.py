@@ -23,6 +23,7 @@ from .outer_model import predicts
 from .phases import lay_over
 from .rnn_loops import last_output_without_array, one_counter_a_loop
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
+from .structure import check_structure
 from .union import unite
 from .weights import default_weights
 from .wide_variables import keep_in_wider_types
@@ -54,6 +55,7 @@ class _Lifting:
         self.adapter, self.data_spec, self.trainable = adapter, data_spec, trainable
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
         self.scopes, self.notes, self.alive, self.reset = {}, [], {}, None
+        self.changed, self.differentiated = [], []  # names of variables
 
     def run(self):
         self._trace()
@@ -66,7 +68,9 @@ class _Lifting:
         self._simplify()
         self._rename()
         keep_in_wider_types(self.graph, self.variables)
-        return self._lifted()
+        lifted = self._lifted()
+        check_structure(lifted, self.changed, self.differentiated)
+        return lifted
 
     # -- tracing
 
@@ -212,6 +216,7 @@ class _Lifting:
         all_writes = train.trace.stateful_writes()
         results = [*self.outputs, *self.metrics.values(), *filter(None, [self.loss])]
         targets = [name for call in calls for name in [*call.targets, *filter(None, call.output_gradients or [])]]
+        self._note_variables(graph, calls, all_writes)
         phase = tensor_name(LEARNING_PHASE)
         self.dtypes[phase] = tf.bool.as_datatype_enum
         self.graph, renamed, self.alive = lay_over(
@@ -239,6 +244,13 @@ class _Lifting:
             before = set(self.graph.nodes)
             self.graph, _ = fill_gradients(self.graph, calls, f"training/{self._optimizer_name()}")
             self.step_only |= set(self.graph.nodes) - before
+
+    def _note_variables(self, graph, calls, writes):
+        """Notes what the trace of the train step changes, and what it finds a gradient of the loss for."""
+        self.changed = list(dict.fromkeys(written_variable(graph, graph.nodes[name]) for name in writes))
+        if calls and not self.adapter.overrides("train_step"):
+            found = zip(calls[0].sources, calls[0].results)
+            self.differentiated = [node_of(source) for source, result in found if result is not None]
 
     def _fill_forward_gradients(self):
         """The gradients outside of layers' calls that change no variable but metrics are no part of the train step."""

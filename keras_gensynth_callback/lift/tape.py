@@ -17,7 +17,6 @@ import tensorflow as tf
 from ..errors import UnsupportedModelError
 from .flow import Flow, Recording
 from .tf_private import (
-    eager_outside_of_functions,
     gradients_of_graphs,
     inside_control_flow,
     observed_tapes,
@@ -60,7 +59,13 @@ class GradientCall:
 
     def tensors(self):
         """The names of all tensors that it is about."""
-        return [*self.targets, *self.sources, *self.stops, *filter(None, self.output_gradients or []), *self.placeholders()]
+        return [
+            *self.targets,
+            *self.sources,
+            *self.stops,
+            *filter(None, self.output_gradients or []),
+            *self.placeholders(),
+        ]
 
 
 class Gradients:
@@ -144,7 +149,9 @@ class Gradients:
         return of_graph or not self._open and not _is_inside("building")
 
     def _take(self, targets, sources, output_gradients, recording=None, stands_in=True):
-        targets = [tensor for tensor in map(self._inside, targets) if tensor.dtype.is_floating or tensor.dtype.is_complex]
+        targets = [
+            tensor for tensor in map(self._inside, targets) if tensor.dtype.is_floating or tensor.dtype.is_complex
+        ]
         inner = [self._inside(source) for source in sources]
         given = None
         if output_gradients is not None:
@@ -157,7 +164,7 @@ class Gradients:
         call = GradientCall(
             [tensor.name for tensor in targets],
             [tensor.name for tensor in inner],
-            given and [tensor and tensor.name for tensor in given],
+            given and [None if tensor is None else tensor.name for tensor in given],
             [name for _, name in stand_ins],
             [tensor.name for tensor in flow.stops],
             len(targets) == 1 and targets[0].shape.rank == 0,
@@ -168,6 +175,8 @@ class Gradients:
 
     def _build(self, targets, sources, given, flow):
         reached = [source for source in sources if flow.reaches(source)]
+        if reached and self._of_a_step:
+            _refuse_loops(flow)
         with _marked("building"):
             found = iter(tf.gradients(targets, reached, given, stop_gradients=flow.stops)) if reached else iter(())
         return self._noted([next(found) if flow.reaches(source) else None for source in sources])
@@ -198,6 +207,18 @@ class Gradients:
             tensor = tf.convert_to_tensor(value)
             return tensor if getattr(tensor, "graph", None) is self._graph else self._graph.capture(tensor)
         return handle if getattr(handle, "graph", None) is self._graph else self._graph.capture(handle)
+
+
+def _refuse_loops(flow):
+    """TensorFlow 1.x differentiates a loop once, and training will."""
+    loop = flow.passes_a_loop()
+    if loop is not None:
+        raise UnsupportedModelError(
+            f"A gradient that the loss may depend on is taken through a tf.while_loop (`{loop.name}`), which is what "
+            "recurrent layers are; in TensorFlow 1.x such a gradient has no gradient of its own. Expected one that "
+            "passes no loop. Build recurrent layers with `unroll=True`, or export with "
+            'graph="inference".'
+        )
 
 
 @contextlib.contextmanager
