@@ -8,6 +8,7 @@
      ├── NotBuiltError (ValueError)               the shapes of the model's inputs are not known yet
      ├── UnsupportedModelError (ValueError)       the model holds what no TensorFlow 1.x graph can hold
      │    └── UnsupportedOpError                  ... one op, in one layer, for one target
+     ├── DefectError (RuntimeError)               something went wrong in this package
      ├── CheckpointMismatchError (ValueError)     a checkpoint and a model do not fit each other
      ├── CheckpointFormatError (ValueError)       a file is missing, truncated or of another kind
      ├── VerificationError (ValueError)           a checkpoint, reloaded, is not what it should be
@@ -21,6 +22,8 @@
 
 Every message says what was received, what was expected and how to mend it.
 """
+
+import contextlib
 
 
 class GenSynthExportError(Exception):
@@ -57,6 +60,28 @@ class UnsupportedModelError(GenSynthExportError, ValueError):
 
 class UnsupportedOpError(UnsupportedModelError):
     """An op of the model does not exist, or not in this form, in the target."""
+
+
+class DefectError(GenSynthExportError, RuntimeError):
+    """Something went wrong in keras-gensynth-callback itself; the message asks to report it."""
+
+    def __init__(self, what):
+        super().__init__(f"{what} This is a defect of keras-gensynth-callback; please report it with the model.")
+
+
+@contextlib.contextmanager
+def named_as_defects(what):
+    """What is raised inside and is no error of this package becomes a DefectError, of which it is the cause.
+
+    Args:
+        what: str, what failed.
+    """
+    try:
+        yield
+    except GenSynthExportError:
+        raise
+    except Exception as error:
+        raise DefectError(f"{what}: {type(error).__name__}: {error}.") from error
 
 
 class CheckpointMismatchError(GenSynthExportError, ValueError):

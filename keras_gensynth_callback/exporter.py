@@ -12,7 +12,7 @@ import tensorflow as tf
 from . import metagraph
 from .checkpoint import storage, write_checkpoint
 from .distribution import Workers
-from .errors import UnsupportedModelError, UnsupportedOpError
+from .errors import UnsupportedModelError, UnsupportedOpError, named_as_defects
 from .graphdef import node_of
 from .lift import adapter_of, lift, shorten_identities
 from .readings import numbers_alone, plain_logs
@@ -73,9 +73,14 @@ class Exporter:
         Raises:
             NotBuiltError: the shapes of the inputs are not known.
             UnsupportedModelError: the model holds what the target cannot.
+            DefectError: something went wrong in this package.
         """
         if self.prepared:
             return
+        with named_as_defects(f"The export of the model `{self.model.name}` failed"):
+            self._prepare(data_spec)
+
+    def _prepare(self, data_spec):
         lifted = lift(self.model, data_spec, self.graph, self.include_optimizer, self.input_signature)
         if not lifted.variables:
             raise UnsupportedModelError(

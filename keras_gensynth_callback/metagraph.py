@@ -220,16 +220,22 @@ def _saver_def():
 
 def signatures(lifted, infos):
     """The SignatureDefs: dict, key -> SignatureDef."""
-    found = {"serving_default": _signature(infos, lifted.inputs, lifted.outputs, _SIGNATURES.PREDICT_METHOD_NAME)}
+    found = {}
+    if lifted.outputs:
+        predict_method = _SIGNATURES.PREDICT_METHOD_NAME
+        found["serving_default"] = _signature(infos, lifted.inputs, lifted.outputs, predict_method)
     if not lifted.metrics and not lifted.loss:
         return found
     inputs = {**lifted.step_inputs, **lifted.targets, **lifted.sample_weights}
-    outputs = {f"predictions/{name}": tensor for name, tensor in lifted.outputs.items()}
+    outputs = {}
+    if set(lifted.inputs.values()) <= set(lifted.step_inputs.values()):  # else steps are fed with something else
+        outputs = {f"predictions/{name}": tensor for name, tensor in lifted.outputs.items()}
     if lifted.loss:
         outputs["loss"] = lifted.loss
     for name, (value, update) in lifted.metrics.items():
         outputs[f"metrics/{name}/value"], outputs[f"metrics/{name}/update_op"] = value, update
-    found["eval"] = _signature(infos, inputs, outputs, EVAL_METHOD)
+    if lifted.evaluates:
+        found["eval"] = _signature(infos, inputs, outputs, EVAL_METHOD)
     with_phase = {**inputs, LEARNING_PHASE: lifted.learning_phase}
     found["train"] = _signature(infos, with_phase, outputs, TRAIN_METHOD)
     return found

@@ -21,22 +21,27 @@ class Preparation:
         self._make_exporter = make_exporter
         self._exporter = None
         self._exporter_is_for = None
+        self._waiting = None  # the exporter that waits for a first step
         self._model = None
         self._train_function = None  # what Keras trains with: a new one after each `compile`
         self._sample = None  # a few values at the last export
 
     def begin(self, model):
         """A training begins; a model on another backend, or under an unknown strategy, is an error."""
-        self.usable, self._sample, self._model = False, None, model
+        self.usable, self._sample, self._model, self._waiting = False, None, model, None
         self._train_function = getattr(model, "train_function", None)
         check_environment(model)
         self.usable = True
 
     def prepare(self, data_spec):
-        """Has the graph built. Returns whether that must wait for the first step, which makes the model's weights."""
+        """Has the graph built. Returns whether that must wait for the first step, which makes the model's weights.
+
+        After that step, which may have left layers unbuilt that it does not use, it is built in any case.
+        """
         self.usable = False
         exporter = self._exporter_for(data_spec)
-        must_wait = not exporter.can_prepare
+        must_wait = not exporter.can_prepare and self._waiting is not exporter
+        self._waiting = exporter if must_wait else None
         if not must_wait:
             exporter.prepare(data_spec)
         self.usable = True

@@ -58,7 +58,7 @@ def test_functions_run_eagerly_inside_of_the_block_alone():
 
 
 def test_gradients_in_graphs_all_go_through_one_function():
-    with tf.Graph().as_default(), tf_private.gradients_of_graphs(lambda ys, xs, grads: ["ours"]):
+    with tf.Graph().as_default(), tf_private.gradients_of_graphs(lambda theirs, ys, xs, grads: ["ours"]):
         x = tf.constant(1.0)
         assert tf.gradients(x * x, x) == ["ours"]
 

@@ -76,6 +76,11 @@ def unsupported_op(keras):
     gensynth.export_checkpoint(model, "exports/net", graph="inference")
 
 
+def defect(keras):
+    with mock.patch("keras_gensynth_callback.lift.lifting.lay_over", side_effect=KeyError("level/MatMul")):
+        gensynth.export_checkpoint(plain(keras), "exports/net")
+
+
 def checkpoint_mismatch(keras):
     gensynth.export_checkpoint(plain(keras), "exports/net")
     gensynth.load_checkpoint(plain(keras, units=2), "exports/net")

@@ -86,8 +86,15 @@ class Adapter:
     def _all_variables(self):
         raise NotImplementedError
 
+    def optimizers(self):
+        """The model's optimizer, and others that a `train_step` of the user's own may apply."""
+        values = [[value] if not isinstance(value, (list, tuple)) else value for value in vars(self.model).values()]
+        held = [value for group in values for value in group if hasattr(value, "apply_gradients")]
+        found = {id(optimizer): optimizer for optimizer in [getattr(self.model, "optimizer", None), *held]}
+        return [optimizer for optimizer in found.values() if optimizer is not None]
+
     def iterations(self):
-        """The optimizer's iteration counter, a tf.Variable, or None."""
+        """The iteration counters of the optimizers, tf.Variables."""
         raise NotImplementedError
 
     # -- shapes and names
@@ -116,6 +123,12 @@ class Adapter:
     def is_compiled(self):
         """Whether the model has a train step to carry over."""
         return bool(getattr(self.model, "compiled", getattr(self.model, "_is_compiled", False)))
+
+    def has_own_loss(self):
+        """Whether training has something to minimise beside what layers add."""
+        compiled = self.losses_by_output()
+        is_given = compiled is not None and not (isinstance(compiled, (dict, list, tuple)) and not compiled)
+        return is_given or self.overrides("train_step") or self.overrides("compute_loss")
 
     def overrides(self, method):
         """Whether the user wrote `method` himself."""

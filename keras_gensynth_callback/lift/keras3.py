@@ -10,7 +10,9 @@ from .batch_normalization import fused_batch_normalization
 from .biases import bias_of_one_value
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
+from .outer_model import is_built, left_unbuilt
 from .recurrent_dropout import masks_of_ones
+from .tape import noted_layer_calls
 from .tf_private import patched
 from .time_distributed import steps_as_rows
 from .training_ops import training_ops
@@ -42,11 +44,10 @@ class Keras3(Adapter):
         for metric in model.metrics:
             for variable in metric.variables:
                 yield Variable("metrics/" + variable.path, variable.value, "metric")
-        if self.optimizer is not None:
-            yield from self._optimizer_variables(names)
+        for optimizer in self.optimizers():
+            yield from self._optimizer_variables(optimizer, names)
 
-    def _optimizer_variables(self, names):
-        optimizer = self.optimizer
+    def _optimizer_variables(self, optimizer, names):
         references = {v.path.replace("/", "_"): names.get(id(v), v.path) for v in self.model.trainable_variables}
         for variable in optimizer.variables:
             yield Variable(slot_name(variable.path, type(optimizer).__name__, references), variable.value, "optimizer")
@@ -74,16 +75,17 @@ class Keras3(Adapter):
         return [variable.value for variable in self.model.trainable_variables]
 
     def iterations(self):
-        if self.optimizer is None:
-            return None
-        counter = self.optimizer.iterations
+        return [self._counter(optimizer).value for optimizer in self.optimizers()]
+
+    def _counter(self, optimizer):
+        counter = optimizer.iterations
         if not hasattr(counter, "value"):
             # With gradient accumulation it is a tensor, how often the weights were updated; the counter counts batches.
-            counter = next(v for v in self.optimizer.variables if v.path.endswith("/iteration"))
-        return counter.value
+            counter = next(v for v in optimizer.variables if v.path.endswith("/iteration"))
+        return counter
 
     def is_built(self):
-        return all(layer.built for layer in self.model._flatten_layers())
+        return is_built(self)
 
     def input_spec(self):
         model = self.model
@@ -123,7 +125,7 @@ class Keras3(Adapter):
         return list(names) if names else [self.model.layers[-1].name]
 
     def build_for_training(self):
-        if self.optimizer is not None and not self.optimizer.built:
+        if self.optimizers() == [self.optimizer] and not self.optimizer.built:
             self.optimizer.build(self.model.trainable_variables)
 
     def build_metrics(self, spec):
@@ -150,5 +152,7 @@ class Keras3(Adapter):
             if self.both_phases:
                 stack.enter_context(patched(self.keras.layers.RNN, "call", masks_of_ones))
             stack.enter_context(patched(sys.modules["keras.src.backend"].numpy, "add", bias_of_one_value))
+            stack.enter_context(left_unbuilt(self))
+            stack.enter_context(noted_layer_calls(self.keras.layers.Layer))
             stack.enter_context(training_ops(self.keras.optimizers))
             yield

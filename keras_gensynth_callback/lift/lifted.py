@@ -21,6 +21,7 @@ class Lifted:
         train_op: str, the op that does what Keras's train step does, or None.
         global_step: str, name of the iteration counter's variable, or None.
         initial_values: dict, variable name -> ndarray, where a reset gives something else than zeros.
+        evaluates: bool, whether the model has a test step that runs.
         notes: list of str, what could not be carried over.
         keras: str, the Keras and its version.
     """

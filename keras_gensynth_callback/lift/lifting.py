@@ -22,15 +22,17 @@ from .naming import LEARNING_PHASE, rename_contexts, tf1_names, tf1_scopes
 from .normalize import normalize
 from .one_replica import scope_of
 from .optional_weights import with_optional_weights
+from .outer_model import predicts
 from .phases import lay_over
 from .random_draws import draw_anew
 from .resets import reset_values
 from .rnn_loops import last_output_without_array, one_counter_a_loop
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
+from .structure import check_structure
 from .union import unite
 from .weights import default_weights
 from .wide_variables import keep_in_wider_types
-from .writes import is_write, outlet, step_nodes, written_variable
+from .writes import is_write, outlet, step_nodes, writes_of, written_variable
 
 
 def lift(model, data_spec=None, graph="trainable", include_optimizer=True, input_signature=None):
@@ -70,6 +72,7 @@ class _Lifting:
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
         self.scopes, self.notes, self.alive, self.reset = {}, [], {}, {}
         self.forward, self.metric_values, self.alone = None, {}, []
+        self.changed, self.differentiated = [], []  # names of variables
         adapter.both_phases = trainable
 
     def run(self):
@@ -83,7 +86,9 @@ class _Lifting:
         self._simplify()
         self._rename()
         keep_in_wider_types(self.graph, self.variables)
-        return self._lifted()
+        lifted = self._lifted()
+        check_structure(lifted, self.changed, self.differentiated)
+        return lifted
 
     # -- tracing
 
@@ -91,27 +96,35 @@ class _Lifting:
         adapter = self.adapter
         inputs = specs.inputs_spec(adapter, self.data_spec, self.input_signature)
         self.serving, self.predict = self._trace_predict(inputs)
-        self.output_names = specs.output_names(adapter, self.predict.output_specs)
-        self.spec, self.test, self.train = inputs, None, None
+        self.output_names = specs.output_names(adapter, self.predict.output_specs) if self.predict else []
+        self.spec, self.test, self.train, self.is_compiled = inputs, None, None, False
         if not self.trainable:
             return
-        if not adapter.is_compiled:
+        if not adapter.is_compiled or not adapter.has_own_loss():
             self.train = steps.forward_in_training(adapter, inputs, self.scopes)
-        else:
+        if adapter.is_compiled and (self.train is None or self.train.adds_losses):
+            self.is_compiled = True
             self._trace_compiled(inputs)
         refuse_changed_gradients(self.train.trace.graph.graph_def(), self.train.custom_gradients, adapter.layer_of)
 
     def _trace_predict(self, inputs):
-        """The inputs of `predict_step` and its trace. A model may be trained on something else than it is called on:
-        a GAN.
+        """The inputs of `predict_step` and its trace. A model may be trained on something else than it is called on, or
+        have nothing to call: a GAN. Then there is no trace.
         """
         adapter = self.adapter
+        has_own_step = self.trainable and adapter.is_compiled and adapter.overrides("train_step")
+        if has_own_step and not predicts(adapter):
+            self.notes.append("no `serving_default` signature: the model has no `call`")
+            return specs.DataSpec((), ()), None
         try:
             return inputs, steps.predict_step(adapter, inputs, self.scopes)
-        except UnsupportedModelError:
+        except UnsupportedModelError as error:
             own = adapter.input_spec()
-            if not adapter.overrides("train_step") or own is None or self.data_spec is None:
+            if not has_own_step or self.data_spec is None:
                 raise
+            if own is None:  # it was never called, by nobody
+                self.notes.append(f"no `serving_default` signature: {str(error).splitlines()[0]}")
+                return specs.DataSpec((), ()), None
         serving = specs.inputs_spec(adapter)
         inputs.input_names = [f"{name}_train" for name in inputs.input_names]
         return serving, steps.predict_step(adapter, serving, self.scopes)
@@ -120,12 +133,13 @@ class _Lifting:
         adapter = self.adapter
         with scope_of(adapter.model):
             adapter.build_for_training()
-        self.spec = specs.step_spec(adapter, inputs, self.predict.output_specs, self.output_names, self.data_spec)
+        output_specs = self.predict.output_specs if self.predict else ()
+        self.spec = specs.step_spec(adapter, inputs, output_specs, self.output_names, self.data_spec)
         if strategy_of(adapter.model) is not None:
             self._build_metrics()
         self.spec = with_optional_weights(adapter, self.spec, self.predict.output_specs, self.output_names)
         self.train = steps.train_step(adapter, self.spec, self.scopes)
-        if self.train.outputs is None and self.serving is inputs:
+        if self.train.outputs is None and self.predict is not None and self.serving is inputs:
             self.forward = self._trace_forward(inputs)
         try:
             self.test = steps.test_step(adapter, self.spec, self.scopes)
@@ -182,6 +196,8 @@ class _Lifting:
     def _unite_inference(self):
         """`predict_step` and `test_step` in one graph: `self.graph`."""
         first = self.predict
+        if first is None:
+            first = steps.nothing()
         self._shrink(first, tf.nest.flatten(first.outputs), writes=False)
         if self.test is None:
             self.graph, self.outputs = first.trace.graph, tf.nest.flatten(first.outputs)
@@ -211,15 +227,24 @@ class _Lifting:
 
     def _lay_over_training(self):
         train = self.train
+        self._fill_forward_gradients()
         graph, calls = train.trace.graph, train.trace.gradient_calls
         self._shrink(train, train.results())
         self._unite_predictions()
         weights = {variable.name for variable in self.variables if variable.trainable}
         slots = {variable.name for variable in self.variables if variable.kind == "optimizer"}
-        own = step_nodes(graph, [name for call in calls for name in call.placeholders()], weights, slots)
+        own = step_nodes(
+            graph,
+            [name for call in calls for name in call.placeholders()],
+            weights,
+            slots,
+            writes_of(graph, train.trace.built_gradients, self._metric_variables()),
+        )
         unconditional = {written_variable(graph, graph.nodes[name]) for name in own if is_write(graph.nodes[name])}
         all_writes = train.trace.stateful_writes()
-        targets = [name for call in calls for name in [*call.targets, *(call.output_gradients or [])]]
+        logs = train.logs if self.test is None else {}
+        targets = [name for call in calls for name in [*call.targets, *filter(None, call.output_gradients or [])]]
+        self._note_variables(graph, calls, all_writes)
         laid = lay_over(
             self.graph,
             graph,
@@ -228,7 +253,7 @@ class _Lifting:
             step_only=own,
             unconditional=unconditional,
             alone=self.alone,
-            targets=[node_of(name) for name in targets],
+            targets=[node_of(name) for name in [*targets, *logs.values()]],
         )
         self.graph, renamed, self.alive = laid.graph, laid.renamed, laid.alive
         self._take_results(laid.results)
@@ -237,9 +262,13 @@ class _Lifting:
         self.step_writes = [moved(name, renamed) for name in all_writes]
         for call in calls:
             call.rename(lambda tensor: moved(tensor, renamed))
-        if self.loss is None and calls:
-            self.loss = tensor_name(calls[0].targets[0]) if self.test is not None else None
-        self.has_step = self.adapter.is_compiled and self.include_optimizer and bool(calls)
+        if self.loss is None and calls and calls[0].is_of_a_scalar:
+            self.loss = tensor_name(calls[0].targets[0])
+        for name, tensor in logs.items():
+            tensor = moved(tensor, renamed)
+            if not self.step_only & self.graph.ancestors([node_of(tensor)]):
+                self.metrics[name] = tensor
+        self.has_step = self.is_compiled and self.include_optimizer and bool(own)
         if self.has_step:
             before = set(self.graph.nodes)
             self.graph = fill_gradients(self.graph, calls, f"training/{self._optimizer_name()}")
@@ -259,7 +288,7 @@ class _Lifting:
     def _results_in_both_phases(self):
         """Pairs of tensors: outputs, metrics and loss in inference, and each in training or None."""
         train, outputs = self.train, [None] * len(self.outputs)
-        if train.outputs is not None and self.predict.returns_outputs:
+        if train.outputs is not None and self.predict is not None and self.predict.returns_outputs:
             found = tf.nest.flatten(train.outputs)
             outputs = found if len(found) == len(outputs) else outputs
         pairs = list(zip(self.outputs, outputs))
@@ -271,6 +300,24 @@ class _Lifting:
         self.outputs, results = results[:count], results[count:]
         self.metrics = dict(zip(self.metrics, results))
         self.loss = results[-1] if self.loss else None
+
+    def _note_variables(self, graph, calls, writes):
+        """Notes what the trace of the train step changes, and what it finds a gradient of the loss for."""
+        self.changed = list(dict.fromkeys(written_variable(graph, graph.nodes[name]) for name in writes))
+        if calls and not self.adapter.overrides("train_step"):
+            found = zip(calls[0].sources, calls[0].results)
+            self.differentiated = [node_of(source) for source, result in found if result is not None]
+
+    def _fill_forward_gradients(self):
+        """The gradients outside of layers' calls that change no variable but metrics are no part of the train step."""
+        trace, metrics = self.train.trace, self._metric_variables()
+        forward = [call for call in trace.gradient_calls if not writes_of(trace.graph, call.placeholders(), metrics)]
+        if forward:
+            trace.gradient_calls = [call for call in trace.gradient_calls if call not in forward]
+            trace.graph = fill_gradients(trace.graph, forward, "gradients", trace.gradient_calls)
+
+    def _metric_variables(self):
+        return {variable.name for variable in self.variables if variable.kind == "metric"}
 
     def _add_learning_phase(self):
         self.graph.add("Const", f"{LEARNING_PHASE}/input", dtype=tf.bool, value=tf.make_tensor_proto(False))
@@ -296,6 +343,7 @@ class _Lifting:
         if self.trainable and self.has_step:
             waits = dict.fromkeys("^" + self._outlet(name) for name in self.step_writes)
             self.train_op = graph.add("NoOp", "train_op", waits).name
+            self.written = {written_variable(graph, graph.nodes[name]) for name in self.step_writes}
         terms = split_losses(graph, self.loss) if self.loss is not None else ([], [])
         self.losses, self.regularization_losses = terms
         pinned = self._results()
@@ -308,9 +356,13 @@ class _Lifting:
         drop_unused_inputs(graph)
 
     def _value_and_update(self, metric, tensor):
+        if metric not in self.metric_values:
+            self.metric_values[metric] = value_without_update(self.graph, tensor)
         if self.metric_values[metric] is not None:
             return self.metric_values[metric], tensor_name(tensor)
-        variable, value, update = keep_last_value(self.graph, metric, tensor, self.test.log_specs[metric])
+        variable, value, update = keep_last_value(
+            self.graph, metric, tensor, (self.test or self.train).log_specs[metric]
+        )
         self.variables.append(variable)
         return value, update
 
@@ -373,7 +425,6 @@ class _Lifting:
         tensors = [tensor_name(name) for name in self.placeholders]
         count, targets = len(spec.input_names), len(spec.target_names)
         variables = self._kept_variables()
-        iterations = self.adapter.iterations() if self.train_op else None
         names = {id(variable.value): variable.name for variable in variables}
         return Lifted(
             graph=self.graph,
@@ -391,11 +442,18 @@ class _Lifting:
             metrics=self.metrics,
             updates=self.updates,
             train_op=self.train_op,
-            global_step=names.get(id(iterations)),
+            global_step=self._global_step(names) if self.train_op else None,
+            evaluates=self.test is not None,
             initial_values={names[key]: value for key, value in self.reset.items() if key in names},
             notes=self.notes,
             keras=self.adapter.version(),
         )
+
+    def _global_step(self, names):
+        """The counter of the optimizer that the train step applies, the model's own if it does."""
+        counters = [names[id(counter)] for counter in self.adapter.iterations() if id(counter) in names]
+        counted = [name for name in counters if name in self.written]
+        return next(iter([*counted, *counters]), None)
 
     def _add_unused_placeholders(self):
         """A model need not look at all that it is fed with; the reader may feed it all the same."""
@@ -418,5 +476,6 @@ def _roots(step, results=None):
     """The nodes that a step's trace is run for, besides its writes: `results`, or all that it has, and gradients."""
     tensors = list(step.results() if results is None else results)
     for call in step.trace.gradient_calls:
-        tensors += [*call.targets, *call.sources, *(call.output_gradients or []), *call.placeholders()]
+        tensors += call.tensors()
+    tensors += [name for name in step.trace.built_gradients if node_of(name) in step.trace.graph.nodes]
     return [node_of(name) for name in tensors]

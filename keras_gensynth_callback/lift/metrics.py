@@ -24,5 +24,3 @@ def value_without_update(graph, tensor):
             inputs = [moved(source, copied) for source in data_inputs(node)]
             copied[name] = graph.add(node.op, f"{name}/value", inputs, **node.attr).name
     return tensor_name(moved(tensor, copied))
-
-

@@ -122,6 +122,7 @@ def _rename_notes(step, renamed):
     trace.inputs = [move(name) for name in trace.inputs]
     for call in trace.gradient_calls:
         call.rename(move)
+    trace.built_gradients = [move(tensor) for tensor in trace.built_gradients]
     step.logs = {name: move(tensor) for name, tensor in step.logs.items()}
     step.loss = move(step.loss) if step.loss else None
     if step.outputs is not None:

@@ -17,11 +17,11 @@ class DataSpec:
         parts: tuple of nests of tf.TensorSpec, as `train_step` gets them; None where an output has no weights.
         input_names, target_names, weight_names: list of str, in the order of `tf.nest.flatten`.
         optional: set of str, the names of weights that need not be fed: ones change nothing.
+        is_bare: bool, whether a step gets the inputs without a tuple around them: what Keras makes of `fit(x)`.
     """
 
-    def __init__(self, parts, input_names, target_names=(), weight_names=(), optional=()):
-        self.parts = parts
-        self.optional = set(optional)
+    def __init__(self, parts, input_names, target_names=(), weight_names=(), optional=(), is_bare=False):
+        self.parts, self.optional, self.is_bare = parts, set(optional), is_bare
         self.input_names, self.target_names, self.weight_names = (
             list(input_names),
             list(target_names),
@@ -39,7 +39,12 @@ class DataSpec:
     def pack(self, tensors):
         """The data that the step gets for `tensors`, given in order."""
         rest = iter(tensors)
-        return tf.nest.map_structure(lambda spec: None if spec is None else next(rest), self.parts)
+        packed = tf.nest.map_structure(lambda spec: None if spec is None else next(rest), self.parts)
+        return packed[0] if self.is_bare else packed
+
+    def inputs_of(self, data):
+        """The inputs in what `pack` returned."""
+        return data if self.is_bare else data[0]
 
 
 def inputs_spec(adapter, data_spec=None, input_signature=None):
@@ -80,7 +85,8 @@ def step_spec(adapter, inputs, outputs, output_names, data_spec=None):
     if data_spec is None:
         y = _inferred_targets(adapter, outputs, output_names)
     if y is None:
-        return inputs
+        is_bare = not isinstance(inputs.parts[0] if data_spec is None else data_spec, (tuple, list))
+        return DataSpec(inputs.parts, inputs.input_names, is_bare=is_bare)
     target_names = [name + "_target" for name in leaf_names(y, output_names, "output")]
     if weights is None:
         return DataSpec((inputs.parts[0], y), inputs.input_names, target_names)

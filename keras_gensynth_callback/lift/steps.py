@@ -23,6 +23,7 @@ class Step:
         log_specs: dict, metric name -> tf.TensorSpec.
         loss: tensor name of what `compute_loss` returned last, or None.
         losses: int, how often `compute_loss` returned a tensor.
+        adds_losses: bool, whether layers added losses to a forward pass.
         custom_gradients: what `compare_gradients` found.
     """
 
@@ -33,7 +34,7 @@ class Step:
         self.logs, losses = notes.get("logs") or {}, notes.get("losses", [])
         self.log_specs = notes.get("log_specs") or {}
         self.loss, self.losses = losses[-1] if losses else None, len(losses)
-        self.custom_gradients = notes.get("custom_gradients", [])
+        self.adds_losses, self.custom_gradients = notes.get("adds_losses", False), notes.get("custom_gradients", [])
 
     def results(self):
         """The names of all tensors that the step gives."""
@@ -45,7 +46,7 @@ def predict_step(adapter, spec, scopes):
     """Traces `model.predict_step` on the inputs of `spec`."""
 
     def run(notes, data):
-        with _noted_predictions(adapter, notes, data[0]):
+        with _noted_predictions(adapter, notes, spec.inputs_of(data)):
             outputs = adapter.steps.predict_step(data)
         notes["outputs"] = names_of(outputs)
         notes["output_specs"] = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), outputs)
@@ -58,6 +59,7 @@ def forward_in_training(adapter, spec, scopes):
 
     def run(notes, data):
         notes["outputs"] = names_of(adapter.forward_in_training(data[0]))
+        notes["adds_losses"] = bool(adapter.model.losses)
 
     return _traced(adapter, spec, scopes, run, check_gradients=True)
 
@@ -71,12 +73,17 @@ def train_step(adapter, spec, scopes):
     """Traces `model.train_step`, whoever wrote it."""
 
     def run(notes, data):
-        with _noted_predictions(adapter, notes, data[0]):
+        with _noted_predictions(adapter, notes, spec.inputs_of(data)):
             logs = adapter.steps.train_step(data)
         notes["outputs"] = notes.get("predicted")
         _keep_logs(notes, logs)
 
-    return _traced(adapter, spec, scopes, run, check_gradients=True)
+    return _traced(adapter, spec, scopes, run, check_gradients=True, of_a_step=True)
+
+
+def nothing():
+    """The step of a model that has nothing to predict with."""
+    return Step(trace(lambda: (), []), {"outputs": (), "output_specs": ()})
 
 
 def metric_reset(adapter):
@@ -86,7 +93,7 @@ def metric_reset(adapter):
         return trace(adapter.reset_metrics, [], variables=_variables(adapter), live=adapter.live)
 
 
-def _traced(adapter, spec, scopes, run, check_gradients=False):
+def _traced(adapter, spec, scopes, run, check_gradients=False, of_a_step=False):
     notes = {}
 
     def function(*tensors):
@@ -98,7 +105,7 @@ def _traced(adapter, spec, scopes, run, check_gradients=False):
         notes["custom_gradients"] = compare_gradients(graph, [name for call in calls for name in call.targets])
 
     with as_one_replica(adapter.model), adapter.tracing(scopes):
-        traced = _explained(adapter, function, spec, compare if check_gradients else None)
+        traced = _explained(adapter, function, spec, compare if check_gradients else None, of_a_step)
     traced.graph.drop(getattr(adapter.steps, "untracked", ()))
     return Step(traced, notes)
 
@@ -108,9 +115,9 @@ def _variables(adapter):
     return lambda: [variable.value for variable in adapter.variables()]
 
 
-def _explained(adapter, function, spec, afterwards):
+def _explained(adapter, function, spec, afterwards, of_a_step):
     try:
-        return trace(function, spec.specs(), adapter.layer_of, afterwards, _variables(adapter), adapter.live)
+        return trace(function, spec.specs(), adapter.layer_of, afterwards, _variables(adapter), adapter.live, of_a_step)
     except GenSynthExportError:
         raise
     except Exception as error:

@@ -9,7 +9,9 @@ from ..distribution import strategy_of
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
+from .outer_model import is_built, left_unbuilt
 from .recurrent_dropout import masks_apart
+from .tape import noted_layer_calls
 from .tf_private import patched
 from .training_ops import training_ops
 
@@ -43,13 +45,8 @@ class TfKeras(Adapter):
         for metric in self.metrics():
             for variable in metric.variables:
                 yield Variable(f"metrics/{metric.name}/{_base_name(variable).split('/')[-1]}", variable, "metric")
-        for optimizer in self._optimizers():
+        for optimizer in self.optimizers():
             yield from self._optimizer_variables(optimizer)
-
-    def _optimizers(self):
-        """The model's optimizer, and others that a `train_step` of the user's own may apply."""
-        found = [self.optimizer, *(value for value in vars(self.model).values() if hasattr(value, "apply_gradients"))]
-        return [optimizer for optimizer in dict.fromkeys(found) if optimizer is not None]
 
     def _optimizer_variables(self, optimizer):
         name = type(optimizer).__name__
@@ -77,10 +74,10 @@ class TfKeras(Adapter):
         return list(self.model.trainable_variables)
 
     def iterations(self):
-        return self.optimizer.iterations if self.optimizer is not None else None
+        return [optimizer.iterations for optimizer in self.optimizers()]
 
     def is_built(self):
-        return bool(self.model.built) and all(layer.built for layer in self.layers())
+        return is_built(self)
 
     def input_spec(self):
         if hasattr(self.model, "save_spec"):
@@ -98,7 +95,7 @@ class TfKeras(Adapter):
 
     def build_for_training(self):
         optimizer = self.optimizer
-        if optimizer is None or getattr(optimizer, "_built", False):
+        if self.optimizers() != [optimizer] or getattr(optimizer, "_built", False):
             return
         # The legacy ones have no public `build`.
         build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
@@ -130,6 +127,8 @@ class TfKeras(Adapter):
                 stack.enter_context(patched(self._backend(), "zeros", _plain_zeros))
                 stack.enter_context(patched(self._backend(), "rnn", zeros_without_a_step))
                 stack.enter_context(restored_lists(layers, ("_losses", "_eager_losses")))
+                stack.enter_context(left_unbuilt(self))
+                stack.enter_context(noted_layer_calls(self.keras.layers.Layer))
                 stack.enter_context(training_ops(self.keras.optimizers))
                 for owner, method in self._dropout_masks():
                     stack.enter_context(patched(owner, method, masks_apart))

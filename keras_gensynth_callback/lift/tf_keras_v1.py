@@ -31,7 +31,9 @@ class TfKerasV1(TfKeras):
         return metrics_of(self.model)
 
     def read(self, values):
-        fetched = {index: getattr(value, "_tensor", value) for index, value in enumerate(values) if not _is_zeros(value)}
+        fetched = {
+            index: getattr(value, "_tensor", value) for index, value in enumerate(values) if not _is_zeros(value)
+        }
         read = dict(zip(fetched, self.live.read(fetched.values())))
         return [read[index] if index in read else value.read_value() for index, value in enumerate(values)]
 
@@ -76,7 +78,7 @@ class TfKerasV1(TfKeras):
     def _roots(self):
         return {layer.name for layer in self.layers()}
 
-    def _optimizers(self):
+    def optimizers(self):
         return [] if self.optimizer is None else [self.optimizer]
 
     def _optimizer_variables(self, optimizer):

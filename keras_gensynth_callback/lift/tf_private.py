@@ -14,6 +14,7 @@ from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 from tensorflow.python.ops import control_flow_ops, functional_ops, gradients_util, weights_broadcast_ops
+from tensorflow.python.ops.parallel_for import control_flow_ops as vectorization
 
 from .writes import VARIABLE_READS
 
@@ -230,22 +231,68 @@ def function_graph(body, specs):
         return FunctionGraph(func_graph.func_graph_from_py_func("lifted", body, (), {}, specs, collections={}))
 
 
-@contextlib.contextmanager
-def gradients_of_graphs(record):
-    """While the block runs, `tf.gradients` calls `record(ys, xs, grad_ys)` for its result.
+def gradients_of_graphs(take):
+    """A context in which `tf.gradients` calls `take(wrapped, ys, xs, grad_ys)` for its result; `wrapped()` is what it
+    would give.
 
     Both `tf.gradients` and optimizers, under whichever alias, go through `_GradientsHelper`. TF 1.15 to 2.21.
     """
 
     def helper(wrapped, instance, args, kwargs):
-        return record(*_targets_and_sources(*args, **kwargs))
+        return take(lambda: wrapped(*args, **kwargs), *_targets_and_sources(*args, **kwargs))
 
-    with patched(gradients_util, "_GradientsHelper", helper):
-        yield
+    return patched(gradients_util, "_GradientsHelper", helper)
 
 
 def _targets_and_sources(ys, xs, grad_ys=None, *_, **__):
     return ys, xs, grad_ys
+
+
+@contextlib.contextmanager
+def observed_tapes(observer):
+    """While the block runs, `observer` is told when a `tf.GradientTape` is opened (`pushed`), closed (`popped`), and
+    what it is told to watch (`watched`).
+
+    `_push_tape` and `_pop_tape` are where `with`, `stop_recording`, `reset` and `jacobian` come by; `_tape` is None
+    where nothing is recorded yet. TF 2.0 to 2.21.
+    """
+
+    def push(wrapped, tape, args, kwargs):
+        is_new = tape._tape is None
+        wrapped(*args, **kwargs)
+        observer.pushed(tape, is_new)
+
+    def pop(wrapped, tape, args, kwargs):
+        wrapped(*args, **kwargs)
+        observer.popped(tape)
+
+    def watch(wrapped, tape, args, kwargs):
+        wrapped(*args, **kwargs)
+        observer.watched(tape, *args, **kwargs)
+
+    with contextlib.ExitStack() as stack:
+        for name, wrapper in (("_push_tape", push), ("_pop_tape", pop), ("watch", watch)):
+            stack.enter_context(patched(tf.GradientTape, name, wrapper))
+        yield
+
+
+def inside_control_flow(graph):
+    """Whether what is made now stands in a v1 loop or conditional. TF 1.0 to 2.21; there is no public way to ask."""
+    return graph._get_control_flow_context() is not None
+
+
+def vectorized_loops(entered):
+    """A context in which the Python of `tf.vectorized_map` and `tape.jacobian`, which is run once and then rewritten
+    for many values at a time, runs inside of the context `entered()`.
+
+    Both call `pfor` by its name in this module. TF 1.15 to 2.21.
+    """
+
+    def pfor(wrapped, instance, args, kwargs):
+        with entered():
+            return wrapped(*args, **kwargs)
+
+    return patched(vectorization, "pfor", pfor)
 
 
 def broadcasts_unasserted():

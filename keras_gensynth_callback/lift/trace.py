@@ -43,14 +43,15 @@ class Trace:
         variables: dict, node name of a captured handle -> the variable.
         constants: dict, node name of a captured eager tensor -> the tensor.
         tables: dict, node name of a captured lookup table -> Table.
-        gradient_calls: list of GradientCall.
+        gradient_calls: list of GradientCall, the gradients that are placeholders.
+        built_gradients: list of tensor names, the gradients outside of layers' calls that are there.
         result: what the Python returned, tensors replaced by their names.
     """
 
-    def __init__(self, concrete, count, gradient_calls, result, layer_of, variables, live):
+    def __init__(self, concrete, count, gradients, result, layer_of, variables, live):
         self.graph = editable(concrete.graph)
         self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
-        self.gradient_calls, self.result = gradient_calls, result
+        self.gradient_calls, self.built_gradients, self.result = gradients.calls, gradients.built, result
         self.variables, self.constants, self.tables = _captures(concrete, count, layer_of, variables, live)
 
     def stateful_writes(self):
@@ -67,7 +68,7 @@ def editable(graph):
     return EditableGraph.from_meta_graph(meta_graph)
 
 
-def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=None):
+def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=None, of_a_step=False):
     """Traces `function(*tensors)`.
 
     Args:
@@ -77,6 +78,7 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
         afterwards: callable, called inside the trace with the graph and the list of GradientCall.
         variables: callable, returns tf.Variables whose handles may be used without the graph's knowing whose they are.
         live: LiveGraph that the variables live in, or None where they are eager.
+        of_a_step: bool, whether this is a train step, whose own gradients are taken later: see `tape.py`.
 
     Returns:
         A Trace.
@@ -84,16 +86,15 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
     Raises:
         UnsupportedModelError: the Python fails, or uses a resource that is no variable.
     """
-    calls, results = [], []
+    runs = []  # tf.function runs this twice where it makes variables, each time in a new graph
 
     def body(*tensors):
-        calls.clear()  # tf.function runs this twice where it makes variables, each time in a new graph
         graph = tf.compat.v1.get_default_graph()
         ask_for_v1_control_flow(graph)
-        with recorded_gradients(graph, calls):
-            results.append(function(*tensors))
+        with recorded_gradients(graph, of_a_step) as gradients:
+            runs.append((gradients, function(*tensors)))
         if afterwards is not None:
-            afterwards(graph, calls)
+            afterwards(graph, gradients.calls)
         order_reads_before_branches(graph)
 
     with LOCK, _tf1_tracing(), _python_random_state():
@@ -101,7 +102,8 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
             concrete = tf.function(body, autograph=False).get_concrete_function(*specs)
         else:
             concrete = live.function_graph(body, specs)
-    return Trace(concrete, len(specs), calls, names_of(results[-1]), layer_of, variables(), live)
+    gradients, result = runs[-1]
+    return Trace(concrete, len(specs), gradients, names_of(result), layer_of, variables(), live)
 
 
 def names_of(value):

@@ -7,6 +7,7 @@ import copy
 
 import tensorflow as tf
 
+from .tape import gradients_for_an_optimizer
 from .tf_private import patched
 from .v1_engine import ancestors, layer_updates_of, metric_results
 from .writes import is_write
@@ -43,7 +44,7 @@ class V1Steps:
         with _compiled_trainable_state(model):
             loss, results = self._evaluated(data, training=True)
             self._note_untracked([loss, *results.values()], training=True)
-            with tf.name_scope("training"):
+            with tf.name_scope("training"), gradients_for_an_optimizer():
                 model.optimizer.get_updates(params=model._collected_trainable_weights, loss=loss)
         return results
 

@@ -1,6 +1,6 @@
 """The nodes that read and change variables: which they are, whose they are, and what runs after them."""
 
-from ..graphdef import node_of
+from ..graphdef import data_inputs, node_of
 
 SPARSE_READS = ("ResourceGather", "ResourceGatherNd")
 VARIABLE_READS = ("ReadVariableOp", *SPARSE_READS)
@@ -23,17 +23,20 @@ def written_variable(graph, node):
     return name
 
 
-def step_nodes(graph, gradients, weights, slots):
-    """The nodes that are the train step's own: all that depends on gradients, on a write to `slots`, or on a write to
-    `weights` after the first gradient was taken. Before, a layer wrote: `SpectralNormalization` does so in its call.
+def step_nodes(graph, gradients, weights, slots, written=()):
+    """The nodes that are the train step's own: all that depends on gradients, on a write to `slots`, on a write to
+    `weights` after the first gradient was taken, or on those of `written`. Before, a layer wrote:
+    `SpectralNormalization` does so in its call.
 
     Args:
         graph: EditableGraph of the train step, its nodes in the order in which they were made.
         gradients: names of the placeholders that stand for gradients.
         weights, slots: names of the model's trainable variables, and of the optimizer's.
+        written: names of other writes that are the step's own.
     """
     own, slots, later = {node_of(name) for name in gradients}, set(slots), False
     starts = set(own)
+    own.update(written)
     for name, node in graph.nodes.items():
         later = later or name in starts
         if is_write(node) and written_variable(graph, node) in (slots | set(weights) if later else slots):
@@ -45,6 +48,22 @@ def step_nodes(graph, gradients, weights, slots):
                 own.add(node.name)
                 todo.append(node.name)
     return own
+
+
+def writes_of(graph, tensors, kept=()):
+    """The names of the writes of what is computed of `tensors`, in order, but for those to the variables `kept`."""
+    taken = {}
+    for node in graph.nodes.values():
+        for tensor in data_inputs(node):
+            taken.setdefault(node_of(tensor), []).append(node.name)
+    seen, todo = set(), [node_of(tensor) for tensor in tensors if node_of(tensor) in graph.nodes]
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(taken.get(name, ()))
+    writes = [name for name, node in graph.nodes.items() if name in seen and is_write(node)]
+    return [name for name in writes if written_variable(graph, graph.nodes[name]) not in kept]
 
 
 def outlet(graph, write):

@@ -29,7 +29,9 @@ def round_to_bfloat16(rewriter, node):
     definition = writer_op(node.op)
     wide = dict.fromkeys(_positions_of_type(node, definition))
     inputs = [
-        rewriter.add("Cast", f"wide_{index}", [name], node, SrcT=tf.bfloat16, DstT=tf.float32) if index in wide else name
+        rewriter.add("Cast", f"wide_{index}", [name], node, SrcT=tf.bfloat16, DstT=tf.float32)
+        if index in wide
+        else name
         for index, name in enumerate(node.input)
     ]
     if definition.output_arg[0].type_attr != "T":  # comparisons
