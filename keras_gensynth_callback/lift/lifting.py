@@ -360,9 +360,8 @@ class _Lifting:
             self.metric_values[metric] = value_without_update(self.graph, tensor)
         if self.metric_values[metric] is not None:
             return self.metric_values[metric], tensor_name(tensor)
-        variable, value, update = keep_last_value(
-            self.graph, metric, tensor, (self.test or self.train).log_specs[metric]
-        )
+        spec = (self.test or self.train).log_specs[metric]
+        variable, value, update = keep_last_value(self.graph, metric, tensor, spec)
         self.variables.append(variable)
         return value, update
 

@@ -7,7 +7,7 @@ graph, for which it has none: `SquaredDifference` of `Square(Sub(x, y))`, say
 
 import tensorflow as tf
 
-from ..table import writer_op
+from ...op_types import op_definition
 from .registry import rewrites
 
 _SHORT = tf.bfloat16.as_datatype_enum
@@ -26,7 +26,7 @@ def round_to_bfloat16(rewriter, node):
     """Casts what has the type to float32, and the result back."""
     if node.attr["T"].type != _SHORT:
         return False
-    definition = writer_op(node.op)
+    definition = op_definition(node.op)
     wide = dict.fromkeys(_positions_of_type(node, definition))
     inputs = [
         rewriter.add("Cast", f"wide_{index}", [name], node, SrcT=tf.bfloat16, DstT=tf.float32)
