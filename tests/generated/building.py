@@ -191,7 +191,9 @@ class _Last(Chain):
         more = {"kernel_regularizer": "l2"} if head.get("regularizer") else {}
         if head.get("separate_activation") and activation:
             last = layers.Softmax if activation == "softmax" else layers.Activation
-            arguments = {"name": self.name} if activation == "softmax" else {"activation": activation, "name": self.name}
+            arguments = (
+                {"name": self.name} if activation == "softmax" else {"activation": activation, "name": self.name}
+            )
             return [layers.Dense(units, **more), last(**arguments)]
         if head["kind"] == "map" and len(shape) == 4:
             return [layers.Conv2D(units, 1, activation=activation, name=self.name, **more)]
@@ -276,9 +278,10 @@ def _weights(generator, recipe, network, rows, y_arrays):
 
 def _compile(keras, model, recipe, network, shapes):
     heads, units = network.heads, [shape[-1] for shape in shapes]
-    losses = [compiling.loss(keras, head) for head in heads]
+    losses = [compiling.loss(keras, head, len(heads) == 1) for head in heads]
     lists = {
-        key: [compiling.metrics(keras, head, key, n) for head, n in zip(heads, units)] for key in ("metrics", "weighted_metrics")
+        key: [compiling.metrics(keras, head, key, n) for head, n in zip(heads, units)]
+        for key in ("metrics", "weighted_metrics")
     }
     arguments = {"loss": network.arranged(losses, network.output_names)}
     for key, values in lists.items():

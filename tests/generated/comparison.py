@@ -2,7 +2,15 @@
 
 import numpy as np
 
-BOUNDS = {"predict": 1e-5, "evaluate": 1e-5, "weighted": 1e-5, "gradient": 1e-4, "training": 1e-5, "after": 1e-5, "trained": 1e-4}
+BOUNDS = {
+    "predict": 1e-5,
+    "evaluate": 1e-5,
+    "weighted": 1e-5,
+    "gradient": 1e-4,
+    "training": 1e-5,
+    "after": 1e-5,
+    "trained": 1e-4,
+}
 # Where Keras's own numbers move by more when its weights move by one rounding error: so many times that movement.
 MOVEMENTS = 10
 # A weight that moves further than this of itself, when it starts one rounding error off, is noise in Keras itself.
@@ -29,7 +37,13 @@ def complaints(wanted, facts, got, replayed, moved=None):
 
 
 def _kind(kind, wanted, facts, got, replayed, moved):
-    stage = {"gradient": "differentiate", "training": "update", "after": "update", "trained": "train", "weighted": "evaluate"}.get(kind, kind)
+    stage = {
+        "gradient": "differentiate",
+        "training": "update",
+        "after": "update",
+        "trained": "train",
+        "weighted": "evaluate",
+    }.get(kind, kind)
     if stage in replayed["errors"] or "load" in replayed["errors"]:
         return []
     names = [name for name in wanted if name.startswith(kind + "/")]
@@ -38,7 +52,9 @@ def _kind(kind, wanted, facts, got, replayed, moved):
     if kind == "after" and not facts["exact"]:
         names = []
     largest = max([np.abs(wanted[name]).max(initial=0) for name in names] + [0.0]) if kind == "gradient" else None
-    return [line for name in names for line in _one(name, kind, wanted[name], got.get(name), moved.get(name, 0.0), largest)]
+    return [
+        line for name in names for line in _one(name, kind, wanted[name], got.get(name), moved.get(name, 0.0), largest)
+    ]
 
 
 def _one(name, kind, wanted, got, moved, largest):
@@ -75,7 +91,9 @@ def _phases(wanted, facts, got, replayed):
         found.append("random: it is random in inference")
     for i, (here, there) in enumerate(zip(replayed.get("random", []), facts["random"])):
         if here != there:
-            found.append(f"random: output {i} is {'' if here else 'not '}random in training, in Keras it is {'' if there else 'not '}so")
+            found.append(
+                f"random: output {i} is {'' if here else 'not '}random in training, in Keras it is {'' if there else 'not '}so"
+            )
         elif there:
             found += _distribution(i, wanted, got)
     return found

@@ -5,7 +5,19 @@ from .layers import is_keras3
 
 LOGITS = ("binary_logits", "categorical_logits", "sparse_logits", "hinge")
 # What they measure lies between 0 and 1.
-_OF_SHARES = ("auc", "auc_pr", "precision", "recall", "thresholds", "confusion", "iou", "recall_at", "auc_labels", "f1_half", "recall_class")
+_OF_SHARES = (
+    "auc",
+    "auc_pr",
+    "precision",
+    "recall",
+    "thresholds",
+    "confusion",
+    "iou",
+    "recall_at",
+    "auc_labels",
+    "f1_half",
+    "recall_class",
+)
 
 
 def activation_of(head):
@@ -22,10 +34,10 @@ def activation_of(head):
     return "softplus" if loss in ("msle", "poisson", "mape") else None
 
 
-def loss(keras, head):
-    """A name, a function or an object."""
+def loss(keras, head, lone):
+    """A name, a function or an object; of several outputs none may have a loss of many numbers."""
     name, losses, own = head.get("loss", "mse"), keras.losses, custom(keras)
-    more = {"reduction": head["reduction"]} if "reduction" in head else {}
+    more = {"reduction": head["reduction"]} if "reduction" in head and (lone or head["reduction"] != "none") else {}
     functions = {"own_function": own["own_loss_function"], "focal": own["focal"]}
     if name in functions and not more:
         return functions[name]
@@ -104,9 +116,11 @@ def _metric(keras, name, units):
         "rmse": lambda: m.RootMeanSquaredError(name="rmse"),
         "r2": lambda: m.R2Score(name="r2"),
         "cosine": lambda: m.CosineSimilarity(name="cosine"),
-        "mean_relative": lambda: m.MeanRelativeError(normalizer=[0.5] * units, name="relative")
-        if hasattr(m, "MeanRelativeError")
-        else m.MeanAbsolutePercentageError(name="relative"),
+        "mean_relative": lambda: (
+            m.MeanRelativeError(normalizer=[0.5] * units, name="relative")
+            if hasattr(m, "MeanRelativeError")
+            else m.MeanAbsolutePercentageError(name="relative")
+        ),
         "log_cosh": lambda: m.LogCoshError(name="log_cosh"),
         "sum_metric": lambda: m.MeanSquaredLogarithmicError(name="msle"),
     }

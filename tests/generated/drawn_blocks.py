@@ -30,7 +30,11 @@ def _norm(draw, image=False):
         found = {"kind": "batch_norm"}
         found.update(
             draw.options(
-                momentum=(0.5, 0.5, 0.9, 0.8), epsilon=(0.2, 1e-5), scale=(0.1, False), center=(0.1, False), frozen=(0.08, True)
+                momentum=(0.5, 0.5, 0.9, 0.8),
+                epsilon=(0.2, 1e-5),
+                scale=(0.1, False),
+                center=(0.1, False),
+                frozen=(0.08, True),
             )
         )
         return found
@@ -46,7 +50,11 @@ def _noise(draw, spatial):
 
 
 def _own(draw):
-    return {"kind": draw.one("lambda", "own_scale", "own_scale", "own_phase", "own_noise", "own_loss", "own_mean", "own_gate")}
+    return {
+        "kind": draw.one(
+            "lambda", "own_scale", "own_scale", "own_phase", "own_noise", "own_loss", "own_mean", "own_gate"
+        )
+    }
 
 
 def _convolution(draw, first):
@@ -98,7 +106,18 @@ def _image_part(draw, first):
 def images(draw):
     found = []
     if draw.chance(0.12):
-        found.append({"kind": draw.one("random_flip", "random_flip", "random_contrast", "random_translation", "random_rotation", "random_zoom")})
+        found.append(
+            {
+                "kind": draw.one(
+                    "random_flip",
+                    "random_flip",
+                    "random_contrast",
+                    "random_translation",
+                    "random_rotation",
+                    "random_zoom",
+                )
+            }
+        )
     if draw.chance(0.2):
         found.append({"kind": draw.one("rescaling", "normalization")})
     for i in range(draw.whole(1, 3)):
@@ -165,9 +184,19 @@ def _sequence_part(draw):
     elif pick == "attention":
         found = [attention_block(draw)]
     elif pick == "dense":
-        found = [{"kind": draw.one("time_distributed", "dense", "dense"), **_kernel(draw), "activation": draw.one(*_ACTIVATIONS)}]
+        found = [
+            {
+                "kind": draw.one("time_distributed", "dense", "dense"),
+                **_kernel(draw),
+                "activation": draw.one(*_ACTIVATIONS),
+            }
+        ]
     else:
-        residual = {"kind": "residual", "blocks": [{"kind": "dense", "activation": "relu"}, _noise(draw, "dropout")], "norm": True}
+        residual = {
+            "kind": "residual",
+            "blocks": [{"kind": "dense", "activation": "relu"}, _noise(draw, "dropout")],
+            "norm": True,
+        }
         found = [draw.one(_norm(draw), {"kind": "positions"}, {"kind": "permute"}, _own(draw), residual)]
     if draw.chance(0.2):
         found.append(_noise(draw, "spatial_dropout1d"))
@@ -188,7 +217,12 @@ def sequences(draw):
 
 
 def tokens(draw):
-    found = [{"kind": "embedding", **draw.options(mask_zero=(0.5, True), units=(0.4, 3, 6), frozen=(0.08, True), regularizer=(0.1, "l2"))}]
+    found = [
+        {
+            "kind": "embedding",
+            **draw.options(mask_zero=(0.5, True), units=(0.4, 3, 6), frozen=(0.08, True), regularizer=(0.1, "l2")),
+        }
+    ]
     if draw.chance(0.2):
         found.append({"kind": "positions"})
     return found + _sequence_parts(draw, 2)
@@ -225,7 +259,11 @@ def _vector_part(draw):
         blocks = [_dense(draw), draw.one(_noise(draw, "dropout"), {"kind": "batch_norm"}, _own(draw))]
         found = [{"kind": "nested", "blocks": blocks, "form": draw.one("model", "sequential", "layer")}]
     else:
-        found = [draw.one(_activation(draw), {"kind": "to_steps"}, {"kind": "activity"}, {"kind": "spectral"}, {"kind": "reshape"})]
+        found = [
+            draw.one(
+                _activation(draw), {"kind": "to_steps"}, {"kind": "activity"}, {"kind": "spectral"}, {"kind": "reshape"}
+            )
+        ]
     if draw.chance(0.3):
         found.append(_noise(draw, "dropout"))
     return found
@@ -238,4 +276,11 @@ def vectors(draw, most=3):
     return found
 
 
-BRANCHES = {"image": images, "sequence": sequences, "tokens": tokens, "words": words, "numbers": numbers, "vector": vectors}
+BRANCHES = {
+    "image": images,
+    "sequence": sequences,
+    "tokens": tokens,
+    "words": words,
+    "numbers": numbers,
+    "vector": vectors,
+}

@@ -1,27 +1,72 @@
 """Outputs with their losses and metrics, and optimizers, by a seed."""
 
 _LOSSES = {
-    "binary": ("binary_crossentropy",) * 4 + ("binary_logits", "binary_smoothed", "focal", "hinge", "own_function", "mse"),
+    "binary": ("binary_crossentropy",) * 4
+    + ("binary_logits", "binary_smoothed", "focal", "hinge", "own_function", "mse"),
     "classes": ("categorical_crossentropy",) * 4 + ("categorical_logits", "categorical_smoothed", "kld", "own_class"),
     "sparse": ("sparse_categorical_crossentropy",) * 3 + ("sparse_logits",),
     "labels": ("binary_crossentropy", "binary_crossentropy", "binary_logits", "focal"),
-    "numbers": ("mse", "mse", "mse", "mae", "huber", "log_cosh", "mape", "msle", "poisson", "cosine", "own_function", "own_class", "sum"),
+    "numbers": (
+        "mse",
+        "mse",
+        "mse",
+        "mae",
+        "huber",
+        "log_cosh",
+        "mape",
+        "msle",
+        "poisson",
+        "cosine",
+        "own_function",
+        "own_class",
+        "sum",
+    ),
     "raw": ("mse", "mse", "mae", "own_function"),
     "steps": ("sparse_categorical_crossentropy", "mse", "sparse_logits"),
     "map": ("binary_crossentropy", "mse", "sparse_categorical_crossentropy"),
 }
 _METRICS = {
-    "binary": ("accuracy",) * 3 + ("auc", "auc_pr", "precision", "recall", "binary_accuracy", "thresholds", "confusion", "own_metric", "iou", "mcc"),
-    "classes": ("accuracy",) * 3 + ("categorical_accuracy", "top_k", "f1", "auc", "precision", "recall_class", "own_function", "mean_iou"),
+    "binary": ("accuracy",) * 3
+    + (
+        "auc",
+        "auc_pr",
+        "precision",
+        "recall",
+        "binary_accuracy",
+        "thresholds",
+        "confusion",
+        "own_metric",
+        "iou",
+        "mcc",
+    ),
+    "classes": ("accuracy",) * 3
+    + ("categorical_accuracy", "top_k", "f1", "auc", "precision", "recall_class", "own_function", "mean_iou"),
     "sparse": ("accuracy",) * 3 + ("sparse_categorical_accuracy", "sparse_top_k", "own_metric"),
     "labels": ("binary_accuracy", "f1_half", "auc_labels", "precision", "recall_at", "thresholds"),
-    "numbers": ("mae", "mae", "mse", "rmse", "r2", "cosine", "own_metric", "own_function", "mean_relative", "log_cosh", "sum_metric"),
+    "numbers": (
+        "mae",
+        "mae",
+        "mse",
+        "rmse",
+        "r2",
+        "cosine",
+        "own_metric",
+        "own_function",
+        "mean_relative",
+        "log_cosh",
+        "sum_metric",
+    ),
     "raw": ("mae", "mse", "rmse"),
     "steps": ("accuracy", "own_metric"),
     "map": ("accuracy", "mae"),
 }
 _RAW = ("batch_norm", "dropout", "activation", "layer_norm", "gaussian_noise", "own_phase", "spatial")
-_OPTIMIZERS = ("adam",) * 5 + ("sgd",) * 4 + ("rmsprop",) * 2 + ("adamw", "adagrad", "adadelta", "nadam", "adamax", "ftrl", "lion", "adafactor")
+_OPTIMIZERS = (
+    ("adam",) * 5
+    + ("sgd",) * 4
+    + ("rmsprop",) * 2
+    + ("adamw", "adagrad", "adadelta", "nadam", "adamax", "ftrl", "lion", "adafactor")
+)
 
 
 def head(draw, kind):
@@ -58,7 +103,17 @@ def optimizer(draw):
     found.update(
         draw.options(
             learning_rate=(0.15, 0.5, 0.001),
-            schedule=(0.2, "exponential", "cosine", "piecewise", "polynomial", "inverse", "restarts", "staircase", "own"),
+            schedule=(
+                0.2,
+                "exponential",
+                "cosine",
+                "piecewise",
+                "polynomial",
+                "inverse",
+                "restarts",
+                "staircase",
+                "own",
+            ),
             clip=(0.25, "clipnorm", "clipvalue", "global_clipnorm"),
             clip_at=(0.3, 0.5),
             weight_decay=(0.1, 0.004, 0.5),

@@ -67,7 +67,14 @@ def _fit(case, callbacks):
     if any(isinstance(a, tf.Tensor) for a in flat(case.x)):
         more.pop("validation_split", None)
     case.model.fit(
-        case.x, case.y, batch_size=BATCH, epochs=1, verbose=0, sample_weight=case.sample_weight, callbacks=callbacks, **more
+        case.x,
+        case.y,
+        batch_size=BATCH,
+        epochs=1,
+        verbose=0,
+        sample_weight=case.sample_weight,
+        callbacks=callbacks,
+        **more,
     )
 
 
@@ -99,7 +106,10 @@ def _write_feeds(folder, case, facts):
     add("y", tensors["targets"], case.y)
     weights, kind = case.sample_weight, "weight"
     if case.class_weight is not None:
-        weights, kind = np.array([case.class_weight[int(label)] for label in np.asarray(case.y).ravel()], "float32"), "train_weight"
+        weights, kind = (
+            np.array([case.class_weight[int(label)] for label in np.asarray(case.y).ravel()], "float32"),
+            "train_weight",
+        )
     if weights is not None:
         add(kind, tensors["sample_weights"], weights)
     # NumPy stores strings as bytes that TensorFlow 1.15 takes.

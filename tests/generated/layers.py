@@ -53,7 +53,11 @@ def _weighted(keras, o, kernel="kernel"):
 
 def _conv(name, kernel="kernel", **fixed):
     def make(keras, o):
-        arguments = {"padding": o.get("padding", "same"), "activation": o.get("activation"), **_weighted(keras, o, kernel)}
+        arguments = {
+            "padding": o.get("padding", "same"),
+            "activation": o.get("activation"),
+            **_weighted(keras, o, kernel),
+        }
         arguments.update({"strides": o["strides"]} if "strides" in o else {})
         arguments.update({"dilation_rate": o["dilation"]} if "dilation" in o else {})
         filters = [] if name.startswith("Depthwise") else [o.get("filters", 4)]
@@ -74,7 +78,16 @@ def _dense(keras, o, **more):
     return keras.layers.Dense(o.get("units", 5), activation=o.get("activation"), **_weighted(keras, o), **more)
 
 
-_RECURRENT = ("dropout", "recurrent_dropout", "go_backwards", "unroll", "reset_after", "unit_forget_bias", "activation", "return_sequences")
+_RECURRENT = (
+    "dropout",
+    "recurrent_dropout",
+    "go_backwards",
+    "unroll",
+    "reset_after",
+    "unit_forget_bias",
+    "activation",
+    "return_sequences",
+)
 
 
 def _recurrent(name):
@@ -131,7 +144,10 @@ def _own(name):
 
 def _embedding(keras, o):
     return keras.layers.Embedding(
-        12, o.get("units", 4), mask_zero=o.get("mask_zero", False), embeddings_regularizer=regularizer(keras, o.get("regularizer"))
+        12,
+        o.get("units", 4),
+        mask_zero=o.get("mask_zero", False),
+        embeddings_regularizer=regularizer(keras, o.get("regularizer")),
     )
 
 

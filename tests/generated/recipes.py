@@ -11,7 +11,9 @@ def recipe(seed):
     """Returns the recipe of a seed: dict, list, str and numbers."""
     draw = Draw(seed)
     count = draw.one(1, 1, 1, 1, 2, 2, 3)
-    inputs = [_input(draw, draw.one(*_KINDS, "words", "numbers") if count > 1 else draw.one(*_KINDS)) for _ in range(count)]
+    inputs = [
+        _input(draw, draw.one(*_KINDS, "words", "numbers") if count > 1 else draw.one(*_KINDS)) for _ in range(count)
+    ]
     found = {"inputs": inputs, "style": draw.one("functional", "functional", "sequential", "subclass")}
     if count > 1:
         found["merge"] = draw.one("concatenate", "concatenate", "add", "multiply", "average", "maximum")
@@ -66,7 +68,7 @@ def _training(draw, found):
         validation=(0.1, True),
         steps_per_execution=(0.05, 2),
         jit=(0.03, True),
-        eager=(0.05, True),
+        eager=(0.3, True),
     )
     if not lone and draw.chance(0.5):
         options["loss_weights"] = [draw.one(0.5, 1.0, 2.0, 0.1) for _ in found["heads"]]

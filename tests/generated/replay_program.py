@@ -26,7 +26,15 @@ class Stages(Replay):
         with v1.Session(config=config) as self.session:
             if not self.tried("load", self.load):
                 return
-            stages = [self.check_structure, self.predict, self.evaluate, self.differentiate, self.update, self.draw, self.train]
+            stages = [
+                self.check_structure,
+                self.predict,
+                self.evaluate,
+                self.differentiate,
+                self.update,
+                self.draw,
+                self.train,
+            ]
             for stage in stages:
                 self.tried(stage.__name__, stage)
 
@@ -85,7 +93,9 @@ class Stages(Replay):
         for name in names:
             given, read = self.session.run(updates[name], feed), self.session.run(values[name])
             if not np.allclose(given, read, 1e-5, equal_nan=True):
-                self.facts["changed"].append("update_op of %s gives %s in the training phase, read it is %s" % (name, given, read))
+                self.facts["changed"].append(
+                    "update_op of %s gives %s in the training phase, read it is %s" % (name, given, read)
+                )
         self.restore()
 
     def differentiate(self):

@@ -74,6 +74,9 @@ class Single(Step):
 
     def make(self, shape):
         self.own = [single.LAYERS[self.block["kind"]][2](self.keras, self.block)]
+        if self.block["kind"] == "normalization":
+            # Keras 3 keeps a tensor of the graph in which this is built.
+            self.own[0].build(shape)
 
     def run(self, x):
         return self.own[0](x)

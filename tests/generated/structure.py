@@ -2,7 +2,19 @@
 
 FUNCTIONAL = ("While", "StatelessWhile", "If", "StatelessIf", "PartitionedCall", "StatefulPartitionedCall", "Case")
 WEIGHTED = ("Conv2D", "Conv3D", "DepthwiseConv2dNative", "MatMul", "BatchMatMul", "BatchMatMulV2")
-PASSING = ("ReadVariableOp", "Identity", "Cast", "Enter", "RefEnter", "Switch", "Split", "StridedSlice", "Reshape", "Squeeze", "ExpandDims")
+PASSING = (
+    "ReadVariableOp",
+    "Identity",
+    "Cast",
+    "Enter",
+    "RefEnter",
+    "Switch",
+    "Split",
+    "StridedSlice",
+    "Reshape",
+    "Squeeze",
+    "ExpandDims",
+)
 PHASE = "keras_learning_phase"
 
 
@@ -78,10 +90,15 @@ def placeholders_of(tensor):
 
 
 def _collections(graph, facts, trainable):
-    names = {key: [getattr(v, "name", str(v)) for v in graph.get_collection(key)] for key in graph.get_all_collection_keys()}
+    names = {
+        key: [getattr(v, "name", str(v)) for v in graph.get_collection(key)] for key in graph.get_all_collection_keys()
+    }
     get = lambda key: names.get(key, [])  # noqa: E731
     if [v.shape.as_list() for v in trainable] != facts["trainable"]:
-        yield "trainable_variables have the shapes %s, in Keras %s" % ([v.shape.as_list() for v in trainable], facts["trainable"])
+        yield "trainable_variables have the shapes %s, in Keras %s" % (
+            [v.shape.as_list() for v in trainable],
+            facts["trainable"],
+        )
     if len(get("metric_variables")) != facts["metric_variables"]:
         yield "there are %d metric_variables, in Keras %d" % (len(get("metric_variables")), facts["metric_variables"])
     if not set(get("metric_variables")) <= set(get("local_variables")) & set(get("variables")):

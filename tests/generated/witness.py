@@ -35,7 +35,9 @@ class Witness:
         before = [array(v) for v in self._state()]
         found.update(_named("before", before))
         draws = [self._in_training() for _ in range(3)]
-        facts["random"] = [not _same(*pair) for pair in zip(zip(draws[0][0], draws[0][0]), zip(draws[1][0], draws[2][0]))]
+        facts["random"] = [
+            not _same(*pair) for pair in zip(zip(draws[0][0], draws[0][0]), zip(draws[1][0], draws[2][0]))
+        ]
         states = [state for _, state in draws]
         facts["exact"] = not any(facts["random"]) and all(_same(states[0], state) for state in states[1:])
         found.update(_named("after", states[0]))
