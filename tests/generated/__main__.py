@@ -52,7 +52,8 @@ def _line(keras, seed, result, arguments):
     if len(result.lines) > 6:
         text += f"\n            and {len(result.lines) - 6} more"
     if result.smallest is not None:
-        text += f"\n            smallest: scripts/fuzz --keras {keras} --seed {seed} --recipe '{json.dumps(result.smallest)}'"
+        command = f"scripts/fuzz --keras {keras} --seed {seed} --recipe '{json.dumps(result.smallest)}'"
+        text += f"\n            smallest: {command}"
     if arguments.trace and result.trace:
         text += "\n" + result.trace
     return text

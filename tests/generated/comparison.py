@@ -91,9 +91,7 @@ def _phases(wanted, facts, got, replayed):
         found.append("random: it is random in inference")
     for i, (here, there) in enumerate(zip(replayed.get("random", []), facts["random"])):
         if here != there:
-            found.append(
-                f"random: output {i} is {'' if here else 'not '}random in training, in Keras it is {'' if there else 'not '}so"
-            )
+            found.append(f"random: output {i} is random in training: {here}, in Keras: {there}")
         elif there:
             found += _distribution(i, wanted, got)
     return found

@@ -18,5 +18,5 @@ class Draw:
         return least + int(self._random.random() * (most - least + 1))
 
     def options(self, **shares):
-        """dict, name -> one of its values, for those names that are drawn: `filters=(0.5, 2, 3)` in half of the cases."""
+        """dict, name -> one of its values, for the names that are drawn: `filters=(0.5, 2, 3)` in half of the cases."""
         return {name: self.one(*values) for name, (share, *values) in shares.items() if self.chance(share)}

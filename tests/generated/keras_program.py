@@ -48,7 +48,7 @@ def export(keras, recipe, seed, folder, movements=False):
     if not all(np.isfinite(value).all() for value in numbers.values() if value.dtype.kind == "f"):
         return {"outcome": "invalid", "error": "Keras's own numbers are not finite"}
     np.savez(folder / "wanted.npz", **numbers)
-    facts["may_repeat"] = ["shared"]
+    facts["may_repeat"] = ["shared", "spectral"]
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(2).tolist()))
     _write_feeds(folder, case, facts)
     return {"outcome": "exported", "facts": facts, "moved": moved}

@@ -12,8 +12,9 @@ import traceback
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import numpy as np
 import tensorflow as tf
-from generated.structure import problems
 from replay_in_tf1 import Replay
+
+from generated.structure import problems
 
 v1 = tf.compat.v1
 

@@ -1,5 +1,7 @@
 """What an export's graph promises, whatever its numbers: checked in TensorFlow 1.15, without running it."""
 
+from tensorflow.python.framework import tensor_util
+
 FUNCTIONAL = ("While", "StatelessWhile", "If", "StatelessIf", "PartitionedCall", "StatefulPartitionedCall", "Case")
 WEIGHTED = ("Conv2D", "Conv3D", "DepthwiseConv2dNative", "MatMul", "BatchMatMul", "BatchMatMulV2")
 PASSING = (
@@ -135,15 +137,15 @@ def _repeated(graph, meta, facts, trainable):
 
 
 def _source(tensor):
-    """The op behind what only passes a value on, and the slices on the way."""
+    """The op behind what only passes a value on, and which part of its value that is."""
     path = []
     while tensor.op.type in PASSING:
         if tensor.op.type == "Split":
-            path.append((tensor.op.name, tensor.value_index))
+            path.append(tensor.value_index)
             tensor = tensor.op.inputs[1]
             continue
         if tensor.op.type == "StridedSlice":
-            path.append((tensor.op.name,))
+            path.append(str([tensor_util.constant_value(bound) for bound in tensor.op.inputs[1:]]))
         tensor = tensor.op.inputs[0]
     return tensor.op, tuple(path)
 
