@@ -74,7 +74,7 @@ def _grouped(keras, o):
     return make(keras, {**o, "filters": o.get("filters", 4) // 2 * 2 or 2} if "groups" in o else o)
 
 
-def _dense(keras, o, **more):
+def dense(keras, o, **more):
     return keras.layers.Dense(o.get("units", 5), activation=o.get("activation"), **_weighted(keras, o), **more)
 
 
@@ -156,7 +156,7 @@ def _normalization(keras, o):
 
 
 def _time_distributed(keras, o):
-    return keras.layers.TimeDistributed(_dense(keras, o))
+    return keras.layers.TimeDistributed(dense(keras, o))
 
 
 def _spectral(keras, o):
@@ -202,7 +202,7 @@ LAYERS = {
     "integer_lookup": ((2,), 2, lambda k, o: k.layers.IntegerLookup(vocabulary=[3, 5, 7], output_mode="one_hot")),
     "category_encoding": ((2,), 2, lambda k, o: k.layers.CategoryEncoding(12, output_mode="one_hot")),
     "hashing": ((2,), 2, lambda k, o: k.layers.Hashing(4, output_mode="one_hot")),
-    "dense": ((2, 3, 4), None, _dense),
+    "dense": ((2, 3, 4), None, dense),
     "batch_norm": ((2, 3, 4), None, _batch_norm),
     "layer_norm": ((2, 3, 4), None, _plain("LayerNormalization")),
     "group_norm": ((4,), None, _plain("GroupNormalization", 1)),

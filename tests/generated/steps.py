@@ -145,9 +145,8 @@ class Shared(Step):
 
     def make(self, shape):
         options = {**self.block.get("block", {}), "kind": "dense", "units": shape[-1]}
-        layer = single.LAYERS["dense"][2](self.keras, options)
-        config = layer.get_config()
-        self.own = [type(layer).from_config({**config, "name": "shared_" + config["name"]})]
+        name = f"shared_{self.keras.layers.Add().name}"
+        self.own = [single.dense(self.keras, options, name=name)]
 
     def run(self, x):
         return self.own[0](self.own[0](x))
