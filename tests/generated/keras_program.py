@@ -6,10 +6,12 @@ A line holds `recipe`, `seed`, `folder` and `movements`. The folder gets the exp
 `options.json` for the replay, and `wanted.npz`; the answer says how it ended.
 """
 
+import contextlib
 import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -23,6 +25,9 @@ from keras_gensynth_callback import GenSynthExportCallback, GenSynthExportError
 
 from .building import BATCH, build
 from .witness import Witness, flat
+
+# Seconds of CPU for a recipe; a usual one takes ten.
+_LIMIT = 200
 
 
 def export(keras, recipe, seed, folder, movements=False):
@@ -120,6 +125,22 @@ def _write_feeds(folder, case, facts):
     (folder / "options.json").write_text(json.dumps(options))
 
 
+@contextlib.contextmanager
+def _at_most(seconds):
+    """Raises TimeoutError in what runs inside once it has used so much of a CPU."""
+
+    def stop(number, frame):
+        raise TimeoutError(f"not done after {seconds} seconds of CPU")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
 def main(keras_name):
     keras = importlib.import_module(keras_name)
     warnings.simplefilter("ignore")
@@ -131,7 +152,8 @@ def main(keras_name):
     for line in sys.stdin:
         asked = json.loads(line)
         folder = Path(asked.pop("folder"))
-        answer = export(keras, folder=folder, **asked)
+        with _at_most(_LIMIT):
+            answer = export(keras, folder=folder, **asked)
         answers.write(json.dumps(answer, default=str) + "\n")
         answers.flush()
         gc.collect()

@@ -25,10 +25,10 @@ class Worker:
     Args:
         command: list of str.
         environ: dict.
-        limit: float, seconds for an answer.
+        limit: float, seconds for an answer; generous, since the machine may be busy with other things.
     """
 
-    def __init__(self, command, environ, limit=240):
+    def __init__(self, command, environ, limit=1800):
         self._command, self._environ, self._limit = command, environ, limit
         self._process, self._errors, self._asked = None, None, 0
 
