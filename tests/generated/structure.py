@@ -39,6 +39,8 @@ def problems(graph, meta, facts, trainable):
 
 def _plain(meta):
     nodes = meta.graph_def.node
+    if "savers" in meta.collection_def:
+        yield "there is a savers collection"
     if meta.graph_def.library.function:
         yield "there are functions: %s" % [f.signature.name for f in meta.graph_def.library.function][:3]
     for title, found in (
@@ -115,8 +117,6 @@ def _collections(graph, facts, trainable):
     for key in ("update_ops", "trainable_variables", "variables", "metric_variables"):
         if len(get(key)) != len(set(get(key))):
             yield "the collection %s holds something twice" % key
-    if "savers" in names:
-        yield "there is a savers collection"
 
 
 def _repeated(graph, meta, facts, trainable):
