@@ -21,7 +21,7 @@ def test_same_seed_gives_the_same_recipe():
 
 def test_draws_are_the_same_in_every_python():
     draw = Draw(17)
-    assert [draw.whole(1, 6) for _ in range(8)] == [4, 5, 6, 2, 5, 4, 3, 6]
+    assert [draw.whole(1, 6) for _ in range(8)] == [4, 5, 6, 2, 5, 5, 4, 1]
 
 
 def test_recipe_is_plain_data():
@@ -54,6 +54,7 @@ def test_recipes_hold_what_people_write():
         assert part in text, part
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* does not support masking:UserWarning")
 @pytest.mark.parametrize("seed", [2, 3, 6])
 def test_recipe_becomes_a_model_that_trains(keras, seed):
     case = build(keras, recipe(seed), seed)
