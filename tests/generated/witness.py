@@ -158,15 +158,19 @@ def _optimizer_variables(model):
 
 
 def _without_tracing(keras, model):
-    """What runs a few times is faster without tracing it."""
-    model.run_eagerly = True
+    """What runs a few times is faster without tracing it; but not `evaluate`.
+
+    Keras 3 weights the loss of each output by the batch's size only where that is known while tracing: in eager mode,
+    which few people use, the numbers are others.
+    """
     if is_keras3(keras):
         model.jit_compile, model.steps_per_execution = False, 1
-        for function in ("train_function", "test_function", "predict_function"):
-            setattr(model, function, None)
     else:
         model._steps_per_execution.assign(1)
-        model.train_function = model.test_function = model.predict_function = None
+    model.train_function = model.test_function = model.predict_function = None
+    model.run_eagerly = False
+    model.make_test_function()
+    model.run_eagerly = True
 
 
 def _named(kind, arrays):
