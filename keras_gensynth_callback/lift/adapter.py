@@ -59,7 +59,10 @@ class Adapter:
         model: the Keras model.
         steps: what has `predict_step`, `test_step`, `train_step` and `compute_loss`: in most Kerases the model.
         live: the LiveGraph of a model that lives in the graph of a session, or None.
+        converts_calls: whether this Keras lets AutoGraph convert each `call`, loss and metric.
     """
+
+    converts_calls = True
 
     def __init__(self, model):
         self.model = self.steps = model

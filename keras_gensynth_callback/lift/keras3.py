@@ -17,6 +17,8 @@ from .training_ops import training_ops
 class Keras3(Adapter):
     """Models whose class has `stateless_call`."""
 
+    converts_calls = False
+
     @property
     def keras(self):
         """The Keras that the model is of; it is imported, since the model exists."""

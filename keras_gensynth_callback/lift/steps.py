@@ -97,7 +97,15 @@ def _variables(adapter):
 
 def _explained(adapter, function, spec, afterwards):
     try:
-        return trace(function, spec.specs(), adapter.layer_of, afterwards, _variables(adapter), adapter.live)
+        return trace(
+            function,
+            spec.specs(),
+            adapter.layer_of,
+            afterwards,
+            _variables(adapter),
+            adapter.live,
+            adapter.converts_calls,
+        )
     except GenSynthExportError:
         raise
     except Exception as error:

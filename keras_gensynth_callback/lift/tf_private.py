@@ -9,11 +9,14 @@ import types
 
 import tensorflow as tf
 import wrapt
+from tensorflow.python.autograph.core import ag_ctx
+from tensorflow.python.autograph.impl import api as autograph
 from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 from tensorflow.python.ops import control_flow_ops, functional_ops, gradients_util, weights_broadcast_ops
+from tensorflow.python.util import tf_decorator
 
 from .writes import VARIABLE_READS
 
@@ -165,6 +168,48 @@ def functions_run_eagerly():
         switch(before)
 
 
+def autograph_status(converts, options=None):
+    """A context in which AutoGraph is on or off for what looks at its status: `tf_convert`, which Keras 2 calls for
+    each `call`, loss and metric.
+
+    A `tf.function` sets it by its argument `autograph` while it is traced; nothing public does so elsewhere. TF 1.15 to
+    2.21.
+    """
+    return ag_ctx.ControlStatusCtx(ag_ctx.Status.ENABLED if converts else ag_ctx.Status.DISABLED, options)
+
+
+@contextlib.contextmanager
+def python_of(function):
+    """The Python of a `tf.function`, in the form in which the function traces it: converted by AutoGraph where it
+    converts.
+
+    What a Function was made of and with is in `_python_function`, `_autograph` and `_experimental_autograph_options`.
+    The converted Python stands inside of the decorators (`tf_decorator.rewrap`), a bound method's own among them. TF
+    1.15 to 2.21.
+    """
+    python, options = function._python_function, function._experimental_autograph_options
+    with autograph_status(function._autograph, options):
+        if not function._autograph:
+            yield python
+            return
+        _, target = tf_decorator.unwrap(python)
+        converted = autograph.convert(recursive=True, optional_features=options, user_requested=True)(target)
+        decorated = tf_decorator.rewrap(python, target, converted)
+        try:
+            yield decorated
+        finally:
+            if decorated is not converted:
+                tf_decorator.rewrap(python, converted, target)
+
+
+def function_calls(wrapper):
+    """A context in which a wrapt wrapper stands around each call of a `tf.function`.
+
+    `def_function.Function` is the class of them all. TF 1.15 to 2.21.
+    """
+    return patched(def_function.Function, "__call__", wrapper)
+
+
 def _defuns_run_eagerly():
     """The same for `defun_with_attributes`, of which Keras makes its LSTM and GRU: that switch does not reach them.
 
@@ -189,8 +234,7 @@ def functions_wait_for_their_writes():
     """Inside of the block, what a `tf.function` returns that runs as plain Python waits for all that it changes, and
     what stands for None is an op, as where it is called in a graph.
 
-    Keras's graph mode makes a `tf.function` of each custom metric's `update_state`. `def_function.Function` is the
-    class of them all. TF 1.15 to 2.21.
+    Keras's graph mode makes a `tf.function` of each custom metric's `update_state`. TF 1.15 to 2.21.
     """
 
     def call(wrapped, function, args, kwargs):
@@ -204,7 +248,7 @@ def functions_wait_for_their_writes():
         with tf.control_dependencies(writes):
             return tf.nest.map_structure(lambda leaf: tf.identity(leaf) if tf.is_tensor(leaf) else leaf, result)
 
-    with patched(def_function.Function, "__call__", call):
+    with function_calls(call):
         yield
 
 

@@ -2,8 +2,8 @@
 
 The tracer is `tf.function` itself, so that layers, losses, metrics and optimizers meet what they meet in `fit`:
 variables and eager constants are captured, variables created on the way are lifted out, and stateful ops keep their
-order by control dependencies. Two things differ from `fit`: nested functions run as plain Python, so that no function
-library arises, and control flow is that of TF 1.x.
+order by control dependencies. Two things differ from `fit`: the ops of nested functions stand where these are called, so
+that no function library arises (`functions.py`), and control flow is that of TF 1.x.
 """
 
 import contextlib
@@ -15,15 +15,16 @@ import tensorflow as tf
 
 from ..errors import UnsupportedModelError
 from ..graphdef import COND_CONTEXT, WHILE_CONTEXT, EditableGraph
+from .functions import functions_inlined
 from .loops import single_slot_arrays
 from .masks import plain_selects
 from .tables import table_of
 from .tape import recorded_gradients
 from .tf_private import (
     ask_for_v1_control_flow,
+    autograph_status,
     branches_without_result,
     concrete_functions_inlined,
-    functions_run_eagerly,
     identity_inside_contexts,
     loops_of_defuns_inlined,
     order_reads_before_branches,
@@ -73,7 +74,7 @@ def editable(graph):
     return EditableGraph.from_meta_graph(meta_graph)
 
 
-def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=None):
+def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=None, converts=False):
     """Traces `function(*tensors)`.
 
     Args:
@@ -83,6 +84,7 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
         afterwards: callable, called inside the trace with the graph and the list of GradientCall.
         variables: callable, returns tf.Variables whose handles may be used without the graph's knowing whose they are.
         live: LiveGraph that the variables live in, or None where they are eager.
+        converts: bool, whether AutoGraph converts what asks it whether to, as Keras 2's layers do.
 
     Returns:
         A Trace.
@@ -96,7 +98,7 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
         calls.clear()  # tf.function runs this twice where it makes variables, each time in a new graph
         graph = tf.compat.v1.get_default_graph()
         ask_for_v1_control_flow(graph)
-        with recorded_gradients(graph, calls):
+        with recorded_gradients(graph, calls), autograph_status(converts):
             results.append(function(*tensors))
         if afterwards is not None:
             afterwards(graph, calls)
@@ -138,7 +140,7 @@ def v1_control_flow():
 
 # What is built differently while a trace is made.
 _SWITCHES = (
-    functions_run_eagerly,
+    functions_inlined,
     v1_control_flow,
     identity_inside_contexts,
     branches_without_result,
