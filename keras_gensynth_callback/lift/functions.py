@@ -11,6 +11,7 @@ import inspect
 import numpy as np
 import tensorflow as tf
 
+from .outputs import result_tensor
 from .tf_private import function_calls, functions_run_eagerly, python_of
 
 
@@ -26,7 +27,7 @@ def _inlined(wrapped, function, args, kwargs):
         return wrapped(*args, **kwargs)
     with python_of(function) as python:
         args, kwargs = _as_declared(function, python, args, kwargs)
-        return _results(python(*args, **kwargs))
+        return tf.nest.map_structure(result_tensor, python(*args, **kwargs))
 
 
 def _as_declared(function, python, args, kwargs):
@@ -60,18 +61,3 @@ def _as_specified(spec, value):
     if not isinstance(spec, tf.TensorSpec) or isinstance(value, tf.Variable):
         return value
     return tf.convert_to_tensor(value, spec.dtype)
-
-
-def _results(value):
-    """What a call of the function gives: a number that its Python returns is a tensor."""
-    return tf.nest.map_structure(_result, value)
-
-
-def _result(value):
-    if value is None or isinstance(value, (tf.Operation, tf.TensorArray)) or _is_composite(value):
-        return value
-    return tf.convert_to_tensor(value)
-
-
-def _is_composite(value):
-    return isinstance(value, (tf.SparseTensor, tf.RaggedTensor, tf.IndexedSlices)) or tf.nest.is_nested(value)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from ..errors import GenSynthExportError, UnsupportedModelError
 from .custom_gradients import compare_gradients
 from .one_replica import as_one_replica
+from .outputs import output_tensors
 from .tf_private import patched
 from .trace import names_of, trace
 
@@ -34,7 +35,7 @@ def predict_step(adapter, spec, scopes):
     """Traces `model.predict_step` on the inputs of `spec`."""
 
     def run(notes, data):
-        outputs = adapter.steps.predict_step(data)
+        outputs = output_tensors(adapter.steps.predict_step(data), adapter.model.name)
         notes["outputs"] = names_of(outputs)
         notes["output_specs"] = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), outputs)
 
@@ -45,7 +46,8 @@ def forward_in_training(adapter, spec, scopes):
     """Traces a call of the model with `training=True`: all that an uncompiled model does in training."""
 
     def run(notes, data):
-        notes["outputs"] = names_of(adapter.forward_in_training(data[0]))
+        outputs = output_tensors(adapter.forward_in_training(data[0]), adapter.model.name)
+        notes["outputs"] = names_of(outputs)
 
     return _traced(adapter, spec, scopes, run, check_gradients=True)
 
