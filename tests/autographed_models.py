@@ -142,8 +142,6 @@ def a_function_without_autograph_calls_one_with_it(keras):
     return _through(keras, _unconverted)
 
 
-
-
 @tf.function
 def _with_an_exception(x):
     y = tf.autograph.experimental.do_not_convert(_python_only)(x)

@@ -34,7 +34,9 @@ def _as_declared(function, python, args, kwargs):
     """The arguments as a trace of the function gets them: NumPy's arrays as tensors, and all that `input_signature`
     lists as it says.
     """
-    args, kwargs = tf.nest.map_structure(_array_as_tensor, (args, kwargs)) if _hold_arrays(args, kwargs) else (args, kwargs)
+    args, kwargs = (
+        tf.nest.map_structure(_array_as_tensor, (args, kwargs)) if _hold_arrays(args, kwargs) else (args, kwargs)
+    )
     signature = getattr(function, "input_signature", None)
     if not signature:
         return args, kwargs

@@ -346,6 +346,19 @@ def order_reads_before_branches(graph):
                 switch._add_control_input(op)
 
 
+def list_outputs_in_contexts(graph):
+    """Lets each context of v1 control flow list all outputs of its ops.
+
+    `AutomaticControlDependencies` puts a `Merge` into a branch for each variable that a conditional there takes, and
+    sets `_control_flow_context` alone. TF 2.0 to 2.21.
+    """
+    for op in graph.get_operations():
+        context = op._control_flow_context
+        if context is not None and op.type == "Merge":
+            for tensor in op.outputs:
+                context.AddName(tensor.name)
+
+
 @contextlib.contextmanager
 def outside_of_strategies():
     """Inside of the block there is no `tf.distribute` strategy, and a variable with a copy on each device is the first.

@@ -26,10 +26,11 @@ from .tf_private import (
     branches_without_result,
     concrete_functions_inlined,
     identity_inside_contexts,
+    list_outputs_in_contexts,
     loops_of_defuns_inlined,
     order_reads_before_branches,
 )
-from .writes import is_write
+from .writes import free_branches_of_outside, is_write
 
 # The switches below are global to the process; two traces at once would put back each other's.
 LOCK = threading.RLock()
@@ -51,6 +52,7 @@ class Trace:
 
     def __init__(self, concrete, count, gradient_calls, result, layer_of, variables, live):
         self.graph = editable(concrete.graph)
+        free_branches_of_outside(self.graph)
         self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
         self.gradient_calls, self.result = gradient_calls, result
         self.dtypes = {
@@ -67,6 +69,7 @@ class Trace:
 
 def editable(graph):
     """The EditableGraph of a live graph, with its control flow contexts."""
+    list_outputs_in_contexts(graph)
     meta_graph = tf.compat.v1.MetaGraphDef(graph_def=graph.as_graph_def())
     for collection in (COND_CONTEXT, WHILE_CONTEXT):
         contexts = [context.to_proto().SerializeToString() for context in graph.get_collection(collection)]

@@ -1,6 +1,6 @@
 """The nodes that read and change variables: which they are, whose they are, and what runs after them."""
 
-from ..graphdef import node_of
+from ..graphdef import is_control, node_of
 
 SPARSE_READS = ("ResourceGather", "ResourceGatherNd")
 VARIABLE_READS = ("ReadVariableOp", *SPARSE_READS)
@@ -45,6 +45,30 @@ def step_nodes(graph, gradients, weights, slots):
                 own.add(node.name)
                 todo.append(node.name)
     return own
+
+
+def free_branches_of_outside(graph):
+    """Removes what the end of a conditional in a branch waits for outside of that branch.
+
+    `AutomaticControlDependencies` lets each `Merge` wait for all that was built before it, of any branch, and also for
+    the end of what stands around it, which waits for the branch.
+
+    Args:
+        graph: EditableGraph, changed in place.
+    """
+    for name, node in graph.nodes.items():
+        around = graph.context_of.get(name)
+        if node.op == "Merge" and around is not None:
+            kept = [tensor for tensor in node.input if not is_control(tensor) or _stands_in(graph, tensor, around)]
+            del node.input[:]
+            node.input.extend(kept)
+
+
+def _stands_in(graph, tensor, around):
+    context = graph.context_of.get(node_of(tensor))
+    while context is not None and context is not around:
+        context = context.outer
+    return context is around
 
 
 def outlet(graph, write):
