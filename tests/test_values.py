@@ -8,7 +8,7 @@ from kerases import KERASES
 from replayed import replay
 
 from keras_gensynth_callback import build_graph
-from keras_gensynth_callback.errors import UnsupportedModelError
+from keras_gensynth_callback.errors import InvalidArgumentError, UnsupportedModelError
 
 
 @pytest.fixture(scope="module", params=KERASES)
@@ -92,3 +92,12 @@ def test_an_output_that_is_not_dense_is_refused_with_the_way_out(keras, kind, wa
     model(np.ones((2, 3), "float32"))
     with pytest.raises(UnsupportedModelError, match=f"`own` returns a {kind}.*{way_out}"):
         build_graph(model)
+
+
+@pytest.mark.parametrize("kind, way_out", [("sparse", "tf.sparse.to_dense"), ("ragged", "to_tensor")])
+def test_an_input_that_is_not_dense_is_refused_with_the_way_out(keras, kind, way_out):
+    inputs = keras.Input((4,), **{kind: True})
+    dense = keras.layers.Dense(2)
+    outputs = dense(inputs) if kind == "sparse" else keras.layers.Lambda(lambda x: dense(x.to_tensor()))(inputs)
+    with pytest.raises(InvalidArgumentError, match=f"a {kind} input of shape .*{way_out}"):
+        build_graph(keras.Model(inputs, outputs))

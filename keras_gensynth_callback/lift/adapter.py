@@ -288,6 +288,28 @@ def _slot(slot, optimizer):
     return {"m": "momentum"}.get(slot, slot) if optimizer == "SGD" else slot
 
 
+def input_relaxed(given):
+    """The TensorSpec of an input with the batch dimension open.
+
+    Args:
+        given: a TypeSpec or KerasTensor, as a Keras keeps it.
+
+    Raises:
+        InvalidArgumentError: the input is sparse or ragged.
+    """
+    for kind in ("sparse", "ragged"):
+        if getattr(given, kind, False) or type(given).__name__.lower() == f"{kind}tensorspec":
+            raise InvalidArgumentError(
+                f"The model has a {kind} input of shape {tuple(given.shape)}; TensorFlow 1.x placeholders are dense "
+                f"tensors. Build the model with a dense `Input`, without {kind}=True, and convert its data with "
+                f"`{_TO_DENSE[kind]}` in the input pipeline."
+            )
+    return relaxed(given.shape, given.dtype)
+
+
+_TO_DENSE = {"sparse": "tf.sparse.to_dense", "ragged": "to_tensor"}
+
+
 def relaxed(shape, dtype, name=None):
     """A TensorSpec with the batch dimension open."""
     shape = tf.TensorShape(shape)

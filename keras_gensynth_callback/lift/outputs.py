@@ -1,4 +1,4 @@
-"""What Python returns, as a graph gives it: variables, numbers and whatever is registered to become a tensor are tensors."""
+"""What Python returns, as a graph gives it: variables, numbers and what is registered to become a tensor become one."""
 
 import tensorflow as tf
 
@@ -32,14 +32,14 @@ def _output_tensor(value, model):
     if _is_composite(value):
         way_out = f"Return a dense tensor, made with {_TO_DENSE.get(kind, '`tf.convert_to_tensor`')}."
         raise UnsupportedModelError(
-            f"The model `{model}` returns a {kind}; what a signature of TensorFlow 1.x gives is dense tensors. {way_out}"
+            f"The model `{model}` returns a {kind}; a signature of TensorFlow 1.x gives dense tensors. {way_out}"
         )
     try:
         return result_tensor(value)
     except (TypeError, ValueError) as error:
         raise UnsupportedModelError(
-            f"The model `{model}` returns a value of type {kind}, which does not become a tensor: {error}. Return tensors, "
-            "or a list, tuple or dict of them."
+            f"The model `{model}` returns a value of type {kind}, which does not become a tensor: {error}. "
+            "Return tensors, or a list, tuple or dict of them."
         ) from error
 
 

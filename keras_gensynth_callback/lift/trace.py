@@ -2,8 +2,8 @@
 
 The tracer is `tf.function` itself, so that layers, losses, metrics and optimizers meet what they meet in `fit`:
 variables and eager constants are captured, variables created on the way are lifted out, and stateful ops keep their
-order by control dependencies. Two things differ from `fit`: the ops of nested functions stand where these are called, so
-that no function library arises (`functions.py`), and control flow is that of TF 1.x.
+order by control dependencies. Two things differ from `fit`: the ops of nested functions stand where these are called
+(`functions.py`), so that no function library arises, and control flow is that of TF 1.x.
 """
 
 import contextlib
