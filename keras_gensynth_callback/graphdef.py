@@ -12,6 +12,8 @@ from tensorflow.core.protobuf import control_flow_pb2
 COND_CONTEXT, WHILE_CONTEXT = "cond_context", "while_context"
 _CONTEXT_PROTOS = {COND_CONTEXT: control_flow_pb2.CondContextDef, WHILE_CONTEXT: control_flow_pb2.WhileContextDef}
 # Fields of a context that hold tensor names, besides its values.
+# What takes a tensor out of a loop or conditional.
+_LEAVE_CONTEXTS = {"Merge", "RefMerge", "Exit", "RefExit"}
 _SINGLE_NAMES = ("pred_name", "pivot_name", "pivot_for_pred_name", "pivot_for_body_name", "maximum_iterations_name")
 _REPEATED_NAMES = ("loop_exit_names", "loop_enter_names")
 
@@ -117,6 +119,21 @@ class EditableGraph:
             for value in context.values - set(context.external):
                 if node_of(value) in self.nodes:
                     self.context_of[node_of(value)] = context
+        if self.contexts:
+            self._place_nodes_without_outputs()
+
+    def _place_nodes_without_outputs(self):
+        """Contexts list tensors, so that they know nothing of writes and assertions: these stand where their inputs
+        stand.
+        """
+        taken = {node_of(tensor) for node in self.nodes.values() for tensor in data_inputs(node)}
+        for name, node in self.nodes.items():
+            if name in self.context_of or name in taken or node.op in _LEAVE_CONTEXTS:
+                continue
+            sources = data_inputs(node) or node.input
+            found = [self.context_of[node_of(tensor)] for tensor in sources if node_of(tensor) in self.context_of]
+            if found:
+                self.context_of[name] = max(found, key=_depth)
 
     # -- from and to protos
 
@@ -365,6 +382,10 @@ def attr_value(value):
     if isinstance(value, (list, tuple)):
         return proto(list=proto.ListValue(i=value))
     return proto(tensor=value)
+
+
+def _depth(context):
+    return 0 if context.outer is None else 1 + _depth(context.outer)
 
 
 def _named_tensors(context):

@@ -53,11 +53,11 @@ def _initial_value(graph, variable, reset):
     name, dtype, shape = variable.name, variable.dtype, variable.shape.as_list()
     if reset is not None:
         return _constant(graph, variable, tf.make_tensor_proto(np.asarray(reset), dtype))
-    if variable.kind != "weight" or not dtype.is_floating:
-        return _constant(graph, variable, tf.make_tensor_proto(0, dtype, shape))
+    if variable.kind != "weight":
+        return _constant(graph, variable, _filled(0, dtype, shape))
     drawn = distribution(variable.initializer, name, tuple(shape))
-    if drawn.kind == "constant":
-        return _constant(graph, variable, tf.make_tensor_proto(drawn.first, dtype, shape))
+    if drawn.kind == "constant" or not dtype.is_floating:
+        return _constant(graph, variable, _filled(drawn.first if drawn.kind == "constant" else 0, dtype, shape))
     scope = f"{name}/Initializer/random_{drawn.kind}"
     low, factor = (drawn.first, drawn.second - drawn.first) if drawn.kind == "uniform" else (drawn.first, drawn.second)
     dims = graph.add("Const", f"{scope}/shape", dtype=tf.int32, value=tf.make_tensor_proto(shape, tf.int32)).name
@@ -69,6 +69,12 @@ def _initial_value(graph, variable, reset):
         return scaled
     offset = graph.add("Const", f"{scope}/add/y", dtype=dtype, value=tf.make_tensor_proto(low, dtype)).name
     return graph.add("Add", scope, [scaled, offset], T=dtype).name
+
+
+def _filled(value, dtype, shape):
+    """A TensorProto that holds one value once for all elements; a string is empty."""
+    one = b"" if dtype == tf.string else np.asarray(value).astype(dtype.as_numpy_dtype)
+    return tf.make_tensor_proto(one, dtype, shape)
 
 
 def _constant(graph, variable, proto):

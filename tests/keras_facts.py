@@ -29,11 +29,12 @@ def recorded(case):
 def _state_after_one_batch(model, x, random):
     """The floating states of layers before and, unless they are random, after a batch of training."""
     metrics = {id(v) for metric in model.metrics for v in metric.variables}
-    state = [v for v in model.non_trainable_variables if id(v) not in metrics and _array(v).dtype.kind == "f"]
-    before = [_array(v) for v in state]
+    everything = [v for v in model.non_trainable_variables if id(v) not in metrics and _array(v).dtype.kind in "biufc"]
+    state = [v for v in everything if _array(v).dtype.kind == "f"]
+    kept, before = [_array(v) for v in everything], [_array(v) for v in state]
     model(tf.nest.map_structure(tf.convert_to_tensor, x), training=True)
     after = [_array(v) for v in state]
-    for variable, value in zip(state, before):
+    for variable, value in zip(everything, kept):
         variable.assign(value)
     facts = {f"before/{i}": v for i, v in enumerate(before)}
     return facts if random else {**facts, **{f"after/{i}": v for i, v in enumerate(after)}}

@@ -57,6 +57,57 @@ def test_functions_run_eagerly_inside_of_the_block_alone():
     assert not tf.config.functions_run_eagerly()
 
 
+@pytest.mark.parametrize("converts", [True, False])
+def test_a_function_tells_its_python_and_whether_autograph_converts_it(converts):
+    def gate(x):
+        return x if x > 0 else -x
+
+    function = tf.function(gate, autograph=converts)
+    with tf.Graph().as_default(), tf_private.python_of(function) as python:
+        if converts:
+            assert python(tf.constant(1.0)).op.type == "Merge" or python(tf.constant(1.0)).op.type == "If"
+        else:
+            assert python is gate
+
+
+def test_autograph_has_a_status_that_keras_asks_for():
+    status = tf.__internal__.autograph.control_status_ctx
+    before = status().status
+    with tf_private.autograph_status(True):
+        assert status().status.name == "ENABLED"
+        with tf_private.autograph_status(False):
+            assert status().status.name == "DISABLED"
+    assert status().status is before
+
+
+def test_each_call_of_a_function_goes_through_its_class():
+    seen = []
+
+    def wrapper(wrapped, function, args, kwargs):
+        seen.append(args)
+        return wrapped(*args, **kwargs)
+
+    with tf_private.function_calls(wrapper):
+        tf.function(lambda x: x)(1)
+    assert seen == [(1,)]
+
+
+def test_a_context_lists_the_merges_that_stand_in_it():
+    with v1_control_flow(), tf.Graph().as_default() as graph:
+        inside = []
+
+        def branch():
+            inside.append(tf.constant(1))
+            return inside[0]
+
+        tf.cond(tf.compat.v1.placeholder(tf.bool), branch, lambda: tf.constant(2))
+        context = inside[0].op._control_flow_context
+        merged = tf.raw_ops.Merge(inputs=[tf.constant(1), tf.constant(2)]).output
+        merged.op._set_control_flow_context(context)
+        tf_private.list_outputs_in_contexts(graph)
+        assert merged.name in context.to_proto().values_def.values
+
+
 def test_gradients_in_graphs_all_go_through_one_function():
     with tf.Graph().as_default(), tf_private.gradients_of_graphs(lambda theirs, ys, xs, grads: ["ours"]):
         x = tf.constant(1.0)

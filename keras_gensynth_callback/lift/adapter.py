@@ -61,7 +61,10 @@ class Adapter:
         steps: what has `predict_step`, `test_step`, `train_step` and `compute_loss`: in most Kerases the model.
         live: the LiveGraph of a model that lives in the graph of a session, or None.
         both_phases: bool, whether traces are made for a graph that serves training, too.
+        converts_calls: whether this Keras lets AutoGraph convert each `call`, loss and metric.
     """
+
+    converts_calls = True
 
     def __init__(self, model):
         self.model = self.steps = model
@@ -309,6 +312,28 @@ def _slot(slot, optimizer):
     if "Adam" in optimizer:
         return {"momentum": "m", "velocity": "v"}.get(slot, slot)
     return {"m": "momentum"}.get(slot, slot) if optimizer == "SGD" else slot
+
+
+def input_relaxed(given):
+    """The TensorSpec of an input with the batch dimension open.
+
+    Args:
+        given: a TypeSpec or KerasTensor, as a Keras keeps it.
+
+    Raises:
+        InvalidArgumentError: the input is sparse or ragged.
+    """
+    for kind in ("sparse", "ragged"):
+        if getattr(given, kind, False) or type(given).__name__.lower() == f"{kind}tensorspec":
+            raise InvalidArgumentError(
+                f"The model has a {kind} input of shape {tuple(given.shape)}; TensorFlow 1.x placeholders are dense "
+                f"tensors. Build the model with a dense `Input`, without {kind}=True, and convert its data with "
+                f"`{_TO_DENSE[kind]}` in the input pipeline."
+            )
+    return relaxed(given.shape, given.dtype)
+
+
+_TO_DENSE = {"sparse": "tf.sparse.to_dense", "ragged": "to_tensor"}
 
 
 def relaxed(shape, dtype, name=None):

@@ -5,7 +5,7 @@ import sys
 
 import tensorflow as tf
 
-from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
+from .adapter import Adapter, Variable, input_relaxed, relaxed, restored_lists, slot_name
 from .batch_normalization import fused_batch_normalization
 from .biases import bias_of_one_value
 from .initializers import initializers_of
@@ -20,6 +20,8 @@ from .training_ops import training_ops
 
 class Keras3(Adapter):
     """Models whose class has `stateless_call`."""
+
+    converts_calls = False
 
     @property
     def keras(self):
@@ -96,7 +98,7 @@ class Keras3(Adapter):
             structure = getattr(model, "_inputs_struct", None)
             structure = inputs[0] if structure is None and len(inputs) == 1 else structure
             structure = inputs if structure is None else structure
-            return tf.nest.map_structure(lambda tensor: relaxed(tensor.shape, tensor.dtype), structure)
+            return tf.nest.map_structure(input_relaxed, structure)
         shapes = [shape for key, shape in (model.get_build_config() or {}).items() if key.endswith("shape")]
         return shapes and self._spec_of_shape(shapes[0]) or None
 

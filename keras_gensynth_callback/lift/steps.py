@@ -7,6 +7,7 @@ import tensorflow as tf
 from ..errors import GenSynthExportError, UnsupportedModelError
 from .custom_gradients import compare_gradients
 from .one_replica import as_one_replica
+from .outputs import output_tensors
 from .tf_private import patched
 from .trace import names_of, trace
 
@@ -47,7 +48,7 @@ def predict_step(adapter, spec, scopes):
 
     def run(notes, data):
         with _noted_predictions(adapter, notes, spec.inputs_of(data)):
-            outputs = adapter.steps.predict_step(data)
+            outputs = output_tensors(adapter.steps.predict_step(data), adapter.model.name)
         notes["outputs"] = names_of(outputs)
         notes["output_specs"] = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), outputs)
 
@@ -58,7 +59,8 @@ def forward_in_training(adapter, spec, scopes):
     """Traces a call of the model with `training=True`: all that an uncompiled model does in training."""
 
     def run(notes, data):
-        notes["outputs"] = names_of(adapter.forward_in_training(data[0]))
+        outputs = output_tensors(adapter.forward_in_training(spec.inputs_of(data)), adapter.model.name)
+        notes["outputs"] = names_of(outputs)
         notes["adds_losses"] = bool(adapter.model.losses)
 
     return _traced(adapter, spec, scopes, run, check_gradients=True)
@@ -117,7 +119,16 @@ def _variables(adapter):
 
 def _explained(adapter, function, spec, afterwards, of_a_step):
     try:
-        return trace(function, spec.specs(), adapter.layer_of, afterwards, _variables(adapter), adapter.live, of_a_step)
+        return trace(
+            function,
+            spec.specs(),
+            adapter.layer_of,
+            afterwards,
+            _variables(adapter),
+            adapter.live,
+            of_a_step,
+            adapter.converts_calls,
+        )
     except GenSynthExportError:
         raise
     except Exception as error:
@@ -154,7 +165,8 @@ def _noted_predictions(adapter, notes, inputs):
     def call(wrapped, instance, args, kwargs):
         outputs = wrapped(*args, **kwargs)
         if instance is model and args and "predicted" not in notes and not tf.executing_eagerly():
-            if [id(tensor) for tensor in tf.nest.flatten(args[0])] == given:
+            plain = all(tf.is_tensor(leaf) and hasattr(leaf, "graph") for leaf in tf.nest.flatten(outputs))
+            if plain and [id(tensor) for tensor in tf.nest.flatten(args[0])] == given:
                 notes["predicted"] = names_of(outputs)
         return outputs
 

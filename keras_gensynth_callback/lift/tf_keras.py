@@ -6,7 +6,7 @@ import sys
 import tensorflow as tf
 
 from ..distribution import strategy_of
-from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
+from .adapter import Adapter, Variable, input_relaxed, restored_lists, slot_name
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
 from .outer_model import is_built, left_unbuilt
@@ -85,7 +85,7 @@ class TfKeras(Adapter):
             inputs = args[0] if args else None
         else:  # before TensorFlow 2.5
             inputs = self.model._saved_model_inputs_spec
-        return inputs and tf.nest.map_structure(lambda spec: relaxed(spec.shape, spec.dtype), inputs)
+        return inputs and tf.nest.map_structure(input_relaxed, inputs)
 
     def input_names(self):
         return None if self.is_subclassed() else list(getattr(self.model, "input_names", None) or []) or None

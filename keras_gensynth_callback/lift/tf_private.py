@@ -9,12 +9,15 @@ import types
 
 import tensorflow as tf
 import wrapt
+from tensorflow.python.autograph.core import ag_ctx
+from tensorflow.python.autograph.impl import api as autograph
 from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 from tensorflow.python.ops import control_flow_ops, functional_ops, gradients_util, weights_broadcast_ops
 from tensorflow.python.ops.parallel_for import control_flow_ops as vectorization
+from tensorflow.python.util import tf_decorator
 
 from .writes import VARIABLE_READS
 
@@ -166,6 +169,48 @@ def functions_run_eagerly():
         switch(before)
 
 
+def autograph_status(converts, options=None):
+    """A context in which AutoGraph is on or off for what looks at its status: `tf_convert`, which Keras 2 calls for
+    each `call`, loss and metric.
+
+    A `tf.function` sets it by its argument `autograph` while it is traced; nothing public does so elsewhere. TF 1.15 to
+    2.21.
+    """
+    return ag_ctx.ControlStatusCtx(ag_ctx.Status.ENABLED if converts else ag_ctx.Status.DISABLED, options)
+
+
+@contextlib.contextmanager
+def python_of(function):
+    """The Python of a `tf.function`, in the form in which the function traces it: converted by AutoGraph where it
+    converts.
+
+    What a Function was made of and with is in `_python_function`, `_autograph` and `_experimental_autograph_options`.
+    The converted Python stands inside of the decorators (`tf_decorator.rewrap`), a bound method's own among them. TF
+    1.15 to 2.21.
+    """
+    python, options = function._python_function, function._experimental_autograph_options
+    with autograph_status(function._autograph, options):
+        if not function._autograph:
+            yield python
+            return
+        _, target = tf_decorator.unwrap(python)
+        converted = autograph.convert(recursive=True, optional_features=options, user_requested=True)(target)
+        decorated = tf_decorator.rewrap(python, target, converted)
+        try:
+            yield decorated
+        finally:
+            if decorated is not converted:
+                tf_decorator.rewrap(python, converted, target)
+
+
+def function_calls(wrapper):
+    """A context in which a wrapt wrapper stands around each call of a `tf.function`.
+
+    `def_function.Function` is the class of them all. TF 1.15 to 2.21.
+    """
+    return patched(def_function.Function, "__call__", wrapper)
+
+
 def _defuns_run_eagerly():
     """The same for `defun_with_attributes`, of which Keras makes its LSTM and GRU: that switch does not reach them.
 
@@ -190,8 +235,7 @@ def functions_wait_for_their_writes():
     """Inside of the block, what a `tf.function` returns that runs as plain Python waits for all that it changes, and
     what stands for None is an op, as where it is called in a graph.
 
-    Keras's graph mode makes a `tf.function` of each custom metric's `update_state`. `def_function.Function` is the
-    class of them all. TF 1.15 to 2.21.
+    Keras's graph mode makes a `tf.function` of each custom metric's `update_state`. TF 1.15 to 2.21.
     """
 
     def call(wrapped, function, args, kwargs):
@@ -205,7 +249,7 @@ def functions_wait_for_their_writes():
         with tf.control_dependencies(writes):
             return tf.nest.map_structure(lambda leaf: tf.identity(leaf) if tf.is_tensor(leaf) else leaf, result)
 
-    with patched(def_function.Function, "__call__", call):
+    with function_calls(call):
         yield
 
 
@@ -347,6 +391,19 @@ def order_reads_before_branches(graph):
         for op in switch.inputs[0].consumers():
             if op.type in VARIABLE_READS and op._control_flow_context is outside and position[op] < position[switch]:
                 switch._add_control_input(op)
+
+
+def list_outputs_in_contexts(graph):
+    """Lets each context of v1 control flow list all outputs of its ops.
+
+    `AutomaticControlDependencies` puts a `Merge` into a branch for each variable that a conditional there takes, and
+    sets `_control_flow_context` alone. TF 2.0 to 2.21.
+    """
+    for op in graph.get_operations():
+        context = op._control_flow_context
+        if context is not None and op.type == "Merge":
+            for tensor in op.outputs:
+                context.AddName(tensor.name)
 
 
 @contextlib.contextmanager

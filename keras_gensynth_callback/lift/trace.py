@@ -2,8 +2,8 @@
 
 The tracer is `tf.function` itself, so that layers, losses, metrics and optimizers meet what they meet in `fit`:
 variables and eager constants are captured, variables created on the way are lifted out, and stateful ops keep their
-order by control dependencies. Two things differ from `fit`: nested functions run as plain Python, so that no function
-library arises, and control flow is that of TF 1.x.
+order by control dependencies. Two things differ from `fit`: the ops of nested functions stand where these are called
+(`functions.py`), so that no function library arises, and control flow is that of TF 1.x.
 """
 
 import contextlib
@@ -15,20 +15,22 @@ import tensorflow as tf
 
 from ..errors import UnsupportedModelError
 from ..graphdef import COND_CONTEXT, WHILE_CONTEXT, EditableGraph
+from .functions import functions_inlined
 from .loops import single_slot_arrays
 from .masks import plain_selects
 from .tables import table_of
 from .tape import recorded_gradients
 from .tf_private import (
     ask_for_v1_control_flow,
+    autograph_status,
     branches_without_result,
     concrete_functions_inlined,
-    functions_run_eagerly,
     identity_inside_contexts,
+    list_outputs_in_contexts,
     loops_of_defuns_inlined,
     order_reads_before_branches,
 )
-from .writes import is_write
+from .writes import free_branches_of_outside, is_write
 
 # The switches below are global to the process; two traces at once would put back each other's.
 LOCK = threading.RLock()
@@ -50,6 +52,7 @@ class Trace:
 
     def __init__(self, concrete, count, gradients, result, layer_of, variables, live):
         self.graph = editable(concrete.graph)
+        free_branches_of_outside(self.graph)
         self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
         self.gradient_calls, self.built_gradients, self.result = gradients.calls, gradients.built, result
         self.variables, self.constants, self.tables = _captures(concrete, count, layer_of, variables, live)
@@ -61,6 +64,7 @@ class Trace:
 
 def editable(graph):
     """The EditableGraph of a live graph, with its control flow contexts."""
+    list_outputs_in_contexts(graph)
     meta_graph = tf.compat.v1.MetaGraphDef(graph_def=graph.as_graph_def())
     for collection in (COND_CONTEXT, WHILE_CONTEXT):
         contexts = [context.to_proto().SerializeToString() for context in graph.get_collection(collection)]
@@ -68,7 +72,7 @@ def editable(graph):
     return EditableGraph.from_meta_graph(meta_graph)
 
 
-def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=None, of_a_step=False):
+def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=None, of_a_step=False, converts=False):
     """Traces `function(*tensors)`.
 
     Args:
@@ -79,6 +83,7 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
         variables: callable, returns tf.Variables whose handles may be used without the graph's knowing whose they are.
         live: LiveGraph that the variables live in, or None where they are eager.
         of_a_step: bool, whether this is a train step, whose own gradients are taken later: see `tape.py`.
+        converts: bool, whether AutoGraph converts what asks it whether to, as Keras 2's layers do.
 
     Returns:
         A Trace.
@@ -91,7 +96,7 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
     def body(*tensors):
         graph = tf.compat.v1.get_default_graph()
         ask_for_v1_control_flow(graph)
-        with recorded_gradients(graph, of_a_step) as gradients:
+        with recorded_gradients(graph, of_a_step) as gradients, autograph_status(converts):
             runs.append((gradients, function(*tensors)))
         if afterwards is not None:
             afterwards(graph, gradients.calls)
@@ -134,7 +139,7 @@ def v1_control_flow():
 
 # What is built differently while a trace is made.
 _SWITCHES = (
-    functions_run_eagerly,
+    functions_inlined,
     v1_control_flow,
     identity_inside_contexts,
     branches_without_result,

@@ -1,6 +1,6 @@
 """The nodes that read and change variables: which they are, whose they are, and what runs after them."""
 
-from ..graphdef import data_inputs, node_of
+from ..graphdef import data_inputs, is_control, node_of
 
 SPARSE_READS = ("ResourceGather", "ResourceGatherNd")
 VARIABLE_READS = ("ReadVariableOp", *SPARSE_READS)
@@ -64,6 +64,30 @@ def writes_of(graph, tensors, kept=()):
             todo.extend(taken.get(name, ()))
     writes = [name for name, node in graph.nodes.items() if name in seen and is_write(node)]
     return [name for name in writes if written_variable(graph, graph.nodes[name]) not in kept]
+
+
+def free_branches_of_outside(graph):
+    """Removes what the end of a conditional in a branch waits for outside of that branch.
+
+    `AutomaticControlDependencies` lets each `Merge` wait for all that was built before it, of any branch, and also for
+    the end of what stands around it, which waits for the branch.
+
+    Args:
+        graph: EditableGraph, changed in place.
+    """
+    for name, node in graph.nodes.items():
+        around = graph.context_of.get(name)
+        if node.op == "Merge" and around is not None:
+            kept = [tensor for tensor in node.input if not is_control(tensor) or _stands_in(graph, tensor, around)]
+            del node.input[:]
+            node.input.extend(kept)
+
+
+def _stands_in(graph, tensor, around):
+    context = graph.context_of.get(node_of(tensor))
+    while context is not None and context is not around:
+        context = context.outer
+    return context is around
 
 
 def outlet(graph, write):
