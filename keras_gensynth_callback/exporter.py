@@ -33,6 +33,7 @@ class Exporter:
         include_optimizer: bool, whether train step and optimizer come along.
         input_signature: nest of tf.TensorSpec for the model's inputs, or None.
         compute_dtype: "float32", or None: as the model computes.
+        data_format: "channels_last", or "keep": images are computed in the format that Keras builds.
         verify: bool, whether a clean process reloads each export before it is committed.
     """
 
@@ -45,11 +46,12 @@ class Exporter:
         include_optimizer=True,
         input_signature=None,
         compute_dtype=None,
+        data_format="channels_last",
         verify=False,
     ):
         self.model, self.target, self.graph = model, target, graph
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
-        self.compute_dtype, self.verify = compute_dtype, verify
+        self.compute_dtype, self.data_format, self.verify = compute_dtype, data_format, verify
         self._adapter = adapter_of(model)
         self._lifted = self._meta_graph = None
 
@@ -86,7 +88,7 @@ class Exporter:
             lifted.notes += [f"{dtype}: computed in float32" for dtype in compute_in_float32(lifted.graph)]
         metagraph.add_variables_and_saver(lifted)
         infos = self._inferred(lifted)
-        self.changes = fit_to_target(lifted.graph, self.target)
+        self.changes = fit_to_target(lifted.graph, self.target, self.data_format, _named(lifted))
         if self.graph == "inference":
             shorten_identities(lifted.graph, pinned=map(node_of, lifted.outputs.values()))
         for node in lifted.graph.nodes.values():
@@ -210,3 +212,9 @@ class Exporter:
             "rewritten": told(self.changes),
             "not_carried_over": lifted.notes,
         }
+
+
+def _named(lifted):
+    """The names of the nodes whose results the export names."""
+    tensors = [*lifted.outputs.values(), *lifted.losses, *lifted.regularization_losses, *filter(None, [lifted.loss])]
+    return [node_of(tensor) for tensor in [*tensors, *(tensor for pair in lifted.metrics.values() for tensor in pair)]]

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from .adapter import Adapter, Variable, relaxed, restored_lists, slot_name
 from .batch_normalization import fused_batch_normalization
+from .devices import without_cudnn
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
 from .tf_private import patched
@@ -140,6 +141,7 @@ class Keras3(Adapter):
         layers = self.model._flatten_layers()
         with contextlib.ExitStack() as stack:
             stack.enter_context(restored_lists(layers, ("_losses", "_loss_ids")))
+            stack.enter_context(without_cudnn(layers))
             # Not `keras.name_scope`, which is a class derived from it in Keras 3.0.
             stack.enter_context(patched(sys.modules["keras.src.backend"].name_scope, "__enter__", entered))
             stack.enter_context(patched(self.keras.layers.BatchNormalization, "call", fused_batch_normalization))

@@ -9,6 +9,8 @@ import types
 
 import tensorflow as tf
 import wrapt
+from tensorflow.python.client import device_lib
+from tensorflow.python.eager import context as eager_context
 from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
@@ -300,6 +302,17 @@ def order_reads_before_branches(graph):
         for op in switch.inputs[0].consumers():
             if op.type in VARIABLE_READS and op._control_flow_context is outside and position[op] < position[switch]:
                 switch._add_control_input(op)
+
+
+def device_lists():
+    """What answers, behind all public names, which devices there are: (owner, name, whether it counts GPUs) each.
+
+    `tf.config` asks the `Context`, and so do layers of TensorFlow's own Kerases; `tf.test.is_gpu_available` and
+    `tf.test.gpu_device_name` ask `device_lib`. TF 1.15 to 2.21.
+    """
+    names = ("list_logical_devices", "list_physical_devices", "get_visible_devices")
+    found = [(eager_context.Context, name, False) for name in names if hasattr(eager_context.Context, name)]
+    return [*found, (eager_context.Context, "num_gpus", True), (device_lib, "list_local_devices", False)]
 
 
 @contextlib.contextmanager
