@@ -97,6 +97,8 @@ class Layout:
         elif node.op == "ConcatV2" and self._rewriter.value(inputs[-1]) is not None:
             if all(self._rank(tensor) == rank for tensor in inputs[:-1]):
                 self._turn(node, rank, range(len(inputs) - 1), [0])
+        elif node.op == "Slice" and self.rank_of(inputs[0]):
+            self._turn(node, rank, [0], [0])
         elif node.op in ops.PADDING and self._rewriter.value(inputs[1]) is not None:
             self._turn(node, rank, [0], [0])
         elif node.op == "Reshape" and self._undoes_a_sum(node, inputs, rank):

@@ -38,6 +38,9 @@ class Changes:
             self._by_axis(node, 1, rank)
         elif node.op == "ConcatV2":
             self._axes(node, len(data_inputs(node)) - 1, rank)
+        elif node.op == "Slice":
+            self._by_axis(node, 1, rank)
+            self._by_axis(node, 2, rank)
         elif node.op == "Reshape":
             self._by_axis(node, 1, rank)
         elif node.op in ops.FILLS:
@@ -90,7 +93,8 @@ class Changes:
             changed = self._constant(rows[ops.to_last(rank)], name, node, node.input[0], rows.dtype)
         else:
             order = self._constant(ops.to_last(rank), f"{node.name}/by_axis/order", node, tensor)
-            dtype = node.attr["Tshape"].type if "Tshape" in node.attr else _INT32
+            given = [node.attr[name].type for name in ("Tshape", "Index") if name in node.attr]
+            dtype = given[0] if given else _INT32
             changed = self._gathered(tensor, order, f"{node.name}/by_axis", node, dtype, _INT32)
         node.input[position] = input_name(changed)
 
