@@ -32,6 +32,7 @@ def export_checkpoint(
     input_signature: Nest = None,
     compute_dtype: ComputeDtype = None,
     data_format: DataFormat = "channels_last",
+    verify: bool = False,
 ) -> ExportRecord:
     """Writes one export of a Keras model, now.
 
@@ -50,6 +51,9 @@ def export_checkpoint(
             in the format that Keras builds on a machine without a GPU, for readers that have one. Inputs and outputs
             of the model keep their format either way.
 
+        verify: bool, whether a clean process, without Keras, compares the numbers of the graph with those of Keras, and
+            reloads the export before it is committed.
+
     Returns:
         An ExportRecord. (Under `MultiWorkerMirroredStrategy` all workers must call it; the chief writes, and the others
         get None.)
@@ -64,7 +68,7 @@ def export_checkpoint(
         True
     """
     prefix = check_filepath(filepath)
-    exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format)
+    exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify)
     return exporter.export(prefix)
 
 
@@ -104,7 +108,7 @@ def build_graph(
     return built
 
 
-def _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format):
+def _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify=False):
     exporter = Exporter(
         model,
         target=check_target(target),
@@ -113,6 +117,7 @@ def _prepared(model, target, graph, include_optimizer, input_signature, compute_
         input_signature=check_input_signature(input_signature),
         compute_dtype=check_compute_dtype(compute_dtype),
         data_format=check_data_format(data_format),
+        verify=check_bool("verify", verify),
     )
     exporter.prepare()
     return exporter

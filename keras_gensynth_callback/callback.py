@@ -74,7 +74,9 @@ class GenSynthExportCallback(KerasHooks):
         compute_dtype: "float32": a model of mixed precision computes in float32 in the export; None: as it does.
         data_format: "channels_last": images with channels in front are computed with channels last in the export, as a
             reader without a GPU needs it; "keep": in the format that Keras builds on a machine without a GPU.
-        verify: whether a clean process, without Keras, reloads each export and compares it before it is committed.
+        verify: whether a clean process, without Keras, compares the numbers of the graph with those of Keras before the
+            first step (predictions in both phases, loss, metrics, a train step), and reloads each export and compares
+            it before it is committed.
         on_error: "raise", or "warn": training goes on, the last good export stays, the next one is tried.
         on_export: called with the `ExportRecord` after an export is committed, in the thread that wrote it.
 

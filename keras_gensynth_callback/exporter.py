@@ -18,6 +18,7 @@ from .lift import adapter_of, lift, shorten_identities
 from .record import ExportRecord
 from .target import OpTable, compute_in_float32, fit_to_target, told
 from .verify import reload
+from .verify_numbers import verify_numbers
 from .versions import installed_version
 
 MANIFEST_FORMAT = 1
@@ -34,7 +35,8 @@ class Exporter:
         input_signature: nest of tf.TensorSpec for the model's inputs, or None.
         compute_dtype: "float32", or None: as the model computes.
         data_format: "channels_last", or "keep": images are computed in the format that Keras builds.
-        verify: bool, whether a clean process reloads each export before it is committed.
+        verify: bool, whether a clean process compares the numbers of the graph with those of Keras, when it is made,
+            and reloads each export before it is committed.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Exporter:
         Raises:
             NotBuiltError: the shapes of the inputs are not known.
             UnsupportedModelError: the model holds what the target cannot.
+            VerificationError: with `verify`, the graph does not give the numbers of Keras.
         """
         if self.prepared:
             return
@@ -99,8 +102,11 @@ class Exporter:
             lifted, infos, op_list, table.graph_def_version, table.collections_of_names
         )
         meta_graph.meta_info_def.tensorflow_version = self.target if self.target != "current" else tf.__version__
+        serialized = meta_graph.SerializeToString(deterministic=True)
         self._lifted = lifted
-        self._meta_graph = meta_graph.SerializeToString(deterministic=True)
+        if self.verify:
+            verify_numbers(self.model, self._adapter, lifted, serialized, self.values())
+        self._meta_graph = serialized
 
     def _inferred(self, lifted):
         try:

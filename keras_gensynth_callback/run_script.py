@@ -17,7 +17,7 @@ import types
 
 _PACKAGE = "keras_gensynth_callback"
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
-_failures = []  # whether the script ended with an error, once it has ended by an exception
+_failures: list = []  # whether the script ended with an error, once it has ended by an exception
 
 
 def main(options, script, arguments):

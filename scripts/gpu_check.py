@@ -35,14 +35,17 @@ from keras_gensynth_callback.snapshot import snapshot
 ROWS = 64
 
 
-def network(keras):
-    """An LSTM, a GRU, and images with their channels in front."""
+def network(keras, on_gpu=True):
+    """An LSTM, a GRU, and images with their channels in front, which Keras trains on a GPU only."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
-    layers, first = keras.layers, {"data_format": "channels_first"}
-    images, words = keras.Input((3, 16, 18), name="images"), keras.Input((7, 5), name="words")
+    layers, first = keras.layers, {"data_format": "channels_first" if on_gpu else "channels_last"}
+    images, words = (
+        keras.Input((3, 16, 18) if on_gpu else (16, 18, 3), name="images"),
+        keras.Input((7, 5), name="words"),
+    )
     y = layers.Conv2D(8, 3, padding="same", use_bias=False, **first)(images)
-    y = layers.Activation("relu")(layers.BatchNormalization(axis=1)(y))
+    y = layers.Activation("relu")(layers.BatchNormalization(axis=1 if on_gpu else 3)(y))
     y = layers.Dropout(0.2)(layers.MaxPooling2D(2, **first)(y))
     y = layers.GlobalAveragePooling2D(**first)(layers.Conv2D(9, 3, **first)(y))
     z = layers.GRU(6)(layers.Bidirectional(layers.LSTM(4, return_sequences=True))(words))
@@ -51,9 +54,9 @@ def network(keras):
     return model
 
 
-def data():
+def data(on_gpu):
     draw = np.random.RandomState(0)
-    x = draw.normal(size=(ROWS, 3, 16, 18)), draw.normal(size=(ROWS, 7, 5))
+    x = draw.normal(size=(ROWS, 3, 16, 18) if on_gpu else (ROWS, 16, 18, 3)), draw.normal(size=(ROWS, 7, 5))
     return [part.astype("float32") for part in x], draw.normal(size=(ROWS, 2)).astype("float32")
 
 
@@ -81,7 +84,7 @@ def digest(prefix):
 def check_training(checks, name, folder, on_gpu):
     """Trains with the callback, and looks at what was exported."""
     keras = importlib.import_module(name)
-    model, (x, y) = network(keras), data()
+    model, (x, y) = network(keras, on_gpu), data(on_gpu)
     callback = GenSynthExportCallback(os.path.join(folder, "net-{epoch}"), save_freq="epoch")
     started = time.perf_counter()
     model.fit(x, y, batch_size=16, epochs=3, verbose=0, callbacks=[callback])

@@ -8,13 +8,14 @@ made, the thread that makes it sees CPUs only.
 import contextlib
 import sys
 import threading
+from typing import Any, Tuple
 
 import tensorflow as tf
 
 from .tf_private import device_lists, patched
 
 # What Keras remembers of its first question: (module, function, the answer where there are only CPUs).
-_REMEMBERED = (
+_REMEMBERED: Tuple[Tuple[str, str, Any], ...] = (
     ("keras.src.backend.tensorflow.nn", "_cpu_only", True),  # Keras 3.13 on, cached
     # Graph mode of Keras 2, which has been in all these places.
     ("tf_keras.src.backend", "_get_available_gpus", []),

@@ -128,17 +128,19 @@ def _noted_loss(adapter, notes):
 
 def _keep_logs(notes, logs):
     notes["logs"] = {
-        name: tensor.name for name, tensor in _flat_logs(logs).items() if tf.is_tensor(tensor) and hasattr(tensor, "op")
+        name: tensor.name for name, tensor in flat_logs(logs).items() if tf.is_tensor(tensor) and hasattr(tensor, "op")
     }
 
 
-def _flat_logs(logs):
-    """Keras flattens nested dicts of metrics in what `evaluate` returns (keras/src/utils/python_utils.py,
+def flat_logs(logs):
+    """The logs of a step as `evaluate` returns them.
+
+    Keras flattens nested dicts of metrics in what `evaluate` returns (keras/src/utils/python_utils.py,
     `pythonify_logs`).
     """
     if not isinstance(logs, dict):
         return {}
     found = {}
     for name, value in logs.items():
-        found.update(_flat_logs(value) if isinstance(value, dict) else {name: value})
+        found.update(flat_logs(value) if isinstance(value, dict) else {name: value})
     return found
