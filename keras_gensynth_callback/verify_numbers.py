@@ -114,7 +114,7 @@ def _compared(model, expected, found, weights):
         if name not in found:
             continue
         there, size = found[name], _largest(value)
-        off = _largest(np.asarray(there, "float64") - value) if there.shape == value.shape else np.inf
+        off = _largest(_plain(there) - _plain(value)) if there.shape == value.shape else np.inf
         bound = max(_BOUNDS[kind] * size, _TIMES * movement)
         if kind == "trained":
             bound += 2.0**-22 * _largest(weights[of])  # the step itself is rounded to the weight's precision
@@ -130,9 +130,11 @@ def _compared(model, expected, found, weights):
     return differences
 
 
+def _plain(values):
+    """Numbers that can be subtracted; what is no number in both is equal."""
+    return np.nan_to_num(np.asarray(values).astype("float64"))
+
+
 def _largest(values):
-    values = np.asarray(values)
-    if values.dtype.kind not in "fciub" or not values.size:
-        return 0.0
-    with np.errstate(invalid="ignore"):
-        return float(np.max(np.abs(np.nan_to_num(values.astype("float64")))))
+    values = _plain(values)
+    return float(np.max(np.abs(values))) if values.size else 0.0

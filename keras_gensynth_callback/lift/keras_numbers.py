@@ -12,8 +12,9 @@ import tensorflow as tf
 from .adapter import restored_lists
 from .steps import flat_logs
 
-# One rounding error of float32.
-_ROUNDING = 2.0**-24
+# One rounding error of each type.
+_ROUNDING = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-23}
+_NUMBERS = "fciub"
 
 
 class KerasNumbers:
@@ -28,6 +29,8 @@ class KerasNumbers:
     def __init__(self, adapter, lifted, serving, batch):
         self._adapter, self._lifted = adapter, lifted
         self._data = tf.nest.map_structure(tf.convert_to_tensor, (serving, batch))
+        types = {getattr(layer, "compute_dtype", None) for layer in adapter.layers()}
+        self._rounding = next(error for name, error in _ROUNDING.items() if name in types or name == "float32")
         self._variables = [variable.value for variable in adapter.variables()]
         self._values = [np.array(variable.numpy()) for variable in self._variables]
 
@@ -40,7 +43,7 @@ class KerasNumbers:
                 moved = [self._once(tasks, sign) for sign in (1, -1)]
             finally:
                 self._put_back()
-        same = [name for name in once if np.array_equal(once[name], again[name], equal_nan=True)]
+        same = [name for name in once if _equal(once[name], again[name])]
         return {name: (once[name], max(_distance(once[name], other[name]) for other in moved)) for name in same}
 
     def _compiled(self):
@@ -99,7 +102,7 @@ class KerasNumbers:
         for index, (variable, value) in enumerate(zip(self._variables, self._values)):
             if sign and id(variable) in trainable and value.dtype.kind == "f":
                 signs = np.random.RandomState(index).choice([-sign, sign], value.shape)
-                value = (value * (1 + _ROUNDING * 2 * signs)).astype(value.dtype)
+                value = (value * (1 + self._rounding * signs)).astype(value.dtype)
             variable.assign(value)
             self._start.append(value)
 
@@ -108,11 +111,14 @@ def _metrics(logs):
     return {f"metrics/{name}": value for name, value in logs.items() if tf.is_tensor(value)}
 
 
+def _equal(one, other):
+    return one.dtype.kind in _NUMBERS and np.array_equal(np.nan_to_num(one), np.nan_to_num(other))
+
+
 def _distance(one, other):
-    if one.dtype.kind not in "fc" or not one.size:
+    if not one.size:
         return 0.0
-    with np.errstate(invalid="ignore"):
-        return float(np.nan_to_num(np.max(np.abs(one.astype("float64") - other)), nan=0.0))
+    return float(np.max(np.abs(np.nan_to_num(one.astype("float64")) - np.nan_to_num(other.astype("float64")))))
 
 
 @contextlib.contextmanager
