@@ -15,7 +15,7 @@ import tensorflow as tf
 from .checkpoint import write_checkpoint
 from .distribution import strategy_of
 from .errors import VerificationError
-from .lift.keras_numbers import KerasNumbers
+from .lift import KerasNumbers
 from .verify import run_in
 
 BATCH, SIZES = 4, (8, 32, 128)
