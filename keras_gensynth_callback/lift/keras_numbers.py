@@ -31,7 +31,9 @@ class KerasNumbers:
         self._data = tf.nest.map_structure(tf.convert_to_tensor, (serving, batch))
         types = {getattr(layer, "compute_dtype", None) for layer in adapter.layers()}
         self._rounding = next(error for name, error in _ROUNDING.items() if name in types or name == "float32")
-        self._variables = [variable.value for variable in adapter.variables()]
+        variables = adapter.variables()
+        self._variables = [variable.value for variable in variables]
+        self._seeds = {id(v.value) for v in variables if v.kind == "state" and v.own_dtype.is_integer}
         self._values = [np.array(variable.numpy()) for variable in self._variables]
 
     def found(self):
@@ -39,7 +41,7 @@ class KerasNumbers:
         with _undisturbed(self._adapter):
             try:
                 tasks = self._that_run(self._compiled())
-                once, again = self._once(tasks), self._once(tasks)
+                once, again = self._once(tasks), self._once(tasks, seeds=1)
                 moved = [self._once(tasks, sign) for sign in (1, -1)]
             finally:
                 self._put_back()
@@ -86,24 +88,24 @@ class KerasNumbers:
                 found[f"trained/{variable.name}"] = variable.value.numpy() - before[id(variable.value)]
         return found
 
-    def _once(self, tasks, sign=0):
+    def _once(self, tasks, sign=0, seeds=0):
         """The numbers of all tasks, each begun with the same values; where there is a sign, with weights rounded in
-        its direction."""
+        its direction, and with seeds that are so much further."""
         numbers = {}
         for named, task in tasks:
-            self._put_back(sign)
+            self._put_back(sign, seeds)
             self._adapter.reset_metrics()
             numbers.update((name, np.array(value)) for name, value in named(task()).items())
         return numbers
 
-    def _put_back(self, sign=0):
+    def _put_back(self, sign=0, seeds=0):
         self._start = []
         trainable = {id(variable.value) for variable in self._lifted.variables if variable.trainable}
         for index, (variable, value) in enumerate(zip(self._variables, self._values)):
             if sign and id(variable) in trainable and value.dtype.kind == "f":
                 signs = np.random.RandomState(index).choice([-sign, sign], value.shape)
                 value = (value * (1 + self._rounding * signs)).astype(value.dtype)
-            variable.assign(value)
+            variable.assign(value + value.dtype.type(seeds) if id(variable) in self._seeds else value)
             self._start.append(value)
 
 
