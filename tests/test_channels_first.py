@@ -10,7 +10,7 @@ from kerases import keras_of
 from replayed import REPLAY, Replayed
 from target_harness import Traced, assert_same_numbers
 
-from keras_gensynth_callback import build_graph, export_checkpoint
+from keras_gensynth_callback import build_graph, export_checkpoint, inspect_checkpoint
 from keras_gensynth_callback.cli.app import commands
 from keras_gensynth_callback.errors import InvalidArgumentError
 
@@ -273,6 +273,19 @@ def test_channels_may_stay_in_front_for_readers_that_have_a_gpu(keras):
     graph = build_graph(network(keras, True), data_format="keep")
     assert {"Conv2D"} <= set(channels_first(graph))
     assert channels_first(build_graph(network(keras, True), target="current")) == []
+
+
+def test_inspect_warns_of_images_for_gpus_only(keras, tmp_path):
+    model = network(keras, True)
+    for data_format, warned in (("keep", True), ("channels_last", False)):
+        prefix = export_checkpoint(model, tmp_path / data_format, graph="inference", data_format=data_format).prefix
+        words = [
+            text
+            for text in inspect_checkpoint(prefix)["warnings"]
+            if "for which TensorFlow 1.x has kernels on GPUs only" in text
+        ]
+        assert bool(words) is warned
+        assert all(text.startswith("Conv2D, Conv2DBackpropInput") for text in words), words
 
 
 def test_an_output_that_is_an_image_keeps_its_channels_in_front(keras, reader, tmp_path):

@@ -27,15 +27,16 @@ def put_channels_last(graph, table, kept=()):
     Returns:
         A list of the NodeDefs with a `data_format` that were changed.
     """
-    images = [node for node in graph.nodes.values() if _has_channels_first(node)]
+    images = [node for node in graph.nodes.values() if ops.has_channels_first(node)]
     if not images:
         return []
     _Turning(graph, table, kept).run()
-    return [node for node in images if not _has_channels_first(node)]
+    return [node for node in images if not ops.has_channels_first(node)]
 
 
-def _has_channels_first(node):
-    return node.op in ops.FORMATTED and node.attr["data_format"].s in ops.CHANNELS_LAST
+def needs_gpu(node):
+    """Whether TensorFlow 1.x has kernels for a NodeDef on GPUs only, for its channels are in front."""
+    return node.op not in ops.ANY_RANK and ops.has_channels_first(node)
 
 
 class _Turning:

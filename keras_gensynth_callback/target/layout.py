@@ -52,7 +52,7 @@ class Layout:
             self._filled(node, node_of(inputs[ops.FILLS[node.op]]))
 
     def _formatted(self, node, inputs):
-        if node.attr["data_format"].s not in ops.CHANNELS_LAST:
+        if not ops.has_channels_first(node):
             return
         form, rank = ops.FORMATTED[node.op], 4 if node.attr["data_format"].s == b"NCHW" else 5
         if node.op in ops.ANY_RANK:
@@ -107,7 +107,7 @@ class Layout:
             axis = self._rewriter.value(inputs[1])
             if self.rank_of(inputs[0]) and axis is not None and (int(axis) + rank + 1) % (rank + 1) >= 2:
                 self._turn(node, rank + 1, [0], [0])
-        elif node.op == "Squeeze":
+        elif node.op == "Squeeze" and "squeeze_dims" in node.attr:
             axes = {axis % rank for axis in node.attr["squeeze_dims"].list.i}
             if len(axes) in range(1, rank - 2) and not axes & {0, 1}:
                 self._turn(node, rank - len(axes), [0], [0])
@@ -136,7 +136,7 @@ class Layout:
         rank, axes = self.rank_of(inputs[0]), self._rewriter.value(inputs[1])
         if rank is None:
             return
-        if node.attr["keep_dims"].b:
+        if _keeps_axes(node):
             self._turn(node, rank, [0], [0])
         elif axes is not None:
             gone = {int(axis) % rank for axis in np.ravel(axes)}
@@ -150,7 +150,7 @@ class Layout:
         source = self._graph.nodes[node_of(inputs[0])]
         return (
             source.op == "Sum"
-            and source.attr["keep_dims"].b
+            and _keeps_axes(source)
             and inputs[0] in self.turned
             and self._rewriter.shape(inputs[1]) == [rank]
         )
@@ -177,6 +177,10 @@ class Layout:
             not is_control(tensor) and node_of(tensor) == node.name and at in self.wants.get(reader.name, ())
             for at, tensor in enumerate(reader.input)
         )
+
+
+def _keeps_axes(reduction):
+    return "keep_dims" in reduction.attr and reduction.attr["keep_dims"].b
 
 
 def costs_nothing(rewriter, tensor, order):

@@ -67,6 +67,11 @@ FILLS = {"Fill": 0, "BroadcastTo": 1}
 SHAPES = frozenset(["Shape", "ShapeN"])
 
 
+def has_channels_first(node):
+    """Whether a NodeDef has a `data_format` with channels in front."""
+    return node.op in FORMATTED and "data_format" in node.attr and node.attr["data_format"].s in CHANNELS_LAST
+
+
 def to_last(rank):
     """The order of axes that puts the channels, axis 1, behind the others."""
     return [0, *range(2, rank), 1]
