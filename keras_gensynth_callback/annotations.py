@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     Target = Literal["1.13", "1.14", "1.15", "current"]
     Graph = Literal["trainable", "inference"]
     ComputeDtype = Optional[Literal["float32"]]
+    DataFormat = Literal["channels_last", "keep"]
     Mode = Literal["auto", "min", "max"]
     SaveFreq = Union[Literal["epoch", "train_end"], int]
     OnError = Literal["raise", "warn"]

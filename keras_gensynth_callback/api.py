@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from .arguments import check_bool, check_compute_dtype, check_filepath, check_graph, check_input_signature, check_target
+from .arguments import (
+    check_bool,
+    check_compute_dtype,
+    check_data_format,
+    check_filepath,
+    check_graph,
+    check_input_signature,
+    check_target,
+)
 from .exporter import Exporter
 
 if TYPE_CHECKING:
-    from .annotations import ComputeDtype, Graph, Model, Nest, Path, Target
+    from .annotations import ComputeDtype, DataFormat, Graph, Model, Nest, Path, Target
     from .record import ExportRecord
 
 
@@ -23,6 +31,8 @@ def export_checkpoint(
     include_optimizer: bool = True,
     input_signature: Nest = None,
     compute_dtype: ComputeDtype = None,
+    data_format: DataFormat = "channels_last",
+    verify: bool = False,
 ) -> ExportRecord:
     """Writes one export of a Keras model, now.
 
@@ -36,6 +46,13 @@ def export_checkpoint(
         compute_dtype: "float32": a model of `mixed_float16` or `mixed_bfloat16` computes in float32 in the export, for
             targets that cannot compute in the shorter type (TensorFlow 1.15 has no CPU kernels for bfloat16). None: as
             the model computes.
+        data_format: "channels_last": images with channels in front (`data_format="channels_first"`) are computed with
+            channels last in the export, because TensorFlow 1.x has kernels for the other format on GPUs only. "keep":
+            in the format that Keras builds on a machine without a GPU, for readers that have one. Inputs and outputs
+            of the model keep their format either way.
+
+        verify: bool, whether a clean process, without Keras, compares the numbers of the graph with those of Keras, and
+            reloads the export before it is committed.
 
     Returns:
         An ExportRecord. (Under `MultiWorkerMirroredStrategy` all workers must call it; the chief writes, and the others
@@ -51,7 +68,8 @@ def export_checkpoint(
         True
     """
     prefix = check_filepath(filepath)
-    return _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype).export(prefix)
+    exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify)
+    return exporter.export(prefix)
 
 
 def build_graph(
@@ -62,11 +80,13 @@ def build_graph(
     include_optimizer: bool = True,
     input_signature: Nest = None,
     compute_dtype: ComputeDtype = None,
+    data_format: DataFormat = "channels_last",
 ) -> tf.Graph:
     """The graph that an export of the model holds, with its collections filled, to look at or to run.
 
     Args:
-        model, target, graph, include_optimizer, input_signature, compute_dtype: as for `export_checkpoint`.
+        model, target, graph, include_optimizer, input_signature, compute_dtype, data_format: as for
+            `export_checkpoint`.
 
     Returns:
         A new `tf.Graph`. The default graph is not touched.
@@ -81,14 +101,14 @@ def build_graph(
         >>> len(graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
         2
     """
-    exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype)
+    exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format)
     built = tf.Graph()
     with built.as_default():
         tf.compat.v1.train.import_meta_graph(tf.compat.v1.MetaGraphDef.FromString(exporter.meta_graph))
     return built
 
 
-def _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype):
+def _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify=False):
     exporter = Exporter(
         model,
         target=check_target(target),
@@ -96,6 +116,8 @@ def _prepared(model, target, graph, include_optimizer, input_signature, compute_
         include_optimizer=check_bool("include_optimizer", include_optimizer),
         input_signature=check_input_signature(input_signature),
         compute_dtype=check_compute_dtype(compute_dtype),
+        data_format=check_data_format(data_format),
+        verify=check_bool("verify", verify),
     )
     exporter.prepare()
     return exporter

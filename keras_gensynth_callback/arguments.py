@@ -12,6 +12,7 @@ from keras_gensynth_callback.errors import InvalidArgumentError
 
 GRAPHS = ("trainable", "inference")
 ON_ERROR = ("raise", "warn")
+DATA_FORMATS = ("channels_last", "keep")
 
 
 def _refuse(name, value, expected, mend):
@@ -79,6 +80,11 @@ def check_compute_dtype(compute_dtype):
     if compute_dtype not in (None, "float32"):
         _refuse("compute_dtype", compute_dtype, "None or 'float32'", "Pass None to compute as the model does.")
     return compute_dtype
+
+
+def check_data_format(data_format):
+    """How an export computes images: with channels last, or as the model does."""
+    return check_choice("data_format", data_format, DATA_FORMATS)
 
 
 def check_on_error(on_error):

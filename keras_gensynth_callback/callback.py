@@ -25,6 +25,7 @@ from keras_gensynth_callback.template import KeyCheck, PrefixTemplate
 if TYPE_CHECKING:
     from keras_gensynth_callback.annotations import (
         ComputeDtype,
+        DataFormat,
         Graph,
         Mode,
         Nest,
@@ -71,7 +72,11 @@ class GenSynthExportCallback(KerasHooks):
         include_optimizer: whether the optimizer and its train op are exported.
         input_signature: nest of `tf.TensorSpec`, for models whose inputs nothing else tells.
         compute_dtype: "float32": a model of mixed precision computes in float32 in the export; None: as it does.
-        verify: whether a clean process, without Keras, reloads each export and compares it before it is committed.
+        data_format: "channels_last": images with channels in front are computed with channels last in the export, as a
+            reader without a GPU needs it; "keep": in the format that Keras builds on a machine without a GPU.
+        verify: whether a clean process, without Keras, compares the numbers of the graph with those of Keras before the
+            first step (predictions in both phases, loss, metrics, a train step), and reloads each export and compares
+            it before it is committed.
         on_error: "raise", or "warn": training goes on, the last good export stays, the next one is tried.
         on_export: called with the `ExportRecord` after an export is committed, in the thread that wrote it.
 
@@ -116,6 +121,7 @@ class GenSynthExportCallback(KerasHooks):
         include_optimizer: bool = True,
         input_signature: Nest = None,
         compute_dtype: ComputeDtype = None,
+        data_format: DataFormat = "channels_last",
         verify: bool = False,
         on_error: OnError = "raise",
         on_export: OnExport = None,
@@ -140,6 +146,7 @@ class GenSynthExportCallback(KerasHooks):
             "include_optimizer": arguments.check_bool("include_optimizer", include_optimizer),
             "input_signature": arguments.check_input_signature(input_signature),
             "compute_dtype": arguments.check_compute_dtype(compute_dtype),
+            "data_format": arguments.check_data_format(data_format),
             "verify": arguments.check_bool("verify", verify),
         }
         self._keys = KeyCheck(self._template)

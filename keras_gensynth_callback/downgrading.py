@@ -48,7 +48,7 @@ def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
     table = OpTable.load(target)
     _add_shapes(meta_graph)
     graph = EditableGraph.from_meta_graph(meta_graph)
-    changes = fit_to_target(graph, target)
+    changes = fit_to_target(graph, target, kept=_named(meta_graph))
     variables = variables_of(meta_graph, graph)
     added = missing_members(meta_graph, graph, variables)
     added = _fill(meta_graph, graph, added, table)
@@ -65,6 +65,14 @@ def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
         new_prefix, read_tensors(prefix), meta_graph.SerializeToString(deterministic=True), manifest
     )
     return {"prefix": new_prefix, "rewritten": manifest["rewritten"], "added": added, "files": files}
+
+
+def _named(meta_graph):
+    """The names of the nodes that signatures and collections name."""
+    infos = [info for signature in meta_graph.signature_def.values() for info in signature.outputs.values()]
+    return [node_of(info.name) for info in infos] + [
+        node_of(name) for of in meta_graph.collection_def.values() for name in of.node_list.value
+    ]
 
 
 def _new_prefix(filepath, new_filepath, target):

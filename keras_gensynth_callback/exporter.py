@@ -19,6 +19,7 @@ from .readings import numbers_alone, plain_logs
 from .record import ExportRecord
 from .target import OpTable, compute_in_float32, fit_to_target, told
 from .verify import reload
+from .verify_numbers import verify_numbers
 from .versions import installed_version
 
 MANIFEST_FORMAT = 1
@@ -34,7 +35,9 @@ class Exporter:
         include_optimizer: bool, whether train step and optimizer come along.
         input_signature: nest of tf.TensorSpec for the model's inputs, or None.
         compute_dtype: "float32", or None: as the model computes.
-        verify: bool, whether a clean process reloads each export before it is committed.
+        data_format: "channels_last", or "keep": images are computed in the format that Keras builds.
+        verify: bool, whether a clean process compares the numbers of the graph with those of Keras, when it is made,
+            and reloads each export before it is committed.
     """
 
     def __init__(
@@ -46,11 +49,12 @@ class Exporter:
         include_optimizer=True,
         input_signature=None,
         compute_dtype=None,
+        data_format="channels_last",
         verify=False,
     ):
         self.model, self.target, self.graph = model, target, graph
         self.include_optimizer, self.input_signature = include_optimizer, input_signature
-        self.compute_dtype, self.verify = compute_dtype, verify
+        self.compute_dtype, self.data_format, self.verify = compute_dtype, data_format, verify
         self._adapter = adapter_of(model)
         self._lifted = self._meta_graph = None
 
@@ -74,6 +78,7 @@ class Exporter:
             NotBuiltError: the shapes of the inputs are not known.
             UnsupportedModelError: the model holds what the target cannot.
             DefectError: something went wrong in this package.
+            VerificationError: with `verify`, the graph does not give the numbers of Keras.
         """
         if self.prepared:
             return
@@ -92,7 +97,7 @@ class Exporter:
             lifted.notes += [f"{dtype}: computed in float32" for dtype in compute_in_float32(lifted.graph)]
         metagraph.add_variables_and_saver(lifted)
         infos = self._inferred(lifted)
-        self.changes = fit_to_target(lifted.graph, self.target)
+        self.changes = fit_to_target(lifted.graph, self.target, self.data_format, _named(lifted))
         if self.graph == "inference":
             shorten_identities(lifted.graph, pinned=map(node_of, lifted.outputs.values()))
         for node in lifted.graph.nodes.values():
@@ -103,8 +108,11 @@ class Exporter:
             lifted, infos, op_list, table.graph_def_version, table.collections_of_names
         )
         meta_graph.meta_info_def.tensorflow_version = self.target if self.target != "current" else tf.__version__
+        serialized = meta_graph.SerializeToString(deterministic=True)
         self._lifted = lifted
-        self._meta_graph = meta_graph.SerializeToString(deterministic=True)
+        if self.verify:
+            verify_numbers(self.model, self._adapter, lifted, serialized, self.values())
+        self._meta_graph = serialized
 
     def _inferred(self, lifted):
         try:
@@ -216,3 +224,9 @@ class Exporter:
             "rewritten": told(self.changes),
             "not_carried_over": lifted.notes,
         }
+
+
+def _named(lifted):
+    """The names of the nodes whose results the export names."""
+    tensors = [*lifted.outputs.values(), *lifted.losses, *lifted.regularization_losses, *filter(None, [lifted.loss])]
+    return [node_of(tensor) for tensor in [*tensors, *(tensor for pair in lifted.metrics.values() for tensor in pair)]]

@@ -62,7 +62,7 @@ def freeze_checkpoint(filepath, path, *, outputs=None, target="1.15"):
     for node in graph.nodes.values():
         for name in [name for name in node.attr if name.startswith("_")]:
             del node.attr[name]
-    fit_to_target(graph, target)
+    fit_to_target(graph, target, kept=wanted)
     graph_def = graph.graph_def(meta_graph.graph_def.versions)
     content = graph_def.SerializeToString(deterministic=True)
     write_file(os.fspath(path), content)

@@ -17,6 +17,7 @@ import types
 
 _PACKAGE = "keras_gensynth_callback"
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
+_failures: list = []  # whether the script ended with an error, once it has ended by an exception
 
 
 def main(options, script, arguments):
@@ -34,7 +35,12 @@ def main(options, script, arguments):
     if "__annotations__" in globals():  # Python before 3.14 has them in each `__main__`
         module.__dict__["__annotations__"] = {}
     sys.modules["__main__"] = module
-    exec(code, module.__dict__)
+    try:
+        exec(code, module.__dict__)
+    except BaseException as error:
+        # What went wrong in the script says enough.
+        _failures.append(not isinstance(error, SystemExit) or error.code not in (None, 0))
+        raise
 
 
 def _install_hooks(options):
@@ -52,7 +58,7 @@ def _install_hooks(options):
 
 
 def _say_if_nothing_was_exported(hooks, filepath):
-    if not hooks.callbacks:
+    if not hooks.callbacks and not any(_failures):
         print(f"keras-gensynth: the script called no fit, and nothing was exported to {filepath}", file=sys.stderr)
 
 

@@ -26,6 +26,8 @@ def main(prefix, data, out):
             ok, words = getattr(trial, name)()
         except Exception as error:
             ok, words = False, "%s: %s" % (type(error).__name__, str(error).strip().splitlines()[0][:300])
+        if ok is False and trial.invented and name != "loads":
+            words += " (%s made up; with data of your own it may be otherwise)" % trial.told_invented()
         verdicts.append({"name": TITLES[name], "ok": ok, "words": words})
         if name == "loads" and not ok:
             break
@@ -49,7 +51,7 @@ class Trial:
     def __init__(self, np, v1, prefix, data):
         self.np, self.v1, self.prefix, self.data = np, v1, prefix, data
         self.random = np.random.RandomState(0)
-        self.results = {}
+        self.results, self.invented = {}, []
 
     def loads(self):
         """Imports the graph and restores the values."""
@@ -125,6 +127,8 @@ class Trial:
         after = self.session.run(states)
         self.restore()
         moved = sum(not self.np.array_equal(before[name], after[name]) for name in states)
+        if not states:
+            return self.finite(after), "%d ops run; the model has no weights but those that are trained" % len(ops)
         return self.finite(after), "%d ops move %d of %d weights that are not trained" % (len(ops), moved, len(states))
 
     def trains(self):
@@ -180,21 +184,57 @@ class Trial:
                 found[info.name] = self.data[name]
             elif not name.endswith("_sample_weights"):
                 self.data[name] = found[info.name] = self.made_up(info)
+                self.invented.append(name)
             if name in self.data:
                 self.results["in/" + name] = self.data[name]
         return found
 
+    def told_invented(self):
+        """What was made up, in words."""
+        names = ", ".join("`%s`" % name for name in self.invented)
+        return names + (" was" if len(self.invented) == 1 else " were")
+
     def made_up(self, info):
-        """A batch of small numbers, zeros and ones, or short texts."""
+        """A batch of small numbers, zeros and ones, or short texts; keys of the lookup table that they go to."""
         batch = next((len(value) for value in self.data.values() if self.np.ndim(value)), BATCH)
         sizes = [dim.size for dim in info.tensor_shape.dim]
         shape = [batch if not at and size < 0 else UNKNOWN if size < 0 else size for at, size in enumerate(sizes)]
         dtype = self.np.dtype(self.v1.as_dtype(info.dtype).as_numpy_dtype)
+        keys, ids = self.taken(self.graph.get_tensor_by_name(info.name))
+        if len(keys):
+            return self.random.choice(keys, shape)
         if dtype.kind == "f":
             return self.random.uniform(size=shape).astype(dtype)
         if dtype.kind in "iu":
-            return self.random.randint(0, 2, shape).astype(dtype)
+            return self.random.randint(0, min([2] + ids), shape).astype(dtype)
         return self.np.full(shape, "a") if dtype.kind in "OS" else self.np.zeros(shape, dtype)
+
+    def taken(self, tensor):
+        """The keys of the lookup tables that a tensor may go to, and the lengths of what it may choose rows of."""
+        keys, ids, todo, seen = [], [], [tensor.op], set()
+        while todo:
+            op = todo.pop()
+            for reader in [reader for output in op.outputs for reader in output.consumers() if reader not in seen]:
+                seen.add(reader)
+                todo.append(reader)
+                if reader.type.startswith("LookupTableFind"):
+                    keys.append(self.keys_of(reader.inputs[0].op))
+                elif reader.type == "ResourceGather" and tensor.dtype.is_integer:
+                    variable = next(
+                        (v for v in self.v1.global_variables() if getattr(v, "handle", None) is reader.inputs[0]), None
+                    )
+                    if variable is not None and variable.shape.as_list()[0]:
+                        ids.append(variable.shape.as_list()[0])
+        wanted = tensor.dtype.as_numpy_dtype
+        keys = [found for found in keys if found is not None and found.dtype == self.np.dtype(wanted)]
+        return (keys[0] if keys else []), ids
+
+    def keys_of(self, table):
+        """The keys that a table is initialised with, or None."""
+        for op in self.graph.get_operations():
+            if op.type.startswith(("InitializeTableV", "LookupTableImport")) and op.inputs[0].op is table:
+                return self.session.run(op.inputs[1])
+        return None
 
     def finite(self, values):
         """Whether all numbers are finite."""

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.graphdef import EditableGraph
+from keras_gensynth_callback.graphdef import EditableGraph, node_of
 from keras_gensynth_callback.target import fit_to_target
 
 # What `run_in_reader` gives for one graph: the outputs, and the gradients of a sum of their squares.
@@ -75,7 +75,7 @@ class Traced:
 
     def fit(self, target="1.15"):
         """Fits the graph to a target and returns the names of the rules that changed something."""
-        self.changes = fit_to_target(self.graph, target)
+        self.changes = fit_to_target(self.graph, target, kept=[node_of(output) for output in self.outputs])
         return list(dict.fromkeys(change.rule for change in self.changes))
 
     def write(self, folder):

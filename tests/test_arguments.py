@@ -40,6 +40,7 @@ BAD_ARGUMENTS = [
     ("input_signature", (32, 32, 3), "a tf.TensorSpec, or a list, tuple or dict of them"),
     ("input_signature", [], "a tf.TensorSpec, or a list, tuple or dict of them"),
     ("compute_dtype", "float16", "None or 'float32'"),
+    ("data_format", "channels_first", "'channels_last', 'keep'"),
     ("on_error", "ignore", "'raise', 'warn'"),
     ("on_export", "upload", "None or a callable"),
 ]

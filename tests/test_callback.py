@@ -135,6 +135,7 @@ def test_the_exporter_gets_the_callbacks_options(keras, exporter, prefix):
         "include_optimizer": False,
         "input_signature": None,
         "compute_dtype": None,
+        "data_format": "channels_last",
         "verify": False,
     }
 

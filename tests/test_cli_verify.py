@@ -6,7 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from keras_gensynth_callback import export_checkpoint
 from keras_gensynth_callback.checkpoint import read_tensors, write_checkpoint
 from keras_gensynth_callback.errors import InvalidArgumentError
 from keras_gensynth_callback.readers import Reader, find_readers
@@ -90,3 +92,36 @@ def test_interpreters_are_found_by_their_files(tmp_path, monkeypatch):
     assert find_readers() == [Reader(python("two"), "1.15.5"), Reader(python("one"), "1.13.2")]
     monkeypatch.setenv("KERAS_GENSYNTH_READER", python("one"))
     assert find_readers()[0] == Reader(python("one"), "1.13.2")
+
+
+def test_made_up_texts_and_ids_are_those_that_the_model_knows(keras3, tmp_path, reader):
+    """A `StringLookup` without unknown words fails on any other word, an embedding on an id that it has no row for."""
+    layers = keras3.layers
+    words, ids = keras3.Input((3,), dtype="string", name="words"), keras3.Input((2,), dtype="int32", name="ids")
+    known = layers.StringLookup(vocabulary=["tea", "milk"], num_oov_indices=0)(words)
+    parts = [layers.Embedding(2, 4)(known), layers.Embedding(1, 4)(ids)]
+    export_checkpoint(keras3.Model([words, ids], layers.Concatenate(axis=1)(parts)), tmp_path / "net")
+    found = {verdict["name"]: verdict for verdict in try_checkpoint(tmp_path / "net", python=reader.python)["verdicts"]}
+    assert found["predicts"]["ok"] is True, found["predicts"]
+
+
+def test_a_no_that_made_up_data_may_be_the_reason_of_says_so(keras3, tmp_path, run_command):
+    layers = keras3.layers
+    x = keras3.Input((3,), name="x")
+    root = layers.Lambda(lambda tensor: tf.sqrt(tensor - 2.0))(x)
+    export_checkpoint(keras3.Model(x, layers.Dense(1)(root)), tmp_path / "net")
+    done = run_command("verify", tmp_path / "net", "--reader", sys.executable)
+    assert done.exit_code == 1
+    assert "(`x` was made up; with data of your own it may be otherwise)" in done.stdout
+    np.savez(tmp_path / "data.npz", x=np.full((2, 3), 3.0, "float32"))
+    again = run_command("verify", tmp_path / "net", "--reader", sys.executable, "--data", tmp_path / "data.npz")
+    assert "made up" not in again.stdout
+    assert again.exit_code == 0, again.stdout
+
+
+def test_updates_of_a_model_that_trains_all_its_weights_are_told_plainly(keras3, tmp_path, reader, run_command):
+    model = keras3.Sequential([keras3.Input((3,)), keras3.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    export_checkpoint(model, tmp_path / "net")
+    done = run_command("verify", tmp_path / "net", "--reader", reader.python)
+    assert "2 ops run; the model has no weights but those that are trained" in done.stdout, done.stdout

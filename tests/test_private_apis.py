@@ -203,6 +203,14 @@ def test_tensors_are_compared_as_the_equality_flag_says():
         tf.compat.v1.enable_tensor_equality()
 
 
+def test_devices_are_listed_by_methods_of_the_context_and_by_one_function():
+    """lift/devices.py"""
+    names = {name for _, name, _ in tf_private.device_lists()}
+    assert {"list_logical_devices", "list_physical_devices", "num_gpus", "list_local_devices"} <= names
+    assert all(callable(getattr(owner, name)) for owner, name, _ in tf_private.device_lists())
+    assert {device.device_type for device in tf.config.list_logical_devices("CPU")} == {"CPU"}
+
+
 # TensorFlow: functions, conditionals and masks
 
 
@@ -414,6 +422,11 @@ def test_keras_3_lists_what_a_layer_keeps_itself(keras3):
     assert kept == [[0, 0], [2, 0], [0, 1]]
     assert layers.Dense(1)._call_has_mask_arg is False
     assert list(inspect.signature(layers.TimeDistributed.call).parameters) == ["self", "inputs", "training", "mask"]
+
+
+def test_keras_3_says_of_recurrent_layers_whether_they_must_use_cudnn(keras3):
+    """lift/devices.py"""
+    assert keras3.layers.LSTM(2, use_cudnn=True).use_cudnn is True
 
 
 # tf_keras

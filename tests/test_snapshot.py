@@ -1,5 +1,8 @@
 """A snapshot holds the bits of its moment, whatever training does to the variables afterwards."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -105,3 +108,30 @@ def test_a_snapshot_shares_the_memory_of_what_does_not_change():
     variable = tf.Variable(tf.ones([1000]))
     (one,), (other,) = snapshot([variable]), snapshot([variable])
     assert np.shares_memory(np.asarray(one), np.asarray(other))
+
+
+ANOTHER_DEVICE = """
+import numpy as np, tensorflow as tf
+
+# A second device with memory of its own, as a GPU has.
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from keras_gensynth_callback.snapshot import snapshot
+
+with tf.device("CPU:1"):
+    away = [tf.Variable(tf.range(5.0)), tf.Variable(3, dtype=tf.int64), tf.Variable([True, False])]
+here = tf.Variable(tf.ones([1000]))
+values = snapshot([away[0], here, away[1], away[2]])
+assert [value.device.rsplit(":", 2)[-2:] for value in values] == [["CPU", "0"]] * 4, [v.device for v in values]
+assert np.shares_memory(np.asarray(values[1]), np.asarray(snapshot([here])[0]))
+with tf.device("CPU:1"):
+    away[0].scatter_add(tf.IndexedSlices(tf.ones([1]), tf.constant([2])))
+    away[1].assign_add(1)
+here.assign_add(tf.ones([1000]))
+assert values[0].numpy().tolist() == [0, 1, 2, 3, 4] and values[2].numpy() == 3, values
+assert values[3].numpy().tolist() == [True, False] and (values[1].numpy() == 1).all()
+"""
+
+
+def test_what_lies_on_another_device_is_copied_to_the_host_at_once():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", ANOTHER_DEVICE], check=True)

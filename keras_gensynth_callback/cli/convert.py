@@ -14,13 +14,14 @@ from . import shared, show
 @shared.target_option("1.15", "The oldest TensorFlow that must read it")
 @click.option("--inference", is_flag=True, help="Without what only training needs.")
 @click.option("--no-optimizer", is_flag=True, help="Without the train step and the optimizer's variables.")
+@shared.data_format_option
 @click.option(
     "--custom-objects", metavar="FILE.py", help="A Python file with the classes and functions it needs; it is run."
 )
 @click.option("--no-safe-mode", is_flag=True, help="Run code that stands in the model file. For files that you trust.")
 @shared.json_option
 @shared.told
-def command(path, prefix, target, inference, no_optimizer, custom_objects, no_safe_mode, as_json):
+def command(path, prefix, target, inference, no_optimizer, data_format, custom_objects, no_safe_mode, as_json):
     """Export the model in a file that Keras wrote: .keras, .h5, or a SavedModel folder."""
     from ..model_files import convert_model_file
 
@@ -33,6 +34,7 @@ def command(path, prefix, target, inference, no_optimizer, custom_objects, no_sa
             target=target,
             graph="inference" if inference else "trainable",
             include_optimizer=not no_optimizer,
+            data_format=data_format,
         )
     if as_json:
         shared.print_json(vars(record))

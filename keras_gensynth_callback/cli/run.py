@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from ..arguments import check_filepath
+from ..arguments import DATA_FORMATS, check_filepath
 from ..errors import InvalidArgumentError
 from . import shared
 
@@ -43,6 +43,13 @@ _OPTIONS = [
     ),
     click.Option(["--target"], default="1.15", show_default=True, help="The oldest TensorFlow that must read them."),
     click.Option(["--inference", "graph"], is_flag=True, help="Without what only training needs."),
+    click.Option(
+        ["--data-format"],
+        type=click.Choice(DATA_FORMATS),
+        default="channels_last",
+        show_default=True,
+        help=shared.DATA_FORMAT_HELP,
+    ),
     click.Option(
         ["--on-error"],
         type=click.Choice(["raise", "warn"]),

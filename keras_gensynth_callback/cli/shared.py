@@ -11,12 +11,20 @@ import threading
 import click
 from rich.console import Console
 
+from ..arguments import DATA_FORMATS
+
 AFTER_SECONDS = 2.0  # what takes longer says on a terminal that it works
 NO = 1  # the exit status where the answer is no
 FAILED = 2  # ... and where there is none
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 prefix_argument = click.argument("prefix", metavar="PREFIX")
+
+
+DATA_FORMAT_HELP = "How images with channels in front are computed: with channels last, or as Keras builds them."
+data_format_option = click.option(
+    "--data-format", type=click.Choice(DATA_FORMATS), default="channels_last", show_default=True, help=DATA_FORMAT_HELP
+)
 
 
 def target_option(default, words):

@@ -5,7 +5,7 @@ import collections
 import tensorflow as tf
 
 from ..graphdef import node_of
-from ..target import misfits, without_gradient
+from ..target import misfits, needs_gpu, without_gradient
 from .collections import members
 from .variables import initializers_of, is_statistic
 from .writes import moving_writes, reached_by
@@ -34,8 +34,20 @@ def gaps_of(meta_graph, graph, variables, tensors, target):
         _nothing_to_restore(meta_graph),
         _values_that_are_not_there(meta_graph, graph, tensors),
         _no_signature(meta_graph),
+        _images_for_gpus(graph),
     ]
     return [*filter(None, found), *_of_the_target(meta_graph, variables, target)]
+
+
+def _images_for_gpus(graph):
+    found = collections.Counter(node.op for node in graph.nodes.values() if needs_gpu(node))
+    if not found:
+        return None
+    return (
+        f"{_some(sorted(found))} ({sum(found.values())} nodes) have the channels of their images in front "
+        '(data_format="NCHW"), for which TensorFlow 1.x has kernels on GPUs only. An export with '
+        'data_format="channels_last" runs on both.'
+    )
 
 
 def _state_that_stands_still(graph, variables, moved, updates):

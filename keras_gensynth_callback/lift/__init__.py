@@ -2,7 +2,8 @@
 
 from .adapter import adapter_of, values_of
 from .environment import check_environment
+from .keras_numbers import KerasNumbers
 from .lifting import lift
 from .simplify import shorten_identities
 
-__all__ = ["adapter_of", "check_environment", "lift", "shorten_identities", "values_of"]
+__all__ = ["KerasNumbers", "adapter_of", "check_environment", "lift", "shorten_identities", "values_of"]

@@ -202,6 +202,10 @@ class Adapter:
         """
         raise NotImplementedError
 
+    def seeds_kept(self):
+        """A context that puts back what this Keras keeps of random numbers in Python, beside variables."""
+        return contextlib.ExitStack()
+
     @property
     def layer_scope(self):
         """The name scope of the model itself that TF 1.15 would not have, or ''."""

@@ -18,7 +18,8 @@ def fused_batch_normalization(wrapped, layer, args, kwargs):
     if not _can_be_fused(layer, inputs, mask):
         return wrapped(*args, **kwargs)
     update = bool(training) and layer.trainable
-    channels = inputs.shape[-1]
+    axis = layer.axis % 4
+    channels = inputs.shape[axis]
     gamma = tf.convert_to_tensor(layer.gamma) if layer.scale else tf.ones([channels])
     beta = tf.convert_to_tensor(layer.beta) if layer.center else tf.zeros([channels])
     moving_mean, moving_variance = tf.convert_to_tensor(layer.moving_mean), tf.convert_to_tensor(layer.moving_variance)
@@ -29,11 +30,13 @@ def fused_batch_normalization(wrapped, layer, args, kwargs):
         mean=None if update else moving_mean,
         variance=None if update else moving_variance,
         epsilon=layer.epsilon,
+        data_format="NCHW" if axis == 1 else "NHWC",
         is_training=update,
     )
     if update:
         # The op returns the sample variance (Bessel's correction), Keras 3 keeps the population's.
-        count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), variance.dtype)
+        sizes = tf.shape(inputs)
+        count = tf.cast(tf.reduce_prod(sizes[:-1] if axis == 3 else tf.gather(sizes, [0, 2, 3])), variance.dtype)
         variance = variance * ((count - 1.0) / count)
         layer.moving_mean.assign(moving_mean * layer.momentum + mean * (1.0 - layer.momentum))
         layer.moving_variance.assign(moving_variance * layer.momentum + variance * (1.0 - layer.momentum))
@@ -50,7 +53,7 @@ def _can_be_fused(layer, inputs, mask):
         and tf.is_tensor(inputs)
         and inputs.dtype == tf.float32
         and len(inputs.shape) == 4
-        and layer.axis in (-1, 3)
+        and layer.axis in (-1, 3, 1, -3)
         and layer.compute_dtype == "float32"
         and layer.epsilon >= _MIN_EPSILON
         and not getattr(layer, "renorm", False)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from .adapter import Adapter, Variable, input_relaxed, relaxed, restored_lists, slot_name
 from .batch_normalization import fused_batch_normalization
 from .biases import bias_of_one_value
+from .devices import without_cudnn
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
 from .outer_model import is_built, left_unbuilt
@@ -146,6 +147,7 @@ class Keras3(Adapter):
         layers = self.model._flatten_layers()
         with contextlib.ExitStack() as stack:
             stack.enter_context(restored_lists(layers, ("_losses", "_loss_ids")))
+            stack.enter_context(without_cudnn(layers))
             # Not `keras.name_scope`, which is a class derived from it in Keras 3.0.
             stack.enter_context(patched(sys.modules["keras.src.backend"].name_scope, "__enter__", entered))
             stack.enter_context(patched(self.keras.layers.BatchNormalization, "call", fused_batch_normalization))

@@ -6,6 +6,7 @@ class Lifted:
 
     Attributes:
         graph: EditableGraph.
+        data: the DataSpecs of what `predict_step` and the other steps are fed with.
         variables: list of `adapter.Variable`, all that the graph holds; trainable ones in the order of
             `model.trainable_variables`.
         tables: list of `tables.Table`, the lookup tables that the graph holds.

@@ -427,6 +427,7 @@ class _Lifting:
         names = {id(variable.value): variable.name for variable in variables}
         return Lifted(
             graph=self.graph,
+            data=(self.serving, spec),
             variables=variables,
             tables=[table for table in self.tables.values() if table.name in self.graph.nodes],
             inputs=dict(zip(self.serving.input_names, map(tensor_name, self.serving_placeholders))),

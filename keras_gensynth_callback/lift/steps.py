@@ -175,7 +175,7 @@ def _noted_predictions(adapter, notes, inputs):
 
 
 def _keep_logs(notes, logs):
-    tensors = {name: _log_tensor(name, value) for name, value in _flat_logs(logs).items() if value is not None}
+    tensors = {name: _log_tensor(name, value) for name, value in flat_logs(logs).items() if value is not None}
     notes["logs"] = {name: tensor.name for name, tensor in tensors.items()}
     notes["log_specs"] = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
@@ -193,13 +193,15 @@ def _log_tensor(name, value):
         ) from error
 
 
-def _flat_logs(logs):
-    """Keras flattens nested dicts of metrics in what `evaluate` returns (keras/src/utils/python_utils.py,
+def flat_logs(logs):
+    """The logs of a step as `evaluate` returns them.
+
+    Keras flattens nested dicts of metrics in what `evaluate` returns (keras/src/utils/python_utils.py,
     `pythonify_logs`).
     """
     if not isinstance(logs, dict):
         return {}
     found = {}
     for name, value in logs.items():
-        found.update(_flat_logs(value) if isinstance(value, dict) else {name: value})
+        found.update(flat_logs(value) if isinstance(value, dict) else {name: value})
     return found

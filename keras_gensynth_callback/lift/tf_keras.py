@@ -116,22 +116,13 @@ class TfKeras(Adapter):
         step.get_concrete_function(*spec.specs())
 
     @contextlib.contextmanager
-    def tracing(self, scopes):
+    def seeds_kept(self):
         layers = list(self.layers())
         generator = getattr(getattr(self._backend(), "_SEED_GENERATOR", None), "generator", None)
         drawn = generator.getstate() if generator is not None else None
         seeds = [(drawer, drawer._seed) for drawer in _random_generators(layers)]
         try:
-            with contextlib.ExitStack() as stack:
-                stack.enter_context(self._nadam_counter())
-                stack.enter_context(patched(self._backend(), "zeros", _plain_zeros))
-                stack.enter_context(patched(self._backend(), "rnn", zeros_without_a_step))
-                stack.enter_context(restored_lists(layers, ("_losses", "_eager_losses")))
-                stack.enter_context(left_unbuilt(self))
-                stack.enter_context(noted_layer_calls(self.keras.layers.Layer))
-                stack.enter_context(training_ops(self.keras.optimizers))
-                for owner, method in self._dropout_masks():
-                    stack.enter_context(patched(owner, method, masks_apart))
+            with self._nadam_counter():
                 yield
         finally:
             for drawer, seed in seeds:
@@ -144,6 +135,20 @@ class TfKeras(Adapter):
         methods = ("get_dropout_mask_for_cell", "get_recurrent_dropout_mask_for_cell")
         bases = self.keras.layers.LSTMCell.__mro__
         return [(base, method) for base in bases for method in methods if self.both_phases and method in vars(base)]
+
+    @contextlib.contextmanager
+    def tracing(self, scopes):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.seeds_kept())
+            stack.enter_context(patched(self._backend(), "zeros", _plain_zeros))
+            stack.enter_context(patched(self._backend(), "rnn", zeros_without_a_step))
+            stack.enter_context(restored_lists(list(self.layers()), ("_losses", "_eager_losses")))
+            stack.enter_context(left_unbuilt(self))
+            stack.enter_context(noted_layer_calls(self.keras.layers.Layer))
+            stack.enter_context(training_ops(self.keras.optimizers))
+            for owner, method in self._dropout_masks():
+                stack.enter_context(patched(owner, method, masks_apart))
+            yield
 
     @contextlib.contextmanager
     def _nadam_counter(self):

@@ -11,6 +11,8 @@ import tensorflow as tf
 import wrapt
 from tensorflow.python.autograph.core import ag_ctx
 from tensorflow.python.autograph.impl import api as autograph
+from tensorflow.python.client import device_lib
+from tensorflow.python.eager import context as eager_context
 from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
@@ -404,6 +406,17 @@ def list_outputs_in_contexts(graph):
         if context is not None and op.type == "Merge":
             for tensor in op.outputs:
                 context.AddName(tensor.name)
+
+
+def device_lists():
+    """What answers, behind all public names, which devices there are: (owner, name, whether it counts GPUs) each.
+
+    `tf.config` asks the `Context`, and so do layers of TensorFlow's own Kerases; `tf.test.is_gpu_available` and
+    `tf.test.gpu_device_name` ask `device_lib`. TF 1.15 to 2.21.
+    """
+    names = ("list_logical_devices", "list_physical_devices", "get_visible_devices")
+    found = [(eager_context.Context, name, False) for name in names if hasattr(eager_context.Context, name)]
+    return [*found, (eager_context.Context, "num_gpus", True), (device_lib, "list_local_devices", False)]
 
 
 @contextlib.contextmanager

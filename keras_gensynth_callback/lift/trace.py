@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from ..errors import UnsupportedModelError
 from ..graphdef import COND_CONTEXT, WHILE_CONTEXT, EditableGraph
+from .devices import cpus_only
 from .functions import functions_inlined
 from .loops import single_slot_arrays
 from .masks import plain_selects
@@ -147,6 +148,7 @@ _SWITCHES = (
     plain_selects,
     loops_of_defuns_inlined,
     concrete_functions_inlined,
+    cpus_only,
 )
 
 

@@ -10,7 +10,7 @@ from .contents import read_model_file
 from .loading import load_model
 
 if TYPE_CHECKING:
-    from ..annotations import ComputeDtype, Graph, Nest, Path, Target
+    from ..annotations import ComputeDtype, DataFormat, Graph, Nest, Path, Target
     from ..record import ExportRecord
 
 
@@ -25,6 +25,8 @@ def convert_model_file(
     include_optimizer: bool = True,
     input_signature: Nest = None,
     compute_dtype: ComputeDtype = None,
+    data_format: DataFormat = "channels_last",
+    verify: bool = False,
 ) -> ExportRecord:
     """Writes an export of the model in a file that Keras wrote, with the optimizer, loss and metrics that it holds.
 
@@ -39,7 +41,8 @@ def convert_model_file(
             `load_model`.
         safe_mode: bool. True: nothing of the file is run as a program: Python code in it (lambdas), functions that it
             names outside of Keras, and the functions of a SavedModel. False: they are, so trust whoever wrote the file.
-        target, graph, include_optimizer, input_signature, compute_dtype: as for `export_checkpoint`. With
+        target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify: as for
+            `export_checkpoint`. With
             `graph="inference"` what the file says of training is not read.
 
     Returns:
@@ -72,4 +75,6 @@ def convert_model_file(
         include_optimizer=include_optimizer,
         input_signature=input_signature,
         compute_dtype=compute_dtype,
+        data_format=data_format,
+        verify=verify,
     )

@@ -3,6 +3,7 @@
 `fit_to_target` edits a graph until the target can load, run and differentiate it. It knows protos, not Keras.
 """
 
+from .channels_last import needs_gpu
 from .checking import misfits, without_gradient
 from .differentiable import ops_without_gradient
 from .fit import Change, fit_to_target, told
@@ -16,6 +17,7 @@ __all__ = [
     "fit_to_target",
     "known_targets",
     "misfits",
+    "needs_gpu",
     "ops_without_gradient",
     "told",
     "without_gradient",

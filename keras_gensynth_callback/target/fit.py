@@ -8,6 +8,7 @@ from ..graphdef import WHILE_CONTEXT, node_of
 from ..op_types import op_definition
 from . import rewrites
 from .attributes import fit_attributes
+from .channels_last import put_channels_last
 from .problems import Problem, raise_problems
 from .rewriting import Rewriter, Unfit
 from .table import OpTable
@@ -27,13 +28,16 @@ PROCESS_LOCAL = frozenset(
 )
 
 
-def fit_to_target(graph, target):
+def fit_to_target(graph, target, data_format="channels_last", kept=()):
     """Edits a graph until the target can load and run it.
 
     Args:
         graph: EditableGraph, edited in place. Static shapes in `_output_shapes` attributes make the result shorter, and
             grouped convolutions are only found with them; they are dropped in the end.
         target: str, one of `known_targets()`.
+        data_format: "channels_last": images with channels in front are computed with channels last; "keep": as the
+            graph has it.
+        kept: names of nodes whose results keep their layout.
 
     Returns:
         A list of Change, empty if the graph fitted before.
@@ -43,6 +47,9 @@ def fit_to_target(graph, target):
     """
     table = OpTable.load(target)
     changes, problems = _Changes(), []
+    if data_format == "channels_last":
+        for node in put_channels_last(graph, table, kept):
+            changes.add("put_channels_last", (node.op, node.name))
     if not table.is_current:
         _rewrite(graph, table, changes, problems)
     _check(graph, table, changes, problems)

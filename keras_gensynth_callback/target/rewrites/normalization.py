@@ -1,24 +1,16 @@
 """Fused batch normalisation."""
 
 import numpy as np
-import tensorflow as tf
 
 from ...graphdef import is_control, tensor_name
 from .registry import rewrites
 
 _EMPTY = np.zeros([0], np.float32)
-_TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 @rewrites("FusedBatchNormV3")
 def fit_fused_batch_norm(rewriter, node):
-    changed = _put_channels_last(rewriter, node, inputs=[0])
-    return _train_without_old_statistics(rewriter, node) or changed
-
-
-@rewrites("FusedBatchNormGradV3")
-def fit_gradient_of_fused_batch_norm(rewriter, node):
-    return _put_channels_last(rewriter, node, inputs=[0, 1])
+    return _train_without_old_statistics(rewriter, node)
 
 
 @rewrites("FusedBatchNormV3")
@@ -49,25 +41,6 @@ def use_gradient_of_fused_batch_norm_v2(rewriter, node):
 def _become_second_version(rewriter, node, op, inputs):
     known = {attr.name for attr in rewriter.table.op(op).attr}
     rewriter.become(node, op, node.input[:inputs], **{name: name for name in node.attr if name in known})
-
-
-def _put_channels_last(rewriter, node, inputs):
-    """There is no CPU kernel for channels in front. The inputs are turned, and output 0 is turned back."""
-    if node.attr["data_format"].s != b"NCHW":
-        return False
-    for position in inputs:
-        node.input[position] = _transposed(rewriter, node, node.input[position], f"channels_last_{position}", _TO_LAST)
-    node.attr["data_format"].s = b"NHWC"
-    if "_output_shapes" in node.attr:
-        del node.attr["_output_shapes"]
-    turned = _transposed(rewriter, node, node.name, "channels_first", _TO_FIRST)
-    rewriter.redirect(node, {0: turned}, but=[turned])
-    return True
-
-
-def _transposed(rewriter, node, tensor, name, order):
-    perm = rewriter.constant(order, name + "/perm", node, np.int32)
-    return rewriter.add("Transpose", name, [tensor, perm], node, T=node.attr["T"], Tperm=tf.int32)
 
 
 def _train_without_old_statistics(rewriter, node):
