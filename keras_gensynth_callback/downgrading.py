@@ -17,6 +17,7 @@ from .meta_file import read_meta_graph
 from .metagraph import EVAL_METHOD, TRAIN_METHOD
 from .static import StaticShapes, output_types
 from .target import OpTable, fit_to_target, told
+from .target.table import writer_op
 
 _PREDICT = tf.compat.v1.saved_model.signature_constants.PREDICT_METHOD_NAME
 _LOSSES = tf.compat.v1.GraphKeys.LOSSES
@@ -145,7 +146,8 @@ def _add_signatures(meta_graph, graph):
 
 def _tensor_info(graph, static, tensor):
     name, _, index = tensor_name(tensor).rpartition(":")
-    info = meta_graph_pb2.TensorInfo(name=f"{name}:{index}", dtype=output_types(graph.nodes[name])[int(index)])
+    types = output_types(graph.nodes[name], writer_op(graph.nodes[name].op))
+    info = meta_graph_pb2.TensorInfo(name=f"{name}:{index}", dtype=types[int(index)])
     info.tensor_shape.CopyFrom(tf.TensorShape(static.shape(tensor)).as_proto())
     return info
 

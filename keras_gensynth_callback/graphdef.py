@@ -10,9 +10,10 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import control_flow_pb2
 
 COND_CONTEXT, WHILE_CONTEXT = "cond_context", "while_context"
-_CONTEXT_PROTOS = {COND_CONTEXT: control_flow_pb2.CondContextDef, WHILE_CONTEXT: control_flow_pb2.WhileContextDef}
+CONTEXT_PROTOS = {COND_CONTEXT: control_flow_pb2.CondContextDef, WHILE_CONTEXT: control_flow_pb2.WhileContextDef}
 # Fields of a context that hold tensor names, besides its values.
 _SINGLE_NAMES = ("pred_name", "pivot_name", "pivot_for_pred_name", "pivot_for_body_name", "maximum_iterations_name")
+_FAR = 200
 _REPEATED_NAMES = ("loop_exit_names", "loop_enter_names")
 
 
@@ -124,7 +125,7 @@ class EditableGraph:
     def from_meta_graph(cls, meta_graph):
         """The graph of a MetaGraphDef, with the contexts in its collections."""
         contexts = []
-        for kind, proto in _CONTEXT_PROTOS.items():
+        for kind, proto in CONTEXT_PROTOS.items():
             for serialized in (
                 meta_graph.collection_def[kind].bytes_list.value if kind in meta_graph.collection_def else ()
             ):
@@ -185,6 +186,21 @@ class EditableGraph:
             if name not in stop:
                 todo.extend(node_of(tensor) for tensor in self.nodes[name].input)
         return seen
+
+    def origin(self, tensor, hands_on):
+        """The NodeDef that a tensor comes from, through the first inputs of nodes that hand them on; None where it
+        comes from none. No way is longer than `_FAR` nodes: what reads a graph of a million takes no million squared.
+
+        Args:
+            tensor: str.
+            hands_on: takes a NodeDef and says whether to look behind it.
+        """
+        node = self.nodes.get(node_of(tensor))
+        for _ in range(_FAR):
+            if node is None or not hands_on(node) or not node.input or is_control(node.input[0]):
+                break
+            node = self.nodes.get(node_of(node.input[0]))
+        return node
 
     def _taken_names(self):
         if self._taken is None:

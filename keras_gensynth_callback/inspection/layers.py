@@ -105,11 +105,7 @@ def _reader_scope(graph, node, weights):
     for tensor in node.input:
         if is_control(tensor):
             continue
-        source = graph.nodes.get(node_of(tensor))
-        while source is not None and source.op in CARRYING and not is_variable(source) and source.input:
-            if is_control(source.input[0]):
-                break
-            source = graph.nodes.get(node_of(source.input[0]))
+        source = graph.origin(tensor, lambda node: node.op in CARRYING and not is_variable(node))
         variable = variable_of(graph, source.name) if source is not None else None
         if variable:
             scope = variable.rpartition("/")[0] or variable

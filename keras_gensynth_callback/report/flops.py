@@ -10,6 +10,7 @@ import numpy as np
 from ..freezing import keep_predictions
 from ..graphdef import WHILE_CONTEXT, EditableGraph, data_inputs, node_of
 from ..static import StaticShapes, output_types, small_constant
+from ..target.table import writer_op
 
 _A_RESULT = {
     **dict.fromkeys("Add AddV2 Sub Mul RealDiv Maximum Minimum Pow BiasAdd Neg Square Log Reciprocal".split(), 1),
@@ -76,7 +77,8 @@ class Predictions:
             self.notes.append(f"Sizes that are not known are taken as 1: {_some(dict.fromkeys(unknown))}.")
 
     def _flops_of(self, node):
-        types = output_types(node)
+        definition = writer_op(node.op)
+        types = output_types(node, definition) if definition is not None else ()
         if not types or types[0] not in _FLOATING:
             return 0
         inputs = data_inputs(node)
@@ -100,7 +102,6 @@ class Predictions:
         if node.op == "Conv2DBackpropInput":
             return 2 * elements(inputs[2]) * _product(sizes(inputs[1])[:-1])
         return 0
-
 
 
 class _Turns:

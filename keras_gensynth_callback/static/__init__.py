@@ -12,6 +12,6 @@ types       the types of an op's outputs
 
 from .constants import small_array, small_constant
 from .shapes import StaticShapes
-from .types import output_types
+from .types import output_types, type_name
 
-__all__ = ["StaticShapes", "output_types", "small_array", "small_constant"]
+__all__ = ["StaticShapes", "output_types", "small_array", "small_constant", "type_name"]

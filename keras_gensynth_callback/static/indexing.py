@@ -67,7 +67,9 @@ def _packed(step):
         return [None]
     axis = step.node.attr["axis"].i
     axis = axis + len(known) + 1 if axis < 0 else axis
-    sizes = [next((shape[i] for shape in step.shapes if shape and shape[i] is not None), None) for i in range(len(known))]
+    sizes = [
+        next((shape[i] for shape in step.shapes if shape and shape[i] is not None), None) for i in range(len(known))
+    ]
     return [[*sizes[:axis], len(step.shapes), *sizes[axis:]]]
 
 

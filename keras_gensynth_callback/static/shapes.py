@@ -1,4 +1,4 @@
-"""The shapes of all tensors of a graph, from its placeholders, variables and constants on. Nothing of it is executed."""
+"""The shapes of all tensors of a graph, from placeholders, variables and constants on. Nothing of it is executed."""
 
 import numpy as np
 

@@ -1,13 +1,18 @@
 """The types of an op's outputs, as its definition and the attributes of the node say."""
 
-from ..target.table import writer_op
+import tensorflow as tf
 
 
-def output_types(node):
-    """The DataTypes (int) of a NodeDef's outputs; None where the installed TensorFlow does not know the op."""
-    definition = writer_op(node.op)
-    if definition is None:
-        return None
+def type_name(enum):
+    """The name of a DataType (int); "unknown" where there is none."""
+    try:
+        return tf.as_dtype(enum).name
+    except (TypeError, KeyError):
+        return "unknown"
+
+
+def output_types(node, definition):
+    """The DataTypes (int) of a NodeDef's outputs, by the OpDef of its op."""
     found = []
     for output in definition.output_arg:
         if output.type_list_attr:

@@ -1,6 +1,6 @@
 """What small integer tensors hold, as far as the graph shows it: shapes are made of such.
 
-A value is a NumPy array of objects: ints, and None for what is not known. No value has more than `MOST_VALUES` elements.
+A value is a NumPy array of objects: ints, and None for what is not known. None has more than `MOST_VALUES` elements.
 """
 
 import numpy as np

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..graphdef import attr_value, data_inputs, is_control, node_of, tensor_name
+from ..static import small_constant
 from .table import writer_op
 
 
@@ -37,14 +38,13 @@ class Rewriter:
 
     def value(self, tensor):
         """The NumPy value of a tensor that is a constant, or None."""
-        node = self.source(tensor)
-        while node.op == "Identity" or (node.op == "Enter" and node.attr["is_constant"].b):
-            node = self.source(node.input[0])
-        return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+        node = self.graph.origin(tensor, _hands_on_constants)
+        return small_constant(node)
 
     def shape(self, tensor):
         """The static shape as far as it is known: a list of int or None, or None if not even the rank is known."""
-        node, index = self.source(tensor), int(tensor_name(tensor).split(":")[1])
+        node = self.graph.origin(tensor, _hands_on_without_shape)
+        index = int(tensor_name(tensor).split(":")[1]) if node is self.source(tensor) else 0
         if "_output_shapes" in node.attr and index < len(node.attr["_output_shapes"].list.shape):
             shape = node.attr["_output_shapes"].list.shape[index]
             return None if shape.unknown_rank else [None if dim.size < 0 else dim.size for dim in shape.dim]
@@ -52,7 +52,7 @@ class Rewriter:
             return [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
         if node.op == "VarHandleOp" and not node.attr["shape"].shape.unknown_rank:
             return [None if dim.size < 0 else dim.size for dim in node.attr["shape"].shape.dim]
-        return self.shape(node.input[0]) if node.op in ("ReadVariableOp", "Identity", "Enter") else None
+        return None
 
     def input_types(self, node):
         """The type of each data input of a node whose inputs are all single tensors."""
@@ -202,6 +202,14 @@ def _renamed(tensor, names):
     if is_control(tensor):
         return "^" + node_of(names[source])
     return names[source] if output in ("", "0") else f"{names[source]}:{output}"
+
+
+def _hands_on_constants(node):
+    return node.op == "Identity" or node.op == "Enter" and node.attr["is_constant"].b
+
+
+def _hands_on_without_shape(node):
+    return "_output_shapes" not in node.attr and node.op in ("ReadVariableOp", "Identity", "Enter")
 
 
 # Ops without effect that may stand behind a rewritten op alone. Everything else stays: somebody may fetch it.
