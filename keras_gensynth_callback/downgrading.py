@@ -6,6 +6,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from .arguments import check_filepath, check_target
 from .checkpoint import list_tensors, read_tensors, storage, write_checkpoint
 from .checkpoint.names import INDEX, META, as_text
+from .damaged import told_if_damaged
 from .errors import InvalidArgumentError, UnsupportedModelError
 from .graphdef import EditableGraph, node_of, tensor_name
 from .inspection.collections import VARIABLE_COLLECTIONS, members, variable_def_from_graph, variable_defs
@@ -45,6 +46,14 @@ def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
         UnsupportedModelError: the graph holds what cannot be rewritten for the target.
     """
     prefix, new_prefix = as_text(filepath), _new_prefix(filepath, new_filepath, check_target(target))
+    with told_if_damaged(prefix):
+        content, values, manifest = _downgraded(prefix, target)
+    files = write_checkpoint(new_prefix, values, content, manifest)
+    return {"prefix": new_prefix, "rewritten": manifest["rewritten"], "added": manifest["added"], "files": files}
+
+
+def _downgraded(prefix, target):
+    """The serialized MetaGraphDef, the values and the manifest of the new checkpoint."""
     meta_graph = read_meta_graph(prefix)
     list_tensors(prefix)
     _refuse_functions(prefix, meta_graph)
@@ -64,10 +73,7 @@ def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
         "collections": {key: len(members(meta_graph, key)) for key in meta_graph.collection_def},
         "nodes": len(graph.nodes),
     }
-    files = write_checkpoint(
-        new_prefix, read_tensors(prefix), meta_graph.SerializeToString(deterministic=True), manifest
-    )
-    return {"prefix": new_prefix, "rewritten": manifest["rewritten"], "added": added, "files": files}
+    return meta_graph.SerializeToString(deterministic=True), read_tensors(prefix), manifest
 
 
 def _new_prefix(filepath, new_filepath, target):

@@ -4,7 +4,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from .checkpoint import list_tensors, storage
-from .checkpoint.names import META, existing_prefix
+from .checkpoint.names import META, check_plain_file, existing_prefix
 from .errors import CheckpointFormatError
 from .graph_checks import Fault, check_meta_graph
 
@@ -28,6 +28,7 @@ def read_meta_graph(filepath):
     path = prefix + META
     if not storage.exists(path):
         raise CheckpointFormatError(_without_graph(prefix))
+    check_plain_file(path)
     length = storage.size(path)
     if length > _LARGEST:
         raise CheckpointFormatError(

@@ -1,6 +1,5 @@
 """Which nodes of a graph change variables while it runs, besides those that restore, initialise and set them."""
 
-from ..graphdef import node_of
 from ..lift.writes import is_write
 
 # Variables of TensorFlow 1.x before resources: the ops that write to a reference.

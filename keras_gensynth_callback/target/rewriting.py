@@ -6,7 +6,7 @@ A rewritten node keeps its name: it becomes the last op of what replaces it, so 
 import numpy as np
 import tensorflow as tf
 
-from ..graphdef import attr_value, data_inputs, is_control, node_of, tensor_name
+from ..graphdef import FAR, attr_value, data_inputs, is_control, node_of, tensor_name
 from ..static import small_constant
 from .table import writer_op
 
@@ -43,8 +43,11 @@ class Rewriter:
 
     def shape(self, tensor):
         """The static shape as far as it is known: a list of int or None, or None if not even the rank is known."""
-        node = self.graph.origin(tensor, _hands_on_without_shape)
-        index = int(tensor_name(tensor).split(":")[1]) if node is self.source(tensor) else 0
+        for _ in range(FAR):
+            if not _hands_on_without_shape(self.source(tensor)):
+                break
+            tensor = self.source(tensor).input[0]
+        node, index = self.source(tensor), int(tensor_name(tensor).split(":")[1])
         if "_output_shapes" in node.attr and index < len(node.attr["_output_shapes"].list.shape):
             shape = node.attr["_output_shapes"].list.shape[index]
             return None if shape.unknown_rank else [None if dim.size < 0 else dim.size for dim in shape.dim]
