@@ -4,7 +4,7 @@ from ..lift.writes import is_write
 
 # Variables of TensorFlow 1.x before resources: the ops that write to a reference.
 _REF_WRITES = ("Assign", "AssignAdd", "AssignSub", "ScatterUpdate", "ScatterAdd", "ScatterSub")
-_PASSING = ("Switch", "RefSwitch", "Enter", "RefEnter", "Identity", "RefIdentity", "Merge", "RefMerge")
+PASSING = ("Switch", "RefSwitch", "Enter", "RefEnter", "Identity", "RefIdentity", "Merge", "RefMerge")
 _HANDLES = ("VarHandleOp", "VariableV2", "Variable", "TemporaryVariable")
 # What they write comes from outside of the graph.
 _FROM_OUTSIDE = ("RestoreV2", "Placeholder")
@@ -17,7 +17,7 @@ def is_variable(node):
 
 def variable_of(graph, tensor):
     """The name of the variable that a handle, a reference or a read comes from, or None."""
-    node = graph.origin(tensor, lambda node: node.op in _PASSING)
+    node = graph.origin(tensor, lambda node: node.op in PASSING)
     return node.name if node is not None and is_variable(node) else None
 
 

@@ -5,7 +5,7 @@ import itertools
 
 from ..graphdef import COND_CONTEXT, data_inputs, node_of, tensor_name
 from ..inspection.layers import layers_of_nodes, scope_of, scopes_around, weights_by_layer
-from ..inspection.writes import variable_of
+from ..inspection.writes import PASSING, is_variable
 
 # So many things beside each other still read well; where there are more, those with a common beginning of their names
 # are shown together, if there are enough of them.
@@ -41,7 +41,7 @@ class LayerGraph:
         self._weights = weights_by_layer(variables)
         self._works_for = layers_of_nodes(graph, self._weights, list(outputs.values()))
         self._fed = {node_of(tensor): "input:" + name for name, tensor in inputs.items()}
-        self.results, self.is_complete = {}, True
+        self.results, self.is_complete, self._of_variables = {}, True, {}
         self._found, self._steps_left = {}, _STEPS + _STEPS_A_NODE * len(graph.nodes)
         self.edges = self._found_edges(outputs)
 
@@ -83,11 +83,21 @@ class LayerGraph:
             node, layer = self._graph.nodes[name], self._fed.get(name) or self._works_for.get(name)
             if layer is not None:
                 found.setdefault(merge, []).append(_Source(layer, name, merge or tensor))
-            elif node.op not in _NO_DATA and not variable_of(self._graph, name):
+            elif node.op not in _NO_DATA and not self._is_variables(name):
                 if merge is None and self._ends_conditional(node):
                     merge = tensor
                 todo.extend((other, merge) for other in reversed(data_inputs(node)))
         return [source for merge, sources in found.items() for source in self._computed(merge, sources)]
+
+    def _is_variables(self, name):
+        """Whether a node is a variable, or hands one on."""
+        node, way = self._graph.nodes[name], []
+        while node.name not in self._of_variables and node.op in PASSING and node.input:
+            way.append(node.name)
+            node = self._graph.nodes[node_of(node.input[0])]
+        found = self._of_variables.get(node.name, is_variable(node))
+        self._of_variables.update(dict.fromkeys(way, found))
+        return found
 
     def _computed(self, merge, sources):
         """Of what a conditional gives, what it computes: dropout, and not what goes around it."""

@@ -4,7 +4,8 @@ from .elementwise import broadcast
 
 
 def _product(step):
-    left, right, attr = *step.shapes[:2], step.node.attr
+    left, right = step.shapes[:2]
+    attr = step.node.attr
     rows, columns = None, None
     if left is not None:
         rows = left[1 if attr["transpose_a"].b else 0]
@@ -14,7 +15,8 @@ def _product(step):
 
 
 def _product_of_batches(step):
-    left, right, attr = *step.shapes[:2], step.node.attr
+    left, right = step.shapes[:2]
+    attr = step.node.attr
     if left is None or right is None or min(len(left), len(right)) < 2:
         return [None]
     rows = left[-1 if attr["adj_x"].b else -2]
