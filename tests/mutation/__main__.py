@@ -14,6 +14,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 def main():
     parser = argparse.ArgumentParser(prog="scripts/mutate", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="how many mutations")
+    parser.add_argument("--start", type=int, default=0, help="the number of the first")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one mutation, again")
     parser.add_argument("--kind", action="append", help="only these kinds")
@@ -30,22 +31,11 @@ def main():
 
 def gathered(options):
     """The rows of all workers: lists of number, kind, reader, class, words."""
-    commands = [
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "mutation",
-            *sys.argv[1:],
-            "--jobs",
-            str(options.jobs),
-            "--worker",
-            str(n),
-        ]
-        for n in range(1 if options.only is not None else options.jobs)
+    command = [sys.executable, "-W", "ignore", "-m", "mutation", *sys.argv[1:], "--jobs", str(options.jobs), "--worker"]
+    workers = [
+        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, encoding="utf-8")
+        for number in range(1 if options.only is not None else options.jobs)
     ]
-    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") for command in commands]
     rows = [json.loads(line) for worker in workers for line in worker.stdout]
     if any(worker.wait() for worker in workers):
         sys.exit("a worker failed")
@@ -54,14 +44,24 @@ def gathered(options):
 
 def work(options):
     """Prints what is found in the mutations of this worker, one JSON list a line."""
+    import h5py  # noqa: F401
+    import jinja2  # noqa: F401
     import keras  # noqa: F401
     import tf_keras  # noqa: F401
+
+    from keras_gensynth_callback import inspect_checkpoint
 
     from mutation.kinds import KINDS
     from mutation.sandbox import tried
 
+    # What each child would read again. No op runs: TensorFlow has no threads yet, and the process can be forked.
+    inspect_checkpoint(os.path.join(options.seeds, "cnn"))
     kinds = {name: of for name, of in KINDS.items() if not options.kind or name in options.kind}
-    numbers = range(options.worker, options.count, options.jobs) if options.only is None else [options.only]
+    numbers = (
+        range(options.start + options.worker, options.start + options.count, options.jobs)
+        if options.only is None
+        else [options.only]
+    )
     for number in numbers:
         for row in tried(kinds, options.seeds, options.seed, number):
             print(json.dumps([number, *row]), flush=True)

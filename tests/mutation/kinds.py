@@ -1,4 +1,4 @@
-"""What is changed, by kind of file, and who reads it: each takes a folder with the seeds, and returns a prefix or a file."""
+"""What is changed, by kind of file, and who reads it: each takes a folder with seeds and returns a prefix or a file."""
 
 import json
 import zipfile
