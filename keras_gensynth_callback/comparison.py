@@ -3,6 +3,7 @@
 import numpy as np
 
 from .checkpoint import read_tensors
+from .damaged import told_if_damaged
 from .inspection.collections import members
 from .inspection.signatures import signatures_of
 from .meta_file import read_meta_graph
@@ -23,6 +24,11 @@ def compare_checkpoints(first, second):
     Raises:
         CheckpointFormatError: one of them is missing, has no graph, or is damaged.
     """
+    with told_if_damaged(first, second):
+        return _compared(first, second)
+
+
+def _compared(first, second):
     meta_graphs = [read_meta_graph(prefix) for prefix in (first, second)]
     found = {
         "values": _values(read_tensors(first), read_tensors(second)),
@@ -44,7 +50,9 @@ def _values(first, second):
         "only_in_first": sorted(set(first) - set(second)),
         "only_in_second": sorted(set(second) - set(first)),
         "other_shape": {
-            name: [list(first[name].shape), list(second[name].shape)] for name in both if name not in set(same_shape)
+            name: [list(first[name].shape), list(second[name].shape)]
+            for name in both
+            if first[name].shape != second[name].shape
         },
         "changed": {name: _distance(first[name], second[name]) for name in changed},
         "equal": len(same_shape) - len(changed),
@@ -82,9 +90,10 @@ def _collections(first, second):
     for key in sorted({*first.collection_def, *second.collection_def}):
         one, other = members(first, key), members(second, key)
         if one != other:
+            in_one, in_other = set(one), set(other)
             found[key] = {
-                "only_in_first": [name for name in one if name not in other],
-                "only_in_second": [name for name in other if name not in one],
+                "only_in_first": [name for name in one if name not in in_other],
+                "only_in_second": [name for name in other if name not in in_one],
             }
     return found
 

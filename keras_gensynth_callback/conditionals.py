@@ -1,8 +1,7 @@
 """Conditionals of v1 control flow whose predicate is a constant: the branch that runs takes their place."""
 
-import tensorflow as tf
-
 from .graphdef import COND_CONTEXT, data_inputs, input_name, is_control, node_of, tensor_name
+from .static import small_constant
 
 
 def resolve_conditionals(graph):
@@ -30,15 +29,19 @@ class _Resolution:
     def __init__(self, graph):
         self._graph = graph
         self.dead, self.switches, self.merges = set(), {}, {}
+        self._truths = {}
 
     def visit(self, node):
         """Decides about a node whose inputs were visited."""
+        truth = self._truth_of(node)
+        if truth is not None:
+            self._truths[node.name] = truth
         if node.op in ("Merge", "RefMerge"):
             self._visit_merge(node)
         elif any(self._is_dead(tensor) for tensor in node.input):
             self.dead.add(node.name)
         elif node.op in ("Switch", "RefSwitch"):
-            predicate = self._truth(node.input[1])
+            predicate = self._truths.get(node_of(node.input[1]))
             if predicate is not None:
                 self.switches[node.name] = int(predicate)
 
@@ -60,13 +63,12 @@ class _Resolution:
             name in self.switches and not is_control(tensor) and tensor_name(tensor) != f"{name}:{self.switches[name]}"
         )
 
-    def _truth(self, tensor):
-        """The value of a predicate: True, False, or None where data decide."""
-        node = self._graph.nodes[node_of(tensor)]
+    def _truth_of(self, node):
+        """The value of a predicate whose inputs were visited: True, False, or None where data decide."""
         if node.op == "Const":
-            value = tf.make_ndarray(node.attr["value"].tensor)
-            return bool(value) if value.shape == () else None
-        inputs = [self._truth(source) for source in data_inputs(node)] if node.op in _LOGIC else [None]
+            value = small_constant(node, 1)
+            return bool(value) if value is not None and value.shape == () and value.dtype != object else None
+        inputs = [self._truths.get(node_of(source)) for source in data_inputs(node)] if node.op in _LOGIC else [None]
         return None if None in inputs else _LOGIC[node.op](*inputs)
 
 

@@ -1,19 +1,23 @@
 """A checkpoint that somebody's newer TensorFlow wrote, mended so that an older one reads it, under a new prefix."""
 
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
 
 from .arguments import check_filepath, check_target
 from .checkpoint import list_tensors, read_tensors, storage, write_checkpoint
 from .checkpoint.names import INDEX, META, as_text
+from .damaged import told_if_damaged
 from .errors import InvalidArgumentError, UnsupportedModelError
-from .graphdef import EditableGraph, node_of
+from .graphdef import EditableGraph, node_of, tensor_name
 from .inspection.collections import VARIABLE_COLLECTIONS, members, variable_def_from_graph, variable_defs
 from .inspection.filling import missing_members, outputs_of
 from .inspection.signatures import inputs_and_outputs, is_placeholder
 from .inspection.variables import variables_of
 from .lift.naming import LEARNING_PHASE
 from .meta_file import read_meta_graph
-from .metagraph import EVAL_METHOD, TRAIN_METHOD, tensor_info
+from .metagraph import EVAL_METHOD, TRAIN_METHOD
+from .op_types import output_types
+from .static import StaticShapes
 from .target import OpTable, fit_to_target, told
 
 _PREDICT = tf.compat.v1.saved_model.signature_constants.PREDICT_METHOD_NAME
@@ -42,12 +46,20 @@ def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
         UnsupportedModelError: the graph holds what cannot be rewritten for the target.
     """
     prefix, new_prefix = as_text(filepath), _new_prefix(filepath, new_filepath, check_target(target))
+    with told_if_damaged(prefix):
+        content, values, manifest = _downgraded(prefix, target)
+    files = write_checkpoint(new_prefix, values, content, manifest)
+    return {"prefix": new_prefix, "rewritten": manifest["rewritten"], "added": manifest["added"], "files": files}
+
+
+def _downgraded(prefix, target):
+    """The serialized MetaGraphDef, the values and the manifest of the new checkpoint."""
     meta_graph = read_meta_graph(prefix)
     list_tensors(prefix)
     _refuse_functions(prefix, meta_graph)
     table = OpTable.load(target)
-    _add_shapes(meta_graph)
     graph = EditableGraph.from_meta_graph(meta_graph)
+    _add_shapes(graph)
     changes = fit_to_target(graph, target, kept=_named(meta_graph))
     variables = variables_of(meta_graph, graph)
     added = missing_members(meta_graph, graph, variables)
@@ -61,10 +73,7 @@ def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
         "collections": {key: len(members(meta_graph, key)) for key in meta_graph.collection_def},
         "nodes": len(graph.nodes),
     }
-    files = write_checkpoint(
-        new_prefix, read_tensors(prefix), meta_graph.SerializeToString(deterministic=True), manifest
-    )
-    return {"prefix": new_prefix, "rewritten": manifest["rewritten"], "added": added, "files": files}
+    return meta_graph.SerializeToString(deterministic=True), read_tensors(prefix), manifest
 
 
 def _named(meta_graph):
@@ -97,20 +106,14 @@ def _refuse_functions(prefix, meta_graph):
         )
 
 
-def _add_shapes(meta_graph):
-    """Gives nodes the shapes that the installed TensorFlow infers, which rewrites look at; none if it does not know
-    the graph's ops.
-    """
-    try:
-        with tf.Graph().as_default() as graph:
-            tf.import_graph_def(meta_graph.graph_def, name="")
-            shaped = graph.as_graph_def(add_shapes=True)
-    except (ValueError, tf.errors.OpError):
-        return
-    shapes = {node.name: node.attr["_output_shapes"] for node in shaped.node if "_output_shapes" in node.attr}
-    for node in meta_graph.graph_def.node:
-        if node.name in shapes:
-            node.attr["_output_shapes"].CopyFrom(shapes[node.name])
+def _add_shapes(graph):
+    """Gives nodes the shapes that follow from the graph, which rewrites look at; what the file says of others stays."""
+    static = StaticShapes(graph)
+    for name, node in graph.nodes.items():
+        shapes = static.shapes_of(name)
+        if any(shape is not None for shape in shapes):
+            protos = [tf.TensorShape(shape).as_proto() for shape in shapes]
+            node.attr["_output_shapes"].CopyFrom(tf.compat.v1.AttrValue(list={"shape": protos}))
 
 
 def _fill(meta_graph, graph, lacking, table):
@@ -145,15 +148,22 @@ def _add_signatures(meta_graph, graph):
         phase = {name: placeholders[name] for name in placeholders if name == LEARNING_PHASE}
         found["eval"] = {**inputs, **given}, of_step, EVAL_METHOD
         found["train"] = {**inputs, **given, **phase}, of_step, TRAIN_METHOD
-    with tf.Graph().as_default() as built:
-        tf.import_graph_def(graph.graph_def(meta_graph.graph_def.versions), name="")
-        for key, (takes, gives, method) in found.items():
-            signature = meta_graph.signature_def[key]
-            signature.method_name = method
-            for side, tensors in ((signature.inputs, takes), (signature.outputs, gives)):
-                for name, tensor in tensors.items():
-                    side[name].CopyFrom(tensor_info(built.get_tensor_by_name(tensor)))
+    static = StaticShapes(graph)
+    for key, (takes, gives, method) in found.items():
+        signature = meta_graph.signature_def[key]
+        signature.method_name = method
+        for side, tensors in ((signature.inputs, takes), (signature.outputs, gives)):
+            for name, tensor in tensors.items():
+                side[name].CopyFrom(_tensor_info(graph, static, tensor))
     return {"signature_def": list(found)}
+
+
+def _tensor_info(graph, static, tensor):
+    name, _, index = tensor_name(tensor).rpartition(":")
+    types = output_types(graph.nodes[name])
+    info = meta_graph_pb2.TensorInfo(name=f"{name}:{index}", dtype=types[int(index)])
+    info.tensor_shape.CopyFrom(tf.TensorShape(static.shape(tensor)).as_proto())
+    return info
 
 
 def _put_back(meta_graph, graph, table):

@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from .arguments import check_target
 from .checkpoint import read_tensors
+from .checkpoint.names import as_text
 from .checkpoint.storage import write_file
 from .conditionals import resolve_conditionals
+from .damaged import told_if_damaged
 from .errors import CheckpointFormatError, InvalidArgumentError, UnsupportedModelError
 from .graphdef import EditableGraph, attr_value, input_name, is_control, node_of, tensor_name
 from .inspection.collections import members
@@ -42,6 +44,14 @@ def freeze_checkpoint(filepath, path, *, outputs=None, target="1.15"):
         UnsupportedModelError: what the outputs need cannot be frozen, or not for the target.
     """
     check_target(target)
+    with told_if_damaged(as_text(filepath)):
+        content, found = _frozen(filepath, outputs, target)
+    write_file(os.fspath(path), content)
+    return {"path": os.fspath(path), "size": len(content), **found}
+
+
+def _frozen(filepath, outputs, target):
+    """The serialized GraphDef, and what is to be said of it."""
     meta_graph = read_meta_graph(filepath)
     graph = EditableGraph.from_meta_graph(meta_graph)
     inputs, signed = inputs_and_outputs(meta_graph, graph)
@@ -65,13 +75,10 @@ def freeze_checkpoint(filepath, path, *, outputs=None, target="1.15"):
     fit_to_target(graph, target, kept=wanted)
     graph_def = graph.graph_def(meta_graph.graph_def.versions)
     content = graph_def.SerializeToString(deterministic=True)
-    write_file(os.fspath(path), content)
-    return {
-        "path": os.fspath(path),
+    return content, {
         "inputs": {name: of["tensor"] for name, of in inputs.items() if node_of(of["tensor"]) in graph.nodes},
         "outputs": chosen,
         "nodes": len(graph.nodes),
-        "size": len(content),
         "run_first": tables,
     }
 
@@ -113,6 +120,13 @@ def _variables_to_constants(graph, filepath):
             f"The checkpoint {os.fspath(filepath)!r} has no values for {', '.join(missing)}, which its graph reads. "
             "Save it with a Saver of all variables."
         )
+    for node in handles:
+        dtype = tf.as_dtype(node.attr["dtype"].type)
+        if tf.as_dtype(values[node.name].dtype) != dtype:
+            raise CheckpointFormatError(
+                f"The checkpoint {os.fspath(filepath)!r} has values of {values[node.name].dtype} for {node.name!r}, "
+                f"which is a variable of {dtype.name}. Its files are of two different exports."
+            )
     if sum(values[node.name].nbytes for node in handles) >= 2**31:
         raise UnsupportedModelError(
             f"The weights of {os.fspath(filepath)!r} take more than 2.1 GB, which no GraphDef can hold. Use the "

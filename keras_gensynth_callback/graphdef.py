@@ -10,11 +10,13 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import control_flow_pb2
 
 COND_CONTEXT, WHILE_CONTEXT = "cond_context", "while_context"
-_CONTEXT_PROTOS = {COND_CONTEXT: control_flow_pb2.CondContextDef, WHILE_CONTEXT: control_flow_pb2.WhileContextDef}
+CONTEXT_PROTOS = {COND_CONTEXT: control_flow_pb2.CondContextDef, WHILE_CONTEXT: control_flow_pb2.WhileContextDef}
 # Fields of a context that hold tensor names, besides its values.
 # What takes a tensor out of a loop or conditional.
 _LEAVE_CONTEXTS = {"Merge", "RefMerge", "Exit", "RefExit"}
 _SINGLE_NAMES = ("pred_name", "pivot_name", "pivot_for_pred_name", "pivot_for_body_name", "maximum_iterations_name")
+# So many nodes that hand a value on are looked behind.
+FAR = 64
 _REPEATED_NAMES = ("loop_exit_names", "loop_enter_names")
 
 
@@ -141,7 +143,7 @@ class EditableGraph:
     def from_meta_graph(cls, meta_graph):
         """The graph of a MetaGraphDef, with the contexts in its collections."""
         contexts = []
-        for kind, proto in _CONTEXT_PROTOS.items():
+        for kind, proto in CONTEXT_PROTOS.items():
             for serialized in (
                 meta_graph.collection_def[kind].bytes_list.value if kind in meta_graph.collection_def else ()
             ):
@@ -160,22 +162,22 @@ class EditableGraph:
         """The contexts as they stand in collections: dict, collection name -> list of protos, nested ones inside
         outer ones.
         """
-        protos = {COND_CONTEXT: [], WHILE_CONTEXT: []}
+        protos, nested = {COND_CONTEXT: [], WHILE_CONTEXT: []}, {}
         for context in self.contexts:
-            if context.outer is None:
-                protos[context.kind].append(self._context_proto(context))
+            nested.setdefault(context.outer, []).append(context)
+        for context in nested.get(None, ()):
+            protos[context.kind].append(self._context_proto(context, nested))
         return protos
 
-    def _context_proto(self, context):
+    def _context_proto(self, context, nested):
         proto = type(context.fields)()
         proto.CopyFrom(context.fields)
         proto.values_def.values.extend(sorted(context.values | set(context.external)))
         for outside, inside in sorted(context.external.items()):
             proto.values_def.external_values[outside] = inside
-        for nested in self.contexts:
-            if nested.outer is context:
-                field = "cond_ctxt" if nested.kind == COND_CONTEXT else "while_ctxt"
-                getattr(proto.nested_contexts.add(), field).CopyFrom(self._context_proto(nested))
+        for inner in nested.get(context, ()):
+            field = "cond_ctxt" if inner.kind == COND_CONTEXT else "while_ctxt"
+            getattr(proto.nested_contexts.add(), field).CopyFrom(self._context_proto(inner, nested))
         return proto
 
     # -- reading
@@ -208,6 +210,21 @@ class EditableGraph:
                 inputs = self.nodes[name].input
                 todo.extend(node_of(tensor) for tensor in inputs if controls or not is_control(tensor))
         return seen
+
+    def origin(self, tensor, hands_on):
+        """The NodeDef that a tensor comes from, through the first inputs of nodes that hand them on; None where it
+        comes from none. No way is longer than `FAR` nodes, so that a graph of a million nodes is read in linear time.
+
+        Args:
+            tensor: str.
+            hands_on: takes a NodeDef and says whether to look behind it.
+        """
+        node = self.nodes.get(node_of(tensor))
+        for _ in range(FAR):
+            if node is None or not hands_on(node) or not node.input or is_control(node.input[0]):
+                break
+            node = self.nodes.get(node_of(node.input[0]))
+        return node
 
     def _taken_names(self):
         if self._taken is None:
@@ -289,15 +306,21 @@ class EditableGraph:
         """`keep` and the nodes that contexts name beside their values: pivots, exits, enters, and all that these
         depend on.
         """
-        while True:
-            more = set()
-            for context in self.contexts:
-                if any(node_of(value) in keep for value in context.values):
-                    more.update(node_of(tensor) for tensor in _named_tensors(context))
-            more = {name for name in more if name in self.nodes} - keep
-            if not more:
-                return keep
-            keep = keep | self.ancestors(more, stop=keep)
+        contexts_with, named = {}, {}
+        for context in self.contexts:
+            named[context] = _named_tensors(context)
+            for name in {node_of(value) for value in context.values}:
+                contexts_with.setdefault(name, []).append(context)
+        kept, todo = set(keep), list(keep)
+        while todo:
+            name = todo.pop()
+            more = [node_of(tensor) for tensor in self.nodes[name].input]
+            for context in contexts_with.get(name, ()):
+                more.extend(map(node_of, named.pop(context, ())))
+            more = {other for other in more if other in self.nodes and other not in kept}
+            kept |= more
+            todo.extend(more)
+        return kept
 
     def redirect(self, replaced):
         """Lets every consumer of a tensor take another: `replaced` is a dict, tensor name -> tensor name (long forms).

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, List
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow.core.framework import variable_pb2
 
 from .ages import in_names_of_model
 from .checkpoint import read_tensors, storage
-from .checkpoint.names import existing_prefix
+from .checkpoint.names import META, check_plain_file, existing_prefix
+from .damaged import told_if_damaged
 from .errors import (
     CheckpointFormatError,
     CheckpointMismatchError,
     GenSynthExportError,
     NotBuiltError,
 )
+from .graphdef import node_of
+from .inspection.collections import members
 from .lift import adapter_of, lift
 from .lift.one_replica import scope_of
 
@@ -62,7 +64,9 @@ def load_checkpoint(model: Model, filepath: Path) -> List[str]:
         ['level/bias', 'level/kernel']
     """
     prefix = existing_prefix(filepath)
-    values, adapter = read_tensors(prefix), adapter_of(model)
+    with told_if_damaged(prefix):
+        values, exported = read_tensors(prefix), _weights_of(prefix)
+    adapter = adapter_of(model)
     if not adapter.is_built():
         raise NotBuiltError(
             f"The model `{model.name}` has no weights yet that the checkpoint {prefix!r} could be read into. Call "
@@ -71,10 +75,10 @@ def load_checkpoint(model: Model, filepath: Path) -> List[str]:
         )
     variables = adapter.variables()
     values = in_names_of_model(values, {v.name: _shape(v) for v in variables if v.kind == "weight"})
-    _refuse_other_architecture(model, prefix, variables, values)
+    _refuse_other_architecture(model, prefix, variables, values, exported)
     if any(name not in {variable.name for variable in variables} for name in values):
         variables = _with_slots_and_metrics(adapter, values)
-        _refuse_other_architecture(model, prefix, variables, values)
+        _refuse_other_architecture(model, prefix, variables, values, exported)
     found = [variable for variable in variables if variable.name in values]
     adapter.write([(variable.value, _as_dtype_of(variable.value, values[variable.name])) for variable in found])
     _report_the_rest(model, prefix, variables, values)
@@ -118,7 +122,7 @@ def _with_slots_and_metrics(adapter, values):
     return variables
 
 
-def _refuse_other_architecture(model, prefix, variables, values):
+def _refuse_other_architecture(model, prefix, variables, values, exported):
     expected = {variable.name: _shape(variable) for variable in variables}
     weights = [variable.name for variable in variables if variable.kind == "weight"]
     missing = [f"{name} {expected[name]}: not in the checkpoint" for name in weights if name not in values]
@@ -127,10 +131,14 @@ def _refuse_other_architecture(model, prefix, variables, values):
         for name in expected
         if name in values and values[name].shape != expected[name]
     ]
+    dtypes = {variable.name: variable.value.dtype for variable in variables if variable.name in values}
+    other += [
+        f"{name}: {dtype.name} in the model, {values[name].dtype} in the checkpoint"
+        for name, dtype in dtypes.items()
+        if (dtype == tf.string) != (values[name].dtype == object) or _is_complex(values[name], dtype)
+    ]
     surplus = [
-        f"{name} {values[name].shape}: not in the model"
-        for name in _weights_of(prefix)
-        if name in values and name not in expected
+        f"{name} {values[name].shape}: not in the model" for name in exported if name in values and name not in expected
     ]
     differences = missing + other + surplus
     if differences:
@@ -145,6 +153,11 @@ def _refuse_other_architecture(model, prefix, variables, values):
         )
 
 
+def _is_complex(value, dtype):
+    """Whether a value has an imaginary part that a variable of this type has no place for."""
+    return value.dtype.kind == "c" and not dtype.is_complex
+
+
 def _shape(variable):
     return tuple(variable.value.shape.as_list())
 
@@ -153,19 +166,16 @@ def _weights_of(prefix):
     """The names of the weights of the model that was exported, from the collection `model_variables`; [] without a
     `.meta`.
     """
-    path = prefix + ".meta"
+    path = prefix + META
     if not storage.exists(path):
         return []
+    check_plain_file(path)
     serialized = storage.read_file(path)
     try:
         meta_graph = tf.compat.v1.MetaGraphDef.FromString(serialized)
-    except DecodeError as error:
+    except (DecodeError, RecursionError) as error:
         raise CheckpointFormatError(
             f"{path!r} is not a MetaGraphDef, or truncated: {error}. Take another copy of it, or remove it: the "
             "values are read without it."
         ) from error
-    collection = tf.compat.v1.GraphKeys.MODEL_VARIABLES
-    if collection not in meta_graph.collection_def:
-        return []
-    protos = meta_graph.collection_def[collection].bytes_list.value
-    return [variable_pb2.VariableDef.FromString(proto).variable_name.split(":")[0] for proto in protos]
+    return [node_of(name) for name in members(meta_graph, tf.compat.v1.GraphKeys.MODEL_VARIABLES)]

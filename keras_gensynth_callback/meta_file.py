@@ -4,8 +4,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from .checkpoint import list_tensors, storage
-from .checkpoint.names import META, existing_prefix
+from .checkpoint.names import META, check_plain_file, existing_prefix
 from .errors import CheckpointFormatError
+from .graph_checks import Fault, check_meta_graph
 
 # Protobuf reads no message that is larger.
 _LARGEST = 2**31 - 1
@@ -27,6 +28,7 @@ def read_meta_graph(filepath):
     path = prefix + META
     if not storage.exists(path):
         raise CheckpointFormatError(_without_graph(prefix))
+    check_plain_file(path)
     length = storage.size(path)
     if length > _LARGEST:
         raise CheckpointFormatError(
@@ -35,7 +37,7 @@ def read_meta_graph(filepath):
         )
     try:
         meta_graph = tf.compat.v1.MetaGraphDef.FromString(storage.read_file(path))
-    except DecodeError as error:
+    except (DecodeError, RecursionError) as error:
         raise CheckpointFormatError(
             f"{path!r} ({length} bytes) is not a MetaGraphDef, or truncated: {str(error).rstrip('.')}. Take another "
             "copy of it, or export again."
@@ -45,6 +47,13 @@ def read_meta_graph(filepath):
             f"{path!r} ({length} bytes) holds no graph: it is truncated, or of another kind. Take another copy of it, "
             "or export again."
         )
+    try:
+        check_meta_graph(meta_graph)
+    except Fault as fault:
+        raise CheckpointFormatError(
+            f"{path!r} ({length} bytes) holds a graph that TensorFlow does not load: {fault}. Take another copy of it, "
+            "or export again."
+        ) from fault
     return meta_graph
 
 

@@ -2,6 +2,8 @@
 attributes.
 """
 
+import tensorflow as tf
+
 # Private, but TensorFlow has no public way to ask for the definition of an op by its name. TF 1.13 to 2.21.
 from tensorflow.python.framework import op_def_registry
 
@@ -16,6 +18,14 @@ def op_definition(name):
     # TF 1.15 has no `get`, but a dict of all.
     get = getattr(op_def_registry, "get", None) or op_def_registry.get_registered_ops().get
     return get(name)
+
+
+def type_name(enum):
+    """The name of a DataType (int); "unknown" where there is none."""
+    try:
+        return tf.as_dtype(enum).name
+    except (TypeError, KeyError):
+        return "unknown"
 
 
 def output_types(node):

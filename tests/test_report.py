@@ -97,7 +97,9 @@ def test_flops_are_those_that_the_profiler_of_tensorflow_counts(small_export):
 
 def profiled(predictions):
     options = v1.profiler.ProfileOptionBuilder.float_operation()
-    root = v1.profiler.profile(predictions.graph, options=dict(options, output="none"))
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(predictions.graph.graph_def(), name="")
+    root = v1.profiler.profile(graph, options=dict(options, output="none"))
     todo, found = list(root.children), {}
     while todo:
         node = todo.pop()

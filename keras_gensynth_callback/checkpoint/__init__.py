@@ -6,9 +6,10 @@ fsspec_store    the same, where TensorFlow cannot
 scratch    the hidden folder that a write in progress works in, and how an abandoned one is known
 lock       who may write to a folder
 state      the `checkpoint` state file
+index_file, snappy    what `.index` says, checked before TensorFlow reads it
 values     tensors to and from `.index` and `.data-?????-of-?????`
 listing    what a checkpoint holds, by its index
-manifest   `.json`
+manifest, manifest_checks   `.json`
 commit     all of it together, so that no reader ever sees half an export
 retention  which exports stay
 preflight  whether a prefix can be written, asked before training begins

@@ -27,11 +27,12 @@ def list_tensors(prefix):
         CheckpointFormatError: a file is missing, truncated or of another kind.
     """
     text = names.existing_prefix(prefix)
-    with values.told_if_unreadable(text), names.readable(text) as place:
-        reader = tf.compat.v1.train.NewCheckpointReader(place)
-        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        tensors = {name: Tensor(tuple(shapes[name]), tf.as_dtype(dtypes[name])) for name in sorted(shapes)}
+    with values.told_if_unreadable(text):
+        index = values.read_index(text)
+    tensors = {name: Tensor(index.entries[name].shape, index.entries[name].dtype) for name in sorted(index.entries)}
     _check_data_files(text, tensors)
+    with values.told_if_unreadable(text):
+        index.check(lambda shard: values.size_of_shard(text, index, shard))
     return tensors
 
 

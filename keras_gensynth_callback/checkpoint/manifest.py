@@ -12,9 +12,10 @@ import os
 import numpy as np
 
 from keras_gensynth_callback.checkpoint import names, storage
+from keras_gensynth_callback.checkpoint.manifest_checks import fault_of
 from keras_gensynth_callback.errors import CheckpointFormatError
 
-_BLOCK = 1 << 20
+_BLOCK, _LARGEST = 1 << 20, 1 << 26
 _WAY_OUT = "Export again, or remove the file: a checkpoint without manifest is read as one that TensorFlow wrote."
 
 
@@ -45,12 +46,19 @@ def read_manifest(prefix):
     path = names.existing_prefix(prefix) + names.MANIFEST
     if not storage.exists(path):
         return None
+    names.check_plain_file(path)
+    if storage.size(path) > _LARGEST:
+        raise CheckpointFormatError(
+            f"{path!r} is not a manifest: it has {storage.size(path)} bytes, and a manifest has at most {_LARGEST}. "
+            f"{_WAY_OUT}"
+        )
     try:
         manifest = json.loads(storage.read_file(path).decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointFormatError(f"{path!r} is not a manifest, or truncated: {error}. {_WAY_OUT}") from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise CheckpointFormatError(f"{path!r} is not a manifest: it has no table 'files'. {_WAY_OUT}")
+    fault = fault_of(manifest)
+    if fault:
+        raise CheckpointFormatError(f"{path!r} is not a manifest: {fault}. {_WAY_OUT}")
     return manifest
 
 
@@ -61,7 +69,7 @@ def changed_files(prefix, manifest):
 
 
 def _fits(path, record):
-    if not storage.exists(path) or storage.size(path) != record["size"]:
+    if not storage.exists(path) or not storage.is_plain_file(path) or storage.size(path) != record["size"]:
         return False
     return _record(path) == record
 

@@ -95,12 +95,31 @@ def existing_prefix(prefix):
     text = as_text(prefix)
     if not text or not storage.exists(text + INDEX):
         raise CheckpointFormatError(f"There is no checkpoint {text!r}: {_what_is_there(text)}")
+    check_plain_file(text + INDEX)
     return text
+
+
+def check_plain_file(path):
+    """Refuses what is read without an end, or not at all: a folder, a pipe, a device.
+
+    Raises:
+        CheckpointFormatError: there is something of this name, and it is no file.
+    """
+    if storage.exists(path) and not storage.is_plain_file(path):
+        raise CheckpointFormatError(f"{path!r} is no file but a folder, a pipe or a device, which no checkpoint has.")
+
+
+def _newest_in(folder):
+    try:
+        check_plain_file(os.path.join(folder, "checkpoint"))
+        return tf.train.latest_checkpoint(folder)
+    except (ValueError, tf.errors.OpError):
+        return None  # a state file of another kind
 
 
 def _what_is_there(text):
     if text and storage.is_folder(text):
-        newest = tf.train.latest_checkpoint(text)
+        newest = _newest_in(text)
         hint = f"The newest in it is {newest!r}." if newest else "It holds no finished checkpoint."
         return f"this is a folder, and a prefix was expected. {hint}"
     shorter = _SUFFIX.search(os.path.basename(text))

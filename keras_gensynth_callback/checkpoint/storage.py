@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 
 import tensorflow as tf
@@ -92,6 +93,13 @@ def is_folder(path):
     """Whether there is a folder."""
     store = _store_of(path)
     return store.is_folder(path) if store else tf.io.gfile.isdir(path)
+
+
+def is_plain_file(path):
+    """Whether there is a file that has a size and an end, and no folder, pipe or device. A link counts as what it leads
+    to.
+    """
+    return stat.S_ISREG(os.stat(path).st_mode) if is_local(path) else not is_folder(path)
 
 
 def size(path):

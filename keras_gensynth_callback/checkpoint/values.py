@@ -5,8 +5,8 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import names, storage
-from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
+from keras_gensynth_callback.checkpoint import index_file, names, storage
+from keras_gensynth_callback.errors import CheckpointFormatError, GenSynthExportError, InvalidArgumentError
 
 
 def save_tensors(prefix, tensors):
@@ -90,13 +90,46 @@ def read_tensors(prefix, only=None):
     """
     text = names.existing_prefix(prefix)
     with told_if_unreadable(text), names.readable(text) as place:
-        reader = tf.compat.v1.train.NewCheckpointReader(place)
-        there = reader.get_variable_to_shape_map()
+        index = read_index(text)
+        index.check(lambda shard: size_of_shard(text, index, shard))
+        there = index.entries
         wanted = sorted(there) if only is None else list(only)
         missing = [name for name in wanted if name not in there]
         if missing:
             raise CheckpointFormatError(f"The checkpoint {text!r} does not hold {missing}. It holds {sorted(there)}.")
+        for name in wanted:
+            _check_readable(text, index, name)
+        reader = tf.compat.v1.train.NewCheckpointReader(place)
         return {name: np.asarray(reader.get_tensor(name)) for name in wanted}
+
+
+def read_index(text):
+    """The Index of a checkpoint, read without TensorFlow's own reader."""
+    return index_file.Index(storage.read_file(text + names.INDEX))
+
+
+def size_of_shard(text, index, shard):
+    """The size of a data file.
+
+    Raises:
+        index_file.Fault: it is missing, or is no file.
+    """
+    path = f"{text}.data-{shard:05d}-of-{index.shards:05d}"
+    if not storage.exists(path):
+        raise index_file.Fault(f"{path!r} is missing")
+    names.check_plain_file(path)
+    return storage.size(path)
+
+
+def _check_readable(text, index, name):
+    """Raises Fault for what TensorFlow's reader would allocate memory for before it looks at it, or run."""
+    for entry in index.parts_of(name):
+        if entry.dtype in (tf.resource, tf.variant):
+            raise index_file.Fault(f"{name!r} has the type {entry.dtype.name}, which holds no numbers and no texts")
+        if entry.dtype == tf.string:
+            with storage.open_to_read(f"{text}.data-{entry.shard:05d}-of-{index.shards:05d}") as file:
+                file.seek(entry.offset)
+                index_file.check_texts(name, entry, file.read(entry.size))
 
 
 @contextlib.contextmanager
@@ -104,9 +137,19 @@ def told_if_unreadable(text):
     """What TensorFlow raises inside, for a checkpoint that it cannot read, becomes a CheckpointFormatError."""
     try:
         yield
-    except (tf.errors.OpError, RuntimeError, IndexError, UnicodeDecodeError) as error:
+    except (
+        index_file.Fault,
+        tf.errors.OpError,
+        OSError,
+        RuntimeError,
+        IndexError,
+        UnicodeDecodeError,
+        MemoryError,
+    ) as error:
+        if isinstance(error, GenSynthExportError):
+            raise
         raise CheckpointFormatError(
-            f"The checkpoint {text!r} cannot be read: {error}. Its files are truncated, of another kind or of two"
-            f" different exports (there are {sorted(names.files_of(text))}). If a write was interrupted, take the one"
-            " that tf.train.latest_checkpoint of this folder names."
+            f"The checkpoint {text!r} cannot be read: {str(error).rstrip('.')}. Its files are truncated, of another"
+            f" kind or of two different exports (there are {sorted(names.files_of(text))}). If a write was interrupted,"
+            " take the one that tf.train.latest_checkpoint of this folder names."
         ) from error

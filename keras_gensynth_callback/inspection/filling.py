@@ -5,9 +5,9 @@ import re
 import tensorflow as tf
 
 from ..graphdef import data_inputs, node_of, tensor_name
-from ..lift.writes import is_write, outlet
+from ..lift.writes import is_write
 from .collections import members
-from .layers import CARRYING
+from .layers import CARRYING, scopes_around
 from .variables import initializers_of, is_statistic
 from .writes import is_variable, moving_writes, reached_by
 
@@ -51,10 +51,15 @@ def outputs_of(graph):
         for node in graph.nodes.values()
         if node.op.startswith("Placeholder") and node.name.endswith(_TARGET)
     ]
-    consumers, found = graph.consumers(), {}
-    for name in names:
-        scope = name + "/"
-        inside = [node for node in graph.nodes.values() if node.name.startswith(scope) and _works(node, name)]
+    if not names:
+        return {}
+    consumers, found, by_scope = graph.consumers(), {}, {name: [] for name in names}
+    for node in graph.nodes.values():
+        for scope in scopes_around(node.name):
+            if scope in by_scope:
+                by_scope[scope].append(node)
+    for name, nodes in by_scope.items():
+        scope, inside = name + "/", [node for node in nodes if _works(node, name)]
         ends = [node for node in inside if not any(other.name.startswith(scope) for other in consumers[node.name])]
         if len(ends) != 1:
             return {}
@@ -70,15 +75,28 @@ def _works(node, scope):
 def _updates(meta_graph, graph, variables):
     """What moves statistics and metrics, and is reached by no update op yet."""
     listed = [node_of(name) for name in members(meta_graph, _KEYS.UPDATE_OPS)]
-    reached = reached_by(graph, listed)
+    reached, outlets = reached_by(graph, listed), _outlets(graph)
     found = []
     for write, name in moving_writes(graph, initializers_of(meta_graph)).items():
         variable = variables[name]
         moves = variable.kind == "metric" or is_statistic(variable)
-        after = outlet(graph, write) if moves and write not in reached else None
+        after = outlets.get(write, write) if moves and write not in reached else None
         if after is not None:
             found.append(after)
     return list(dict.fromkeys(found))
+
+
+def _outlets(graph):
+    """{node name: a node that runs after it whether or not its branch runs, or None}, of the nodes in branches."""
+    inside = {name: None for name in graph.nodes if name in graph.context_of}
+    for name, node in graph.nodes.items():
+        todo = [] if name in inside else [node_of(tensor) for tensor in node.input]
+        while todo:
+            source = todo.pop()
+            if inside.get(source, name) is None:
+                inside[source] = name
+                todo.extend(map(node_of, graph.nodes[source].input))
+    return inside
 
 
 def _total_loss(graph):

@@ -5,6 +5,7 @@ import collections
 import tensorflow as tf
 
 from ..graphdef import node_of
+from ..static import small_constant
 from ..target import misfits, needs_gpu, without_gradient
 from .collections import members
 from .variables import initializers_of, is_statistic
@@ -113,8 +114,9 @@ def _values_that_are_not_there(meta_graph, graph, tensors):
         node = graph.nodes[name]
         if node.op == "RestoreV2":
             source = graph.nodes.get(node_of(node.input[1]))
-            if source is not None and source.op == "Const":
-                names.extend(value.decode() for value in tf.make_ndarray(source.attr["value"].tensor).ravel())
+            listed = small_constant(source) if source is not None else None
+            if listed is not None and listed.dtype == object:
+                names.extend(value.decode("utf-8", "replace") for value in listed.ravel())
     missing = [name for name in names if name not in tensors]
     if missing:
         return f"Restoring fails: the checkpoint has no values for {_some(missing)}, which the graph restores."

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 from ..arguments import check_target
 from ..checkpoint import list_tensors, read_manifest, storage
 from ..checkpoint.names import as_text, files_of
+from ..damaged import told_if_damaged
 from ..errors import CheckpointFormatError
 from ..graphdef import EditableGraph
 from ..meta_file import read_meta_graph
+from ..target import known_targets
 from .collections import members
 from .gaps import gaps_of
 from .layers import layers_of
@@ -54,7 +56,8 @@ def inspect_checkpoint(filepath: Path, *, target: Optional[Target] = None) -> Di
         >>> found["warnings"]
         []
     """
-    return inspected(filepath, target).found
+    with told_if_damaged(as_text(filepath)):
+        return inspected(filepath, target).found
 
 
 # What `inspect_checkpoint` returns, and what it was read from: a MetaGraphDef, its EditableGraph and its variables.
@@ -68,7 +71,7 @@ def inspected(filepath, target=None):
         check_target(target)
     meta_graph, tensors = read_meta_graph(prefix), list_tensors(prefix)
     manifest, warnings = _manifest(prefix)
-    wanted = target or (manifest or {}).get("target") or DEFAULT_TARGET
+    wanted = target or _target_of(manifest)
     graph = EditableGraph.from_meta_graph(meta_graph)
     variables = variables_of(meta_graph, graph)
     inputs, outputs = inputs_and_outputs(meta_graph, graph)
@@ -96,6 +99,11 @@ def inspected(filepath, target=None):
 
 
 _PARAMETERS = (("total", "parameters"), ("trainable", "trainable"))
+
+
+def _target_of(manifest):
+    target = (manifest or {}).get("target")
+    return target if target in known_targets() else DEFAULT_TARGET
 
 
 def _written_by(meta_graph, manifest):

@@ -39,11 +39,24 @@ def layers_of(graph, variables, outputs):
 
 def weights_by_layer(variables):
     """The weights that each layer holds: {layer: list of Variable}."""
-    weights = {}
+    weights = _Weights()
     for variable in variables.values():
         if variable.kind == "weight":
             weights.setdefault(variable.name.rpartition("/")[0] or variable.name, []).append(variable)
+    weights.around = {scope for layer in weights for scope in scopes_around(layer)}
     return weights
+
+
+class _Weights(dict):
+    """{layer: list of Variable}; `around` is the set of the scopes that layers with weights stand in."""
+
+
+def scopes_around(name):
+    """The scopes that a name stands in, the innermost first: `a/b` and `a` of `a/b/c`."""
+    end = name.rfind("/")
+    while end > 0:
+        yield name[:end]
+        end = name.rfind("/", 0, end)
 
 
 def layers_of_nodes(graph, weights, outputs):
@@ -105,11 +118,7 @@ def _reader_scope(graph, node, weights):
     for tensor in node.input:
         if is_control(tensor):
             continue
-        source = graph.nodes.get(node_of(tensor))
-        while source is not None and source.op in CARRYING and not is_variable(source) and source.input:
-            if is_control(source.input[0]):
-                break
-            source = graph.nodes.get(node_of(source.input[0]))
+        source = graph.origin(tensor, lambda node: node.op in CARRYING and not is_variable(node))
         variable = variable_of(graph, source.name) if source is not None else None
         if variable:
             scope = variable.rpartition("/")[0] or variable
@@ -121,12 +130,6 @@ def scope_of(name, weights):
     """The layer that a node stands in, by its name: the longest scope that holds weights, else the first below those
     of models around it.
     """
-    parts = name.split("/")[:-1]
-    for end in range(len(parts), 0, -1):
-        if "/".join(parts[:end]) in weights:
-            return "/".join(parts[:end])
-    for end in range(1, len(parts) + 1):
-        scope = "/".join(parts[:end])
-        if not any(other.startswith(scope + "/") for other in weights):
-            return scope
-    return None
+    scopes = list(scopes_around(name))
+    with_weights = next((scope for scope in scopes if scope in weights), None)
+    return with_weights or next((scope for scope in reversed(scopes) if scope not in weights.around), None)

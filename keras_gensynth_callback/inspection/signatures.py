@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from ..graphdef import tensor_name
 from ..lift.naming import LEARNING_PHASE
+from ..op_types import type_name
 
 _SERVING = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 # Placeholders that are fed with other things than the model's inputs.
@@ -54,16 +55,22 @@ def _is_input(node):
 
 
 def _described(info):
-    return {"tensor": info.name, "dtype": _dtype(info.dtype), "shape": _shape(info.tensor_shape)}
+    return {"tensor": _tensor_of(info), "dtype": type_name(info.dtype), "shape": _shape(info.tensor_shape)}
+
+
+def _tensor_of(info):
+    """The tensor that stands for an input or output; of a sparse one, that of its values."""
+    kind = info.WhichOneof("encoding")
+    if kind == "coo_sparse":
+        return info.coo_sparse.values_tensor_name
+    if kind == "composite_tensor":
+        return next((component.name for component in info.composite_tensor.components), "")
+    return info.name
 
 
 def _placeholder(node):
     shape = node.attr["shape"].shape
-    return {"tensor": tensor_name(node.name), "dtype": _dtype(node.attr["dtype"].type), "shape": _shape(shape)}
-
-
-def _dtype(enum):
-    return tf.as_dtype(enum).name if enum else "unknown"
+    return {"tensor": tensor_name(node.name), "dtype": type_name(node.attr["dtype"].type), "shape": _shape(shape)}
 
 
 def _shape(proto):

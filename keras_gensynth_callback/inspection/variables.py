@@ -6,6 +6,7 @@ import re
 import tensorflow as tf
 
 from ..graphdef import node_of
+from ..op_types import type_name
 from .collections import members, variable_defs
 from .writes import is_variable, moving_writes
 
@@ -69,7 +70,7 @@ class _Judge:
         return Variable(
             node.name,
             None if shape.unknown_rank else tuple(dimension.size for dimension in shape.dim),
-            tf.as_dtype(node.attr["dtype"].type).name if node.attr["dtype"].type else "unknown",
+            type_name(node.attr["dtype"].type),
             node.name in self._trainable,
             self._kind(node.name),
         )

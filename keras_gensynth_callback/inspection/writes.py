@@ -1,11 +1,10 @@
 """Which nodes of a graph change variables while it runs, besides those that restore, initialise and set them."""
 
-from ..graphdef import node_of
 from ..lift.writes import is_write
 
 # Variables of TensorFlow 1.x before resources: the ops that write to a reference.
 _REF_WRITES = ("Assign", "AssignAdd", "AssignSub", "ScatterUpdate", "ScatterAdd", "ScatterSub")
-_PASSING = ("Switch", "RefSwitch", "Enter", "RefEnter", "Identity", "RefIdentity", "Merge", "RefMerge")
+PASSING = ("Switch", "RefSwitch", "Enter", "RefEnter", "Identity", "RefIdentity", "Merge", "RefMerge")
 _HANDLES = ("VarHandleOp", "VariableV2", "Variable", "TemporaryVariable")
 # What they write comes from outside of the graph.
 _FROM_OUTSIDE = ("RestoreV2", "Placeholder")
@@ -18,9 +17,7 @@ def is_variable(node):
 
 def variable_of(graph, tensor):
     """The name of the variable that a handle, a reference or a read comes from, or None."""
-    node = graph.nodes.get(node_of(tensor))
-    while node is not None and node.op in _PASSING and node.input:
-        node = graph.nodes.get(node_of(node.input[0]))
+    node = graph.origin(tensor, lambda node: node.op in PASSING)
     return node.name if node is not None and is_variable(node) else None
 
 
@@ -36,7 +33,8 @@ def moving_writes(graph, initializers):
     """
     found = {}
     for name, node in graph.nodes.items():
-        if not (is_write(node) or _is_ref_write(node)) or name in initializers or name.endswith("/Assign"):
+        writes = node.input and (is_write(node) or _is_ref_write(node))
+        if not writes or name in initializers or name.endswith("/Assign"):
             continue
         variable = variable_of(graph, node.input[0])
         if variable is not None and not _comes_from_outside(graph, node):
@@ -54,7 +52,5 @@ def _is_ref_write(node):
 
 
 def _comes_from_outside(graph, node):
-    source = graph.nodes.get(node_of(node.input[1])) if len(node.input) > 1 else None
-    while source is not None and source.op in ("Identity", "Cast") and source.input:
-        source = graph.nodes.get(node_of(source.input[0]))
+    source = graph.origin(node.input[1], lambda node: node.op in ("Identity", "Cast")) if len(node.input) > 1 else None
     return source is not None and source.op in _FROM_OUTSIDE

@@ -6,10 +6,11 @@ loops.
 """
 
 import numpy as np
-import tensorflow as tf
 
 from ..freezing import keep_predictions
-from ..graphdef import WHILE_CONTEXT, EditableGraph, node_of
+from ..graphdef import WHILE_CONTEXT, EditableGraph, data_inputs, node_of
+from ..op_types import op_definition, output_types
+from ..static import StaticShapes, small_constant
 
 _A_RESULT = {
     **dict.fromkeys("Add AddV2 Sub Mul RealDiv Maximum Minimum Pow BiasAdd Neg Square Log Reciprocal".split(), 1),
@@ -21,6 +22,8 @@ _AN_ARGUMENT = {"Mean": 1, "Sum": 1, "Max": 1, "Min": 1, "Prod": 1}
 _POOLS = ("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D")
 # How the kernel's outputs are laid out: the last of its dimensions; for a depthwise one the last two.
 _CONVOLUTIONS = {"Conv2D": 1, "Conv3D": 1, "DepthwiseConv2dNative": 2}
+_SHOWN = 20
+_FLOATING = frozenset([1, 2, 14, 19])  # DT_FLOAT, DT_DOUBLE, DT_BFLOAT16, DT_HALF
 
 
 class Predictions:
@@ -31,13 +34,13 @@ class Predictions:
         outputs: tensor names.
 
     Attributes:
-        graph: tf.Graph, with 1 for each size that is not known; None where it cannot be made.
+        graph: EditableGraph, with 1 for each size that is not known; None where there is none.
         flops: {node name: int}, of the nodes that take any; None where they cannot be counted.
         notes: list of str, what is to be known about the counts.
     """
 
     def __init__(self, meta_graph, outputs):
-        self.flops, self.notes, self.graph = None, [], None
+        self.flops, self.notes, self.graph, self._shapes = None, [], None, None
         if not outputs:
             self.notes = ["FLOPs are not counted: there is no signature that says what a prediction gives."]
         elif meta_graph.graph_def.library.function:
@@ -49,30 +52,17 @@ class Predictions:
 
     def shape(self, tensor):
         """The shape of a tensor for one example, a list of int or None; None if it is not known."""
-        if self.graph is None:
-            return None
-        try:
-            return self.graph.get_tensor_by_name(tensor).shape.as_list()
-        except (KeyError, ValueError):
-            return None
+        return self._shapes.shape(tensor) if self._shapes is not None else None
 
     def _count(self, meta_graph, outputs):
         graph = EditableGraph.from_meta_graph(meta_graph)
         keep_predictions(graph, [node_of(tensor) for tensor in outputs])
         self._feed_one_example(graph)
-        imported = tf.Graph()
-        try:
-            with imported.as_default():
-                tf.import_graph_def(graph.graph_def(meta_graph.graph_def.versions), name="")
-        except (ValueError, tf.errors.OpError) as error:
-            self.notes = [f"FLOPs are not counted: the graph does not load here ({error})."]
-            return
-        self.graph = imported
-        turns = _Turns(graph)
-        counted = {op.name: _flops_of(op) * turns.of(op.name) for op in imported.get_operations()}
+        self.graph, self._shapes, turns = graph, StaticShapes(graph), _Turns(graph)
+        counted = {name: self._flops_of(node) * turns.of(name) for name, node in graph.nodes.items()}
         self.flops = {name: count for name, count in counted.items() if count}
         if turns.unknown:
-            self.notes.append(f"Counted once, since data decide how often they turn: {', '.join(turns.unknown)}.")
+            self.notes.append(f"Counted once, since data decide how often they turn: {_some(turns.unknown)}.")
 
     def _feed_one_example(self, graph):
         unknown = []
@@ -84,7 +74,34 @@ class Predictions:
                 for size in sizes:
                     size.size = 1 if size.size < 0 else size.size
         if unknown:
-            self.notes.append(f"Sizes that are not known are taken as 1: {', '.join(dict.fromkeys(unknown))}.")
+            self.notes.append(f"Sizes that are not known are taken as 1: {_some(dict.fromkeys(unknown))}.")
+
+    def _flops_of(self, node):
+        definition = op_definition(node.op)
+        types = output_types(node) if definition is not None else ()
+        if not types or types[0] not in _FLOATING:
+            return 0
+        inputs = data_inputs(node)
+        sizes = lambda tensor: [size or 1 for size in self._shapes.shape(tensor) or ()]  # noqa: E731
+        elements = lambda tensor: _product(sizes(tensor))  # noqa: E731
+        results = elements(node.name)
+        if node.op in _A_RESULT:
+            return _A_RESULT[node.op] * results
+        if node.op in _AN_ARGUMENT:
+            return _AN_ARGUMENT[node.op] * elements(inputs[0])
+        if node.op in _POOLS:
+            return results * _product(max(size, 1) for size in node.attr["ksize"].list.i)
+        if node.op == "AddN":
+            return (len(inputs) - 1) * results
+        if node.op == "MatMul":
+            return 2 * results * _size(sizes(inputs[1]), -1 if node.attr["transpose_b"].b else -2)
+        if node.op.startswith("BatchMatMul"):
+            return 2 * results * _size(sizes(inputs[1]), -1 if node.attr["adj_y"].b else -2)
+        if node.op in _CONVOLUTIONS:
+            return 2 * results * _product(sizes(inputs[1])[: -_CONVOLUTIONS[node.op]])
+        if node.op == "Conv2DBackpropInput":
+            return 2 * elements(inputs[2]) * _product(sizes(inputs[1])[:-1])
+        return 0
 
 
 class _Turns:
@@ -92,7 +109,7 @@ class _Turns:
 
     def __init__(self, graph):
         self._graph = graph
-        self.unknown = []
+        self.unknown = {}
 
     def of(self, name):
         turns, context = 1, self._graph.context_of.get(name)
@@ -104,48 +121,22 @@ class _Turns:
 
     def _of_loop(self, context):
         limit = self._graph.nodes.get(node_of(context.fields.maximum_iterations_name))
-        if limit is not None and limit.op == "Const":
-            return int(tf.make_ndarray(limit.attr["value"].tensor))
-        if context.name not in self.unknown:
-            self.unknown.append(context.name)
+        limit = small_constant(limit, 1) if limit is not None else None
+        if limit is not None and limit.size == 1 and limit.dtype.kind in "iu":
+            return max(int(limit.ravel()[0]), 0)
+        self.unknown[context.name] = True
         return 1
 
 
-def _flops_of(op):
-    if not op.outputs or not op.outputs[0].dtype.is_floating:
-        return 0
-    results = _elements(op.outputs[0])
-    if op.type in _A_RESULT:
-        return _A_RESULT[op.type] * results
-    if op.type in _AN_ARGUMENT:
-        return _AN_ARGUMENT[op.type] * _elements(op.inputs[0])
-    if op.type in _POOLS:
-        return results * _product(op.get_attr("ksize"))
-    if op.type == "AddN":
-        return (len(op.inputs) - 1) * results
-    if op.type == "MatMul":
-        return 2 * results * _size(op.inputs[1], -1 if op.get_attr("transpose_b") else -2)
-    if op.type.startswith("BatchMatMul"):
-        return 2 * results * _size(op.inputs[1], -1 if op.get_attr("adj_y") else -2)
-    if op.type in _CONVOLUTIONS:
-        return 2 * results * _product(_sizes(op.inputs[1])[: -_CONVOLUTIONS[op.type]])
-    if op.type == "Conv2DBackpropInput":
-        return 2 * _elements(op.inputs[2]) * _product(_sizes(op.inputs[1])[:-1])
-    return 0
-
-
-def _sizes(tensor):
-    return [size or 1 for size in tensor.shape.as_list()] if tensor.shape.rank is not None else []
-
-
-def _size(tensor, axis):
-    sizes = _sizes(tensor)
+def _size(sizes, axis):
     return sizes[axis] if len(sizes) >= -axis else 1
 
 
-def _elements(tensor):
-    return _product(_sizes(tensor))
+def _some(names):
+    names = list(names)
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _product(sizes):
-    return int(np.prod(sizes))
+    # Python's own numbers: what a file says may be larger than 64 bits.
+    return int(np.prod(list(sizes), dtype=object))

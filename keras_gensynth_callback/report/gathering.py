@@ -34,9 +34,12 @@ def gather(prefix, *, target=None):
     _add_costs(found["layers"], between, predictions)
     found["flops"] = sum(predictions.flops.values()) if predictions.flops is not None else None
     found["notes"] = predictions.notes
+    if not between.is_complete:
+        found["notes"].append("Some edges of the graph are missing: there are too many nodes between its layers.")
     found["graph"] = _drawn(found["layers"], between.edges)
     switched = switched_by_learning_phase(graph, between.layer_of)
-    found["learning_phase"] = sorted(switched, key=lambda row: [*names, None].index(row["layer"]))
+    places = {name: place for place, name in enumerate([*names, None])}
+    found["learning_phase"] = sorted(switched, key=lambda row: places[row["layer"]])
     return found
 
 

@@ -4,14 +4,17 @@ import collections
 import itertools
 
 from ..graphdef import COND_CONTEXT, data_inputs, node_of, tensor_name
-from ..inspection.layers import layers_of_nodes, scope_of, weights_by_layer
-from ..inspection.writes import variable_of
+from ..inspection.layers import layers_of_nodes, scope_of, scopes_around, weights_by_layer
+from ..inspection.writes import PASSING, is_variable
 
 # So many things beside each other still read well; where there are more, those with a common beginning of their names
 # are shown together, if there are enough of them.
 _MANY, _ENOUGH = 24, 4
 # Their results say nothing of the data, and weights are read wherever they are.
 _NO_DATA = ("Const", "ReadVariableOp", "Shape")
+
+# What is between layers is looked at so many times at most, in all and for each node.
+_STEPS, _STEPS_A_NODE = 1000000, 10
 
 # A layer or an input, its node, and the tensor by which others know the result.
 _Source = collections.namedtuple("_Source", ["layer", "node", "tensor"])
@@ -29,6 +32,7 @@ class LayerGraph:
     Attributes:
         edges: list of (source, target), each once: names of layers, and `input:<name>`, `output:<name>`.
         results: {layer: tensors}, what a layer gives to others.
+        is_complete: whether all edges are there; what stands between two layers may be too much to be looked at.
     """
 
     def __init__(self, graph, variables, names, inputs, outputs):
@@ -37,7 +41,8 @@ class LayerGraph:
         self._weights = weights_by_layer(variables)
         self._works_for = layers_of_nodes(graph, self._weights, list(outputs.values()))
         self._fed = {node_of(tensor): "input:" + name for name, tensor in inputs.items()}
-        self.results = {}
+        self.results, self.is_complete, self._of_variables = {}, True, {}
+        self._found, self._steps_left = {}, _STEPS + _STEPS_A_NODE * len(graph.nodes)
         self.edges = self._found_edges(outputs)
 
     def layer_of(self, node):
@@ -55,7 +60,9 @@ class LayerGraph:
         return list(edges)
 
     def _add_edges(self, edges, tensor, taker):
-        for source in self._sources(tensor):
+        if tensor not in self._found:
+            self._found[tensor] = self._sources(tensor)
+        for source in self._found[tensor]:
             if source.layer != taker:
                 edges[source.layer, taker] = True
                 self.results.setdefault(source.layer, {})[tensor_name(source.tensor)] = True
@@ -64,6 +71,10 @@ class LayerGraph:
         """Where a tensor comes from, through nodes that work for no layer: a list of _Source."""
         todo, seen, found = [(tensor, None)], set(), {}
         while todo:
+            self._steps_left -= 1
+            if self._steps_left < 0:
+                self.is_complete = False
+                break
             tensor, merge = todo.pop()
             name = node_of(tensor)
             if name in seen or name not in self._graph.nodes:
@@ -72,11 +83,21 @@ class LayerGraph:
             node, layer = self._graph.nodes[name], self._fed.get(name) or self._works_for.get(name)
             if layer is not None:
                 found.setdefault(merge, []).append(_Source(layer, name, merge or tensor))
-            elif node.op not in _NO_DATA and not variable_of(self._graph, name):
+            elif node.op not in _NO_DATA and not self._is_variables(name):
                 if merge is None and self._ends_conditional(node):
                     merge = tensor
                 todo.extend((other, merge) for other in reversed(data_inputs(node)))
         return [source for merge, sources in found.items() for source in self._computed(merge, sources)]
+
+    def _is_variables(self, name):
+        """Whether a node is a variable, or hands one on."""
+        node, way = self._graph.nodes[name], []
+        while node.name not in self._of_variables and node.op in PASSING and node.input:
+            way.append(node.name)
+            node = self._graph.nodes[node_of(node.input[0])]
+        found = self._of_variables.get(node.name, is_variable(node))
+        self._of_variables.update(dict.fromkeys(way, found))
+        return found
 
     def _computed(self, merge, sources):
         """Of what a conditional gives, what it computes: dropout, and not what goes around it."""
@@ -105,43 +126,49 @@ def groups_of(names):
     Returns:
         {layer or group: the group that it is in, or None}, groups being named by the beginning: `encoder/`, `conv2_`.
     """
-    scopes = [scope for scope, count in _counted(names).items() if count > 1]
+    scopes = {scope: True for scope, count in _counted(names).items() if count > 1}
     parents = {name: _innermost(name, scopes) for name in [*names, *scopes]}
-    for scope in [None, *scopes]:
-        inside = [name for name in parents if parents[name] == scope]
-        if len(inside) > _MANY:
-            order = {name: next(i for i, other in enumerate(names) if other.startswith(name)) for name in inside}
-            _group_runs(sorted(inside, key=order.get), scope, len(scope or ""), parents)
+    order, inside = {}, {}
+    for place, name in enumerate(names):
+        for part in [name, *(scope + "/" for scope in scopes_around(name))]:
+            order.setdefault(part, place)
+    for name, scope in parents.items():
+        inside.setdefault(scope, []).append(name)
+    for scope, members in inside.items():
+        if len(members) > _MANY:
+            _group_runs(sorted(members, key=order.get), scope, len(scope or ""), parents)
     return parents
 
 
 def _counted(names):
     counted = {}
     for name in names:
-        parts = name.split("/")
-        for end in range(1, len(parts)):
-            scope = "/".join(parts[:end]) + "/"
-            counted[scope] = counted.get(scope, 0) + 1
+        for scope in reversed(list(scopes_around(name))):
+            counted[scope + "/"] = counted.get(scope + "/", 0) + 1
     return counted
 
 
 def _innermost(name, scopes):
-    return max((scope for scope in scopes if name.startswith(scope) and name != scope), key=len, default=None)
+    return next((scope + "/" for scope in scopes_around(name.rstrip("/")) if scope + "/" in scopes), None)
 
 
 def _group_runs(names, parent, start, parents):
     """Puts names that stand next to each other and go on alike, up to the next `_`, into a group."""
 
-    def beginning(name):
-        end = name.find("_", start)
-        return name[: end + 1] if end >= 0 else None
+    todo = [(names, parent, start)]
+    while todo:
+        names, parent, start = todo.pop()
+        for group, run in itertools.groupby(names, key=lambda name: _beginning(name, start)):  # noqa: B023
+            run = list(run)
+            if group is None or len(run) < _ENOUGH or group in parents:
+                continue
+            inside = group if len(run) < len(names) else parent
+            if inside == group:
+                parents[group] = parent
+                parents.update(dict.fromkeys(run, group))
+            todo.append((run, inside, len(group)))
 
-    for group, run in itertools.groupby(names, key=beginning):
-        run = list(run)
-        if group is None or len(run) < _ENOUGH or group in parents:
-            continue
-        inside = group if len(run) < len(names) else parent
-        if inside == group:
-            parents[group] = parent
-            parents.update(dict.fromkeys(run, group))
-        _group_runs(run, inside, len(group), parents)
+
+def _beginning(name, start):
+    end = name.find("_", start)
+    return name[: end + 1] if end >= 0 else None

@@ -3,7 +3,7 @@
 import os
 
 from ..checkpoint import read_manifest, state, storage
-from ..checkpoint.names import files_of
+from ..checkpoint.names import check_plain_file, files_of
 from ..errors import CheckpointFormatError
 
 # {(folder, series): rows}, of the runs that this program reports.
@@ -35,12 +35,21 @@ def recall(prefix, manifest):
     """
     series, folder = _series(manifest), os.path.dirname(prefix)
     found = {prefix: manifest} if manifest else {}
-    for base in state.listed(folder or ".") if series else ():
+    for base in dict.fromkeys(_listed(folder or ".")) if series else ():
         other = _manifest_of(os.path.join(folder, base))
         if other and _series(other) == series:
             found[os.path.join(folder, base)] = other
     rows = [_row(name, of, _size(name), None, None) for name, of in found.items()]
     return sorted(rows, key=_moment)
+
+
+def _listed(folder):
+    """The exports in a folder, by its state file; what that names elsewhere is none of its own."""
+    try:
+        check_plain_file(os.path.join(folder, state.STATE_FILE))
+    except CheckpointFormatError:
+        return []
+    return [base for base in state.listed(folder) if os.path.basename(base) == base]
 
 
 def _row(prefix, moment, size, seconds, seconds_to_disk):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Union
 from ..checkpoint import storage
 from ..checkpoint.commit import reported
 from ..checkpoint.names import REPORT, as_text, is_report
+from ..damaged import told_if_damaged
 from ..errors import CheckpointWriteError, MissingExtraError
 from ..record import ExportRecord
 from ..trial import try_checkpoint
@@ -66,10 +67,13 @@ def write_report(
     template = page_template()  # what is missing is told before anything takes time
     prefix = as_text(export.prefix if isinstance(export, ExportRecord) else export)
     path = _checked(prefix + REPORT) if path is None else os.fspath(path)
-    found = gather(prefix, target=target)
-    run = remember(export, found["exported"]) if isinstance(export, ExportRecord) else recall(prefix, found["exported"])
+    with told_if_damaged(prefix):
+        found = gather(prefix, target=target)
+        is_record = isinstance(export, ExportRecord)
+        run = remember(export, found["exported"]) if is_record else recall(prefix, found["exported"])
     verification = try_checkpoint(prefix, python=python) if verify else None
-    page = template.render(found, exports=run, verification=verification).encode("utf-8")
+    with told_if_damaged(prefix):
+        page = template.render(found, exports=run, verification=verification).encode("utf-8")
     with reported(path, "written", "The report"):
         storage.write_file(path, page)
     return {"path": path, "size": len(page), "warnings": found["warnings"], "verification": verification}

@@ -1,5 +1,7 @@
 """The attributes of a node, compared with what the target's op has."""
 
+from ..op_types import type_name
+
 
 def fit_attributes(node, definition, writer, changes):
     """Drops what the target does not know and need not know.
@@ -66,15 +68,15 @@ def _missing(node, definition):
 
 
 def _show(value):
-    from tensorflow import dtypes
-
     kind = value.WhichOneof("value")
     if kind == "type":
-        return dtypes.as_dtype(value.type).name
+        return type_name(value.type)
     if kind == "s":
         return value.s.decode(errors="replace")
     if kind == "list":
-        items = [dtypes.as_dtype(item).name for item in value.list.type]
+        items = [type_name(item) for item in value.list.type]
         items += [item.decode(errors="replace") for item in value.list.s]
         return ", ".join(items or map(str, list(value.list.i) + list(value.list.f) + list(value.list.b)))
+    if kind in ("tensor", "func"):
+        return f"a {kind}"
     return str(getattr(value, kind)) if kind else "nothing"

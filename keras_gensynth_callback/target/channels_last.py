@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from ..graphdef import data_inputs, is_control, node_of, tensor_name
+from ..op_types import output_types
 from . import layout_ops as ops
 from .layout import Layout, moves_nothing, reordered
 from .layout_changes import Changes
 from .rewriting import Rewriter
-from .table import writer_op
 
 
 def put_channels_last(graph, table, kept=()):
@@ -70,7 +70,7 @@ class _Turning:
 
     def _move(self, node):
         """A node of another name computes what is turned, and this one turns it back."""
-        count = len(writer_op(node.op).output_arg)
+        count = len(output_types(node))
         attrs = dict(node.attr.items())
         moved = self._graph.add(node.op, f"{node.name}/channels_last", node.input, node, outputs=count, **attrs)
         self._layout.rank[moved.name] = self._layout.rank[node.name]
@@ -194,9 +194,8 @@ _REMOVABLE = frozenset(["Transpose", "Const", "Identity", "ShapeN"])
 
 def _type(node, index):
     """The DataType enum of an output of a node whose outputs are all single tensors."""
-    outputs = writer_op(node.op).output_arg
-    argument = outputs[min(index, len(outputs) - 1)]
-    return node.attr[argument.type_attr].type if argument.type_attr else argument.type
+    types = output_types(node)
+    return types[min(index, len(types) - 1)]
 
 
 def _set_shape(node, sizes):

@@ -2,10 +2,8 @@
 
 import collections
 
-import tensorflow as tf
-
 from ..graphdef import WHILE_CONTEXT, node_of
-from ..op_types import op_definition
+from ..op_types import op_definition, type_name
 from . import rewrites
 from .attributes import fit_attributes
 from .channels_last import put_channels_last
@@ -141,7 +139,7 @@ def _problem(graph, node, table, changes):
         return found
     unknown = [value.type for value in node.attr.values() if not table.knows_type(value.type)]
     if unknown:
-        return f"the type {tf.as_dtype(unknown[0]).name} does not exist there"
+        return f"the type {type_name(unknown[0])} does not exist there"
     if not table.has_cpu_kernel(node):
         return "there is no CPU kernel for " + _types(node)
     return None
@@ -149,4 +147,4 @@ def _problem(graph, node, table, changes):
 
 def _types(node):
     types = {key: value.type for key, value in node.attr.items() if value.WhichOneof("value") == "type"}
-    return ", ".join(f"{key}={tf.as_dtype(types[key]).name}" for key in sorted(types)) or "any type"
+    return ", ".join(f"{key}={type_name(types[key])}" for key in sorted(types)) or "any type"

@@ -6,8 +6,9 @@ A rewritten node keeps its name: it becomes the last op of what replaces it, so 
 import numpy as np
 import tensorflow as tf
 
-from ..graphdef import attr_value, data_inputs, is_control, node_of, tensor_name
+from ..graphdef import FAR, attr_value, data_inputs, is_control, node_of, tensor_name
 from ..op_types import input_types
+from ..static import small_constant
 
 
 class Unfit(Exception):
@@ -37,13 +38,15 @@ class Rewriter:
 
     def value(self, tensor):
         """The NumPy value of a tensor that is a constant, or None."""
-        node = self.source(tensor)
-        while node.op == "Identity" or (node.op == "Enter" and node.attr["is_constant"].b):
-            node = self.source(node.input[0])
-        return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+        node = self.graph.origin(tensor, _hands_on_constants)
+        return small_constant(node)
 
     def shape(self, tensor):
         """The static shape as far as it is known: a list of int or None, or None if not even the rank is known."""
+        for _ in range(FAR):
+            if not _hands_on_without_shape(self.source(tensor)):
+                break
+            tensor = self.source(tensor).input[0]
         node, index = self.source(tensor), int(tensor_name(tensor).split(":")[1])
         if "_output_shapes" in node.attr and index < len(node.attr["_output_shapes"].list.shape):
             shape = node.attr["_output_shapes"].list.shape[index]
@@ -52,7 +55,7 @@ class Rewriter:
             return [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
         if node.op == "VarHandleOp" and not node.attr["shape"].shape.unknown_rank:
             return [None if dim.size < 0 else dim.size for dim in node.attr["shape"].shape.dim]
-        return self.shape(node.input[0]) if node.op in ("ReadVariableOp", "Identity", "Enter") else None
+        return None
 
     def input_types(self, node):
         """The tf.DType of each data input of a node."""
@@ -201,6 +204,14 @@ def _renamed(tensor, names):
     if is_control(tensor):
         return "^" + node_of(names[source])
     return names[source] if output in ("", "0") else f"{names[source]}:{output}"
+
+
+def _hands_on_constants(node):
+    return node.op == "Identity" or node.op == "Enter" and node.attr["is_constant"].b
+
+
+def _hands_on_without_shape(node):
+    return "_output_shapes" not in node.attr and node.op in ("ReadVariableOp", "Identity", "Enter")
 
 
 # Ops without effect that may stand behind a rewritten op alone. Everything else stays: somebody may fetch it.

@@ -17,6 +17,8 @@ _KERNEL_AXES = {
     "Conv3DBackpropFilterV2": 5,
     "Conv3DBackpropInputV2": 5,
 }
+# Each becomes some nodes.
+_MOST_GROUPS = 1024
 
 
 @rewrites("Conv2D", "Conv3D")
@@ -29,6 +31,7 @@ def split_grouped_convolution(rewriter, node):
     attrs = _attributes(node)
     if _is_depthwise(rewriter, node, node.input[1]):
         return _expand_depthwise(rewriter, node, groups, _depthwise)
+    _expect_few(groups)
 
     def convolve(images, kernel):
         pairs = zip(tf.split(images, groups, axis), tf.split(kernel, groups, rank - 1))
@@ -47,6 +50,7 @@ def split_grouped_gradient_of_images(rewriter, node):
     function, attrs = getattr(tf.raw_ops, node.op), _attributes(node)
     if _is_depthwise(rewriter, node, node.input[1]):
         return _expand_depthwise(rewriter, node, groups, _depthwise_gradient_of_images)
+    _expect_few(groups)
     divisor = [groups if index == axis else 1 for index in range(rank)]
 
     def convolve(sizes, kernel, gradient):
@@ -69,6 +73,7 @@ def split_grouped_gradient_of_kernel(rewriter, node):
     function, attrs = getattr(tf.raw_ops, node.op), _attributes(node)
     if _is_depthwise(rewriter, node, f"{node.name}:0"):
         return _expand_depthwise(rewriter, node, groups, _depthwise_gradient_of_kernel)
+    _expect_few(groups)
     divisor = [1] * (rank - 1) + [groups]
 
     def convolve(images, sizes, gradient):
@@ -149,6 +154,11 @@ def _groups(rewriter, node, images, kernel):
     if channels % taken:
         raise Unfit(f"its {channels} channels cannot be split into groups of {taken}")
     return channels // taken
+
+
+def _expect_few(groups):
+    if groups > _MOST_GROUPS:
+        raise Unfit(f"it has {groups} groups of channels, and a convolution is split into {_MOST_GROUPS} at most")
 
 
 def _attributes(node):

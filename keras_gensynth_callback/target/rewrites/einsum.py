@@ -10,6 +10,7 @@ import tensorflow as tf
 from ...graphdef import data_inputs
 from ..rewriting import Unfit
 
+_LONGEST = 512
 _INT32 = {"T": tf.int32}
 
 
@@ -164,6 +165,8 @@ class _Contraction:
 
 def _labels(rewriter, node):
     """The labels of each operand and of the result, with an ellipsis written out."""
+    if len(node.attr["equation"].s) > _LONGEST:
+        raise Unfit(f"its equation has {len(node.attr['equation'].s)} characters, expected at most {_LONGEST}")
     equation = node.attr["equation"].s.decode().replace(" ", "")
     operands, _, result = equation.partition("->")
     operands = operands.split(",")

@@ -1,0 +1,16 @@
+"""What a graph says of itself while nothing of it runs: the shapes and types of its tensors, and small constants.
+
+TensorFlow's own shape inference folds constants, and so executes ops, whoever wrote them. Here nothing is executed, and
+no work is larger than what the file takes.
+
+constants   constants that are small enough to be looked at
+values      what small integer tensors hold, which shapes are made of
+ops         how the shapes of an op's outputs follow from its inputs
+shapes      the shapes of all tensors of a graph
+types       the types of an op's outputs
+"""
+
+from .constants import small_array, small_constant
+from .shapes import StaticShapes
+
+__all__ = ["StaticShapes", "small_array", "small_constant"]
