@@ -28,7 +28,6 @@ def check_safe(file, known, training):
 
     Raises:
         UnsafeModelFileError: it says what was found.
-        ModelFileError: layers are called in a way that Keras never wrote.
     """
     configs = [file.model, file.training] if training else [file.model]
     found = [*references(file.model), *(references_of_training(file.training) if training else ())]
@@ -47,6 +46,15 @@ def check_safe(file, known, training):
             "Expected: the values themselves, as Keras stores them. Save the model again where these files are; or, if "
             "you trust whoever wrote the file, pass `safe_mode=False`."
         )
+
+
+def check_config(file):
+    """Refuses a config that Keras never wrote, with values or calls of layers that it would not end with.
+
+    Raises:
+        ModelFileError: it says what is wrong.
+    """
+    configs = filter(None, (file.model, file.training))
     problem = next(filter(None, map(_unknown_value, configs)), None) or topology_problem(file.model)
     if problem:
         raise ModelFileError(
