@@ -91,7 +91,8 @@ class _Checker:
         filters = [properties.get_filter(n)[0] for n in range(properties.get_nfilters())]
         if not set(filters) <= set(_FILTERS):
             raise self._damaged(f"{dataset.name!r} is compressed in a way that needs a plug-in")
-        if dataset.dtype.kind not in "biufcS":
+        # bfloat16 is stored as two bytes without a type.
+        if dataset.dtype.kind not in "biufcSV" or dataset.dtype.fields or dataset.dtype.subdtype:
             raise self._damaged(f"{dataset.name!r} has the type {dataset.dtype}, and should hold numbers")
         shapes = filter(None, (dataset.shape or (), dataset.chunks))
         self._content += max([_product(shape) for shape in shapes] or [1]) * dataset.dtype.itemsize

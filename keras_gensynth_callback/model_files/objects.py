@@ -58,6 +58,21 @@ _INTERNAL = WRAPPERS + (
     "TFOpLambda",
     "TensorFlowOpLayer",
 )
+# What `DenseFeatures` of Keras 2 is made of; there is one more, which reads a file.
+_COLUMNS = (
+    "BucketizedColumn",
+    "CrossedColumn",
+    "EmbeddingColumn",
+    "HashedCategoricalColumn",
+    "IdentityCategoricalColumn",
+    "IndicatorColumn",
+    "NumericColumn",
+    "SequenceCategoricalColumn",
+    "SequenceNumericColumn",
+    "SharedEmbeddingColumn",
+    "VocabularyListCategoricalColumn",
+    "WeightedCategoricalColumn",
+)
 # Layers that load what their config names: a SavedModel, pickled modules and functions.
 _LOADING = (
     "AWQConfig",
@@ -109,6 +124,7 @@ class KerasObjects:
             for name, value in vars(space).items():
                 if inspect.isclass(value) and self._is_ours(value):
                     self._public.setdefault(name, value)
+                    self._public.setdefault(value.__name__, value)
         # Keras finds optimizers in any case of letters.
         self._optimizers = {name.lower() for name in dir(keras.optimizers) if name in self._public}
 
@@ -116,7 +132,8 @@ class KerasObjects:
         """Whether it has a class of that name that models are made of."""
         if name in _LOADING:
             return False
-        return name in self._public or name in _INTERNAL or str(name).lower() in self._optimizers
+        known = name in self._public or name in _INTERNAL or name in _COLUMNS
+        return known or name.lower() in self._optimizers
 
     def has_in_module(self, module, name, is_function):
         """Whether what a module of Keras calls so is a part of models; None where there is nothing of that name."""

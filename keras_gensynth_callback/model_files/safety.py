@@ -6,6 +6,7 @@ Keras's own `safe_mode` looks at less, and `tf_keras` imports whatever module a 
 import re
 
 from ..errors import ModelFileError, UnsafeModelFileError
+from .counts import count_problem
 from .operations import impure_operation
 from .references import dicts, of_object, references, references_of_training
 from .topology import topology_problem
@@ -55,7 +56,8 @@ def check_config(file):
         ModelFileError: it says what is wrong.
     """
     configs = filter(None, (file.model, file.training))
-    problem = next(filter(None, map(_unknown_value, configs)), None) or topology_problem(file.model)
+    problems = (*map(_unknown_value, configs), topology_problem(file.model), count_problem(file.model))
+    problem = next(filter(None, problems), None)
     if problem:
         raise ModelFileError(
             f"The model in {file.path!r} is damaged: {problem}. Expected: a config as Keras writes it. Take another "
