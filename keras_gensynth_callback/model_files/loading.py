@@ -37,7 +37,10 @@ def load_model(file, custom_objects, safe_mode, training):
     budget = Budget(file, keras)
     try:
         with budget.watched():
-            return _made(file, keras, custom_objects, safe_mode, training, known)
+            model = _made(file, keras, custom_objects, safe_mode, training, known)
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"the config is that of a {type(model).__name__}, and should be that of a model")
+        return model
     except GenSynthExportError as error:
         # Keras adds words of its own to what is raised while it makes a layer.
         raise (budget.refusal or error) from None
