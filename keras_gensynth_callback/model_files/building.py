@@ -7,12 +7,16 @@ initializers among them run when Keras's own loader loads them.
 import json
 import os
 
+import numpy as np
 import tensorflow as tf
 
 from ..errors import ModelFileError
+from ..wording import shape_of
 from .compiled import compile_model, optimizer_values
 from .references import dicts
 
+# Values of one input, of a batch of one sample.
+_LARGEST_INPUT = 2**26
 _VARIABLES = os.path.join("variables", "variables")
 
 
@@ -51,11 +55,17 @@ def call_once(model, file):
     tells = getattr(model, "save_spec", lambda: True)
     specs = tf.nest.flatten(file.inputs)
     if tells() is None and all(isinstance(spec, tf.TensorSpec) and spec.shape.rank is not None for spec in specs):
-        model(tf.nest.map_structure(_zeros, file.inputs))
+        model(tf.nest.map_structure(lambda spec: _zeros(spec, file), file.inputs))
 
 
-def _zeros(spec):
-    return tf.zeros([size or 1 for size in spec.shape.as_list()], spec.dtype)
+def _zeros(spec, file):
+    shape = [size or 1 for size in spec.shape.as_list()]
+    if any(size < 0 for size in shape) or np.prod(shape, dtype=float) > _LARGEST_INPUT:
+        raise ModelFileError(
+            f"The model in {file.path!r} was called on an input of {shape_of(shape)}, by what the file says. Expected: "
+            "an input that fits into memory. Take another copy of the file, or save the model again."
+        )
+    return tf.zeros(shape, spec.dtype)
 
 
 def _check_complete(status, file):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from ..api import export_checkpoint
 from ..arguments import check_bool, check_custom_objects, check_filepath, check_graph, check_path
+from ..errors import GenSynthExportError
 from .contents import read_model_file
-from .loading import load_model
+from .loading import failed_model, load_model
 
 if TYPE_CHECKING:
     from ..annotations import ComputeDtype, DataFormat, Graph, Nest, Path, Target
@@ -66,15 +67,21 @@ def convert_model_file(
     objects = check_custom_objects(custom_objects)
     check_bool("safe_mode", safe_mode)
     training = check_graph(graph) == "trainable"
-    model = load_model(read_model_file(source), objects, safe_mode=safe_mode, training=training)
-    return export_checkpoint(
-        model,
-        prefix,
-        target=target,
-        graph=graph,
-        include_optimizer=include_optimizer,
-        input_signature=input_signature,
-        compute_dtype=compute_dtype,
-        data_format=data_format,
-        verify=verify,
-    )
+    model = load_model(read_model_file(source, safe_mode), objects, safe_mode=safe_mode, training=training)
+    try:
+        return export_checkpoint(
+            model,
+            prefix,
+            target=target,
+            graph=graph,
+            include_optimizer=include_optimizer,
+            input_signature=input_signature,
+            compute_dtype=compute_dtype,
+            data_format=data_format,
+            verify=verify,
+        )
+    except GenSynthExportError:
+        raise
+    # Keras makes models of damaged files that it cannot run.
+    except Exception as error:
+        raise failed_model(source, error) from error

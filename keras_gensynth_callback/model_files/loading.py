@@ -3,11 +3,12 @@
 import inspect
 
 from ..errors import GenSynthExportError, ModelFileError
+from .budget import Budget
 from .building import build_model, call_once, is_misread_by_keras_2
 from .compiled import choose_metrics_again, load_hdf5_of_keras_3, warn_of_lost_state
 from .frameworks import keras_of, version_of
 from .missing import Known, check_names, missing_error
-from .safety import check_safe, has_bytecode
+from .safety import check_config, check_safe, has_bytecode
 
 _SUFFIXES = {"HDF5": (".h5", ".hdf5"), "keras": (".keras",)}
 
@@ -31,14 +32,21 @@ def load_model(file, custom_objects, safe_mode, training):
     if safe_mode:
         check_safe(file, known, training)
         check_names(file, known, training)
-        _check_config(file)
+        _check_has_config(file)
+        check_config(file)
+    budget = Budget(file, keras)
     try:
-        return _made(file, keras, custom_objects, safe_mode, training, known)
-    except GenSynthExportError:
-        raise
+        with budget.watched():
+            model = _made(file, keras, custom_objects, safe_mode, training, known)
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"the config is that of a {type(model).__name__}, and should be that of a model")
+        return model
+    except GenSynthExportError as error:
+        # Keras adds words of its own to what is raised while it makes a layer.
+        raise (budget.refusal or error) from None
     # The code of a custom layer may raise anything.
     except Exception as error:
-        raise (missing_error(file, known, training) or _failed(file, keras, error)) from error
+        raise (budget.refusal or missing_error(file, known, training) or _failed(file, keras, error)) from error
 
 
 def _made(file, keras, custom_objects, safe_mode, training, known):
@@ -79,7 +87,7 @@ def _check_name(file):
         )
 
 
-def _check_config(file):
+def _check_has_config(file):
     if file.model is None:
         raise ModelFileError(
             f"The SavedModel {file.path!r} holds functions instead of a config, since the model's class has no "
@@ -93,6 +101,21 @@ def _failed(file, keras, error):
     name = keras.__name__.split(".")[-1]
     return ModelFileError(
         f"{name} {version_of(keras)} could not make the model in {file.path!r}, which Keras {file.version} wrote: "
-        f"{type(error).__name__}: {error}\nExpected: a whole file, and the same code of custom layers as when it was "
-        "written. Take another copy of the file, or install the Keras that wrote it."
+        f"{type(error).__name__}: {_shortened(error)}\nExpected: a whole file, and the same code of custom layers as "
+        "when it was written. Take another copy of the file, or install the Keras that wrote it."
+    )
+
+
+def _shortened(error):
+    """What an error says; Keras repeats whole configs."""
+    said = str(error)
+    return said if len(said) <= 2000 else f"{said[:2000]} ..."
+
+
+def failed_model(path, error):
+    """The ModelFileError for a model that was made, and cannot be run."""
+    return ModelFileError(
+        f"The model in {path!r} cannot be run: {type(error).__name__}: {_shortened(error)}\nExpected: a model that "
+        "predicts, and trains if it is compiled. Take another copy of the file, or export the model by its own code, "
+        "with `export_checkpoint(model, filepath)`."
     )

@@ -1,46 +1,15 @@
 """Which classes and functions of a model file nobody has: neither Keras, nor `custom_objects`."""
 
+import tensorflow as tf
+
 from ..errors import MissingCustomObjectError
 from .compiled import CHOSEN_BY_SHAPE
-from .references import WRAPPERS, references, references_of_training
+from .objects import FAMILIES, KerasObjects
+from .references import references, references_of_training
 
 _OF_KERAS = ("keras", "tf_keras")
-# Packages that Keras 3 itself imports for a file.
-_BESIDE_KERAS_3 = ("keras_hub", "keras_cv", "keras_nlp")
-_NAMESPACES = (
-    "",
-    "layers",
-    "models",
-    "optimizers",
-    "optimizers.legacy",
-    "optimizers.schedules",
-    "losses",
-    "metrics",
-    "initializers",
-    "regularizers",
-    "constraints",
-    "mixed_precision",
-    "layers.experimental.preprocessing",
-)
-_FAMILIES = ("activations", "losses", "metrics", "initializers", "regularizers", "constraints")
-# Layers that Keras makes by itself, and has no public name for.
-_INTERNAL = (
-    "AddLoss",
-    "AddMetric",
-    "BatchNormalizationV1",
-    "BatchNormalizationV2",
-    "ClassMethod",
-    "CuDNNGRU",
-    "CuDNNLSTM",
-    "Functional",
-    "GetItem",
-    "InstanceMethod",
-    "InstanceProperty",
-    "NotEqual",
-    "SlicingOpLambda",
-    "TFOpLambda",
-    "TensorFlowOpLayer",
-)
+# Each in the module where TensorFlow defines it.
+_SPECS = ("IndexedSlicesSpec", "RaggedTensorSpec", "SparseTensorSpec", "TensorSpec")
 
 
 class Known:
@@ -53,52 +22,51 @@ class Known:
     """
 
     def __init__(self, file, keras, custom_objects):
-        self.file, self.keras, self.custom_objects = file, keras, custom_objects
+        self.file, self.keras = file, keras
+        self._objects = KerasObjects(keras)
+        self._given = dict(keras.utils.get_custom_objects(), **custom_objects)
 
-    def is_registered(self, reference):
+    def is_given(self, reference):
         """Whether the user gave it: in `custom_objects`, or registered with Keras."""
         look_up = getattr(self.keras.utils, "get_registered_object", None)
-        given = dict(self.keras.utils.get_custom_objects(), **self.custom_objects)
-        for name in (reference.registered_name, reference.name):
-            if name in given or look_up is not None and look_up(name) is not None:
-                return True
-        return False
-
-    def is_foreign(self, reference):
-        """Whether the file wants a module to be imported that is not Keras's."""
+        names = [reference.registered_name]
+        # What has no module is looked up by its own name as well; what has one is imported otherwise.
         if reference.module in (None, "builtins"):
-            return False
-        allowed = _OF_KERAS + (_BESIDE_KERAS_3 if self.file.of_keras_3 else ())
-        return reference.module.split(".")[0] not in allowed
+            names.append(reference.name)
+        return any(name in self._given or look_up is not None and look_up(name) is not None for name in names)
+
+    def is_own_code(self, reference):
+        """Whether a class of the user's own is meant, which is none of Keras's layers with a vocabulary."""
+        own = self._given.get(reference.registered_name) or self._given.get(reference.name)
+        bases = [base.__name__ for base in getattr(own, "__mro__", ())]
+        return self.is_given(reference) and not {"IndexLookup", "TextVectorization"} & set(bases)
 
     def has(self, reference):
-        """Whether the user gave it, or Keras has it."""
-        if self.is_registered(reference):
-            return True
-        if self.is_foreign(reference):
-            return False
-        if reference.module not in (None, "builtins"):
-            return True
-        return self._keras_has_function(reference) if reference.is_function else self._keras_has_class(reference.name)
+        """Whether the user gave it, or Keras has it as a part of models."""
+        return self.is_given(reference) or self._keras_has(reference) is True
 
-    def _keras_has_class(self, name):
-        # Keras finds optimizers in any case of letters.
-        if name in _INTERNAL + WRAPPERS or name.lower() in {
-            attribute.lower() for attribute in dir(self.keras.optimizers)
-        }:
-            return True
-        return any(hasattr(space, name) for space in map(self._namespace, _NAMESPACES) if space is not None)
+    def is_no_part_of_models(self, reference):
+        """Whether the file names something in Keras that models are not made of, such as `get_file`."""
+        return not self.is_given(reference) and self._keras_has(reference) is False
 
-    def _namespace(self, dotted):
-        space = self.keras
-        for part in dotted.split(".") if dotted else ():
-            space = getattr(space, part, None)
-        return space
+    def _keras_has(self, reference):
+        """True, False, or None where Keras has nothing of that name."""
+        if reference.is_spec:
+            return self._is_spec(reference) or None
+        if reference.module is None:
+            if reference.is_function:
+                return self._has_function(reference) or None
+            return self._objects.has_class(reference.name) or None
+        if reference.module == "builtins":
+            return reference.is_function and self._objects.has_builtin_function(reference.name) or None
+        if reference.module.split(".")[0] not in _OF_KERAS:
+            return None
+        return self._objects.has_in_module(reference.module, reference.name, reference.is_function)
 
-    def _keras_has_function(self, reference):
+    def _has_function(self, reference):
         if reference.family == "metrics" and reference.name in CHOSEN_BY_SHAPE:
             return True
-        families = (reference.family,) if reference.family else _FAMILIES
+        families = (reference.family,) if reference.family else FAMILIES
         return any(self._gets(family, reference.name) for family in families)
 
     def _gets(self, family, name):
@@ -107,7 +75,13 @@ class Known:
         except (ValueError, TypeError):
             return False
         # tf_keras gives a name that it does not know back as it is.
-        return found is not None and not isinstance(found, str)
+        named = getattr(found, "__name__", None)
+        return found is not None and not isinstance(found, str) and named not in ("get", "serialize", "deserialize")
+
+    @staticmethod
+    def _is_spec(reference):
+        found = getattr(tf, reference.name, None) if reference.name in _SPECS else None
+        return found is not None and reference.module == found.__module__
 
 
 def check_names(file, known, training):
@@ -121,10 +95,11 @@ def check_names(file, known, training):
     Raises:
         MissingCustomObjectError: it names all that are missing.
     """
-    compiled = list(references_of_training(file.training)) if training else []
-    named = [reference for reference in compiled if reference.is_function]
-    foreign = [reference for reference in [*references(file.model), *compiled] if known.is_foreign(reference)]
-    if not all(known.has(reference) for reference in named + foreign):
+    # A str in the config of a layer may be anything to the code of a custom layer.
+    needed = [reference for reference in references(file.model) if not reference.by_name_alone]
+    if training:
+        needed += references_of_training(file.training)
+    if not all(map(known.has, needed)):
         raise missing_error(file, known, training)
 
 
@@ -150,7 +125,7 @@ def missing_error(file, known, training):
 def _names(known, found):
     """dict, the key in `custom_objects` -> the name of the object, of those that are missing."""
     return {
-        reference.name if reference.is_function else reference.registered_name: str(reference.name)
+        reference.name if reference.is_function else reference.registered_name: reference.name
         for reference in found
         if not known.has(reference)
     }

@@ -1,15 +1,27 @@
 """The classes and functions that the configs of a model name, in either dialect of Keras: with modules, or without."""
 
+from .objects import WRAPPERS
+
 _FUNCTIONS = {
     "activation": "activations",
     "initializer": "initializers",
     "regularizer": "regularizers",
     "constraint": "constraints",
 }
-# Classes of Keras without a public name, made of a function.
-WRAPPERS = ("LossFunctionWrapper", "MeanMetricWrapper", "SumOverBatchSizeMetricWrapper")
 # What stands for values, and not for objects of Keras or of the user.
-_VALUES = ("TensorShape", "TypeSpec", "CompositeTensor")
+_VALUES = (
+    "CompositeTensor",
+    "TensorShape",
+    "TypeSpec",
+    "__bytes__",
+    "__ellipsis__",
+    "__keras_tensor__",
+    "__lambda__",
+    "__numpy__",
+    "__slice__",
+    "__tensor__",
+    "__tuple__",
+)
 
 
 class Reference:
@@ -21,28 +33,40 @@ class Reference:
         module: str, or None where the config tells none.
         is_function: bool.
         family: str, the module of Keras that functions named by a str alone are of, `activations`; or None.
+        is_spec: bool, whether it is the class of a TypeSpec.
+        by_name_alone: bool, whether a str alone names it, which custom layers may use for other things.
     """
 
-    def __init__(self, name, registered_name=None, module=None, is_function=False, family=None):
+    def __init__(self, name, registered_name=None, module=None, is_function=False, family=None, **facts):
         # Functions are registered under their name; tf_keras writes "function" there for all of them.
-        self.name, self.registered_name = name, name if is_function else registered_name or name
-        self.module, self.is_function, self.family = module, is_function, family
+        self.name = _text(name)
+        self.registered_name = self.name if is_function else _text(registered_name or name)
+        self.module, self.is_function, self.family = module and _text(module), is_function, family
+        self.by_name_alone = facts.get("by_name_alone", family is not None)
+        self.is_spec = facts.get("is_spec", False)
+
+
+def _text(name):
+    """A name as a str: in a damaged file it may be anything."""
+    return name if isinstance(name, str) else repr(name)
 
 
 def dicts(config):
     """All dicts in a config, itself among them."""
-    if isinstance(config, dict):
-        yield config
-        config = list(config.values())
-    if isinstance(config, (list, tuple)):
-        for part in config:
-            yield from dicts(part)
+    waiting = [config]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield part
+            waiting += reversed(list(part.values()))
+        elif isinstance(part, (list, tuple)):
+            waiting += reversed(part)
 
 
 def references(model):
     """The References in the config of a model."""
     for config in dicts(model):
-        reference = _of_object(config)
+        reference = of_object(config)
         if reference is not None:
             yield reference
         for key, value in config.items():
@@ -61,16 +85,17 @@ def references_of_training(training):
             yield Reference(name, is_function=True, family=family)
 
 
-def _of_object(config):
-    name, inner, module = config.get("class_name"), config.get("config"), config.get("module")
-    if not isinstance(name, str) or "config" not in config or name in _VALUES:
+def of_object(config):
+    """The Reference of a dict that stands for an object; None for other dicts."""
+    if "class_name" not in config or "config" not in config:
+        return None
+    name, module = config["class_name"], config.get("module")
+    if name in _VALUES and module in (None, "builtins"):
         return None
     if name == "function":
-        return Reference(inner, config.get("registered_name"), module, is_function=True)
+        return Reference(config["config"], config.get("registered_name"), module, is_function=True)
     if name == "__typespec__":
-        return Reference(config.get("spec_name"), config.get("registered_name"), module)
-    if name.startswith("__"):
-        return None
+        return Reference(config.get("spec_name"), config.get("registered_name"), module, is_spec=True)
     return Reference(name, config.get("registered_name"), module)
 
 
@@ -78,9 +103,9 @@ def _by_name_alone(config):
     """Functions of Lambda layers, and of the classes that Keras wraps around losses and metrics."""
     inner = config.get("config")
     if config.get("class_name") in WRAPPERS and isinstance(inner, dict) and isinstance(inner.get("fn"), str):
-        yield Reference(inner["fn"], is_function=True)
+        yield Reference(inner["fn"], is_function=True, by_name_alone=True)
     if config.get("function_type") == "function" and isinstance(config.get("function"), str):
-        yield Reference(config["function"], is_function=True)
+        yield Reference(config["function"], is_function=True, by_name_alone=True)
 
 
 def _strings(nest):

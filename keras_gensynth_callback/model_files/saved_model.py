@@ -1,12 +1,13 @@
 """SavedModels that Keras 2 wrote: the configs in them."""
 
-import json
 import os
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from ..errors import ModelFileError
+from .bounds import check_content
+from .configs import decoded
 
 _KERAS_METADATA = "keras_metadata.pb"
 _OF_TF_1 = os.path.join("assets", "saved_model.json")
@@ -27,6 +28,29 @@ def read_saved_model(path):
     root = _json(path, _root_metadata(path))
     inputs = _spec(root.get("save_spec"))
     return root.get("keras_version", "2"), root.get("model_config"), root.get("training_config"), inputs
+
+
+def stored_values(path):
+    """How many bytes of numbers the checkpoint of a SavedModel holds.
+
+    Raises:
+        ModelFileError: it says that it holds more than its files.
+    """
+    prefix = os.path.join(path, "variables", "variables")
+    if not tf.io.gfile.exists(prefix + ".index"):
+        return 0
+    reader = tf.train.load_checkpoint(prefix)
+    shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    content = sum(_size(shape) * types[name].size for name, shape in shapes.items())
+    check_content(path, content, sum(tf.io.gfile.stat(file).length for file in tf.io.gfile.glob(prefix + ".*")))
+    return content
+
+
+def _size(shape):
+    result = 1
+    for size in shape:
+        result *= int(size)
+    return result
 
 
 def _spec(config):
@@ -97,10 +121,13 @@ def _fields(message):
 
 
 def _varint(message, at):
-    value, shift = 0, 0
-    while message[at] & 0x80:
-        value, shift, at = value | (message[at] & 0x7F) << shift, shift + 7, at + 1
-    return value | message[at] << shift, at + 1
+    value = 0
+    for shift in range(0, 70, 7):
+        value |= (message[at] & 0x7F) << shift
+        at += 1
+        if not message[at - 1] & 0x80:
+            return value, at
+    raise ValueError("a number of more than 10 bytes")
 
 
 def _bytes(path):
@@ -110,7 +137,7 @@ def _bytes(path):
 
 def _json(path, serialized):
     try:
-        return json.loads(serialized)
+        return decoded(serialized)
     except ValueError as error:
         raise _truncated(path, error) from error
 

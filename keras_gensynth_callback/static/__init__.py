@@ -7,7 +7,6 @@ constants   constants that are small enough to be looked at
 values      what small integer tensors hold, which shapes are made of
 ops         how the shapes of an op's outputs follow from its inputs
 shapes      the shapes of all tensors of a graph
-types       the types of an op's outputs
 """
 
 from .constants import small_array, small_constant
