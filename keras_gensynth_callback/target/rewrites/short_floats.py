@@ -27,11 +27,10 @@ def round_to_bfloat16(rewriter, node):
     if node.attr["T"].type != _SHORT:
         return False
     definition = writer_op(node.op)
-    wide = dict.fromkeys(_positions_of_type(node, definition))
-    inputs = [
-        rewriter.add("Cast", f"wide_{index}", [name], node, SrcT=tf.bfloat16, DstT=tf.float32) if index in wide else name
-        for index, name in enumerate(node.input)
-    ]
+    inputs = list(node.input)
+    for index in _positions_of_type(node, definition):
+        cast = {"SrcT": tf.bfloat16, "DstT": tf.float32}
+        inputs[index] = rewriter.add("Cast", f"wide_{index}", [inputs[index]], node, **cast)
     if definition.output_arg[0].type_attr != "T":  # comparisons
         del node.input[:]
         node.input.extend(inputs)
