@@ -1,4 +1,4 @@
-"""Models whose metrics, losses and targets are out of the ordinary, as functions for any Keras: see `carried_models`."""
+"""Models with unusual metrics, losses and targets, as functions for any Keras: see `carried_models`."""
 
 import carried_models
 import numpy as np

@@ -1,4 +1,4 @@
-"""Metrics, losses and targets out of the ordinary give Keras's numbers in TensorFlow 1.15."""
+"""Unusual metrics, losses and targets give Keras's numbers in TensorFlow 1.15."""
 
 import metrics_and_losses
 import numpy as np

@@ -21,10 +21,10 @@ def short(function):
 def test_the_same_numbers_bit_for_bit(reader, tmp_path):
     functions = [
         lambda x, y: tf.square(x - y),  # the optimiser of TensorFlow 1.15 makes an op without kernel of these two
-        lambda x, y: [tf.math.squared_difference(x, y), tf.math.log1p(x) / y, x**3.0 - tf.sqrt(y)],
-        lambda x, y: [tf.add_n([x, y, x]), tf.maximum(x, y), tf.nn.relu(x - y), tf.cumsum(x, 1)],
+        lambda x, y: [tf.math.squared_difference(x, y), tf.math.log1p(x) / y, x - tf.sqrt(y)],
+        lambda x, y: [tf.maximum(x, y), tf.nn.relu(x - y), x + y],
         lambda x, y: [tf.cast(x < y, tf.float32), tf.nn.bias_add(x, y[0]), tf.reduce_max(x, -1)],
-        lambda x, y: [tf.tanh(x), tf.math.exp(y), tf.math.log(x), tf.sigmoid(y), -x, tf.abs(y), x * x],
+        lambda x, y: [tf.tanh(x), tf.math.exp(y), tf.math.log(x), -x, tf.abs(y), x * x],
     ]
     cases = [Traced(short(function), VALUES, OTHERS, differentiate=False) for function in functions]
     for case in cases:
@@ -34,10 +34,14 @@ def test_the_same_numbers_bit_for_bit(reader, tmp_path):
             np.testing.assert_array_equal(there, here)
 
 
-def test_gradients_go_through(reader, tmp_path):
-    case = Traced(short(lambda x, y: tf.square(x - y) * y), VALUES, OTHERS)
-    case.fit()
-    assert_same_numbers(reader, tmp_path, case, tolerance=2.0**-7)
+def test_what_takes_several_steps_is_rounded_less_often(reader, tmp_path):
+    cases = [
+        Traced(short(lambda x, y: tf.square(x - y) * y), VALUES, OTHERS),
+        Traced(short(lambda x, y: [tf.add_n([x, y, x]), tf.cumsum(x, 1), tf.sigmoid(y)]), VALUES, OTHERS),
+    ]
+    for case in cases:
+        case.fit()
+    assert_same_numbers(reader, tmp_path, *cases, tolerance=2.0**-7)
 
 
 def test_the_largest_of_bools(reader, tmp_path):

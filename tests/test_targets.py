@@ -33,7 +33,8 @@ def test_labels_are_as_fit_had_them(keras, tmp_path):
 def test_a_target_of_another_shape_than_the_output_is_as_fit_had_it(keras):
     class ByIndex(keras.losses.Loss):
         def call(self, y_true, y_pred):
-            return tf.gather(y_pred, y_true[:, 0], batch_dims=1) * tf.cast(y_true[:, 1], y_pred.dtype)
+            index, factor = tf.cast(y_true[:, 0], "int32"), tf.cast(y_true[:, 1], y_pred.dtype)
+            return tf.gather(y_pred, index, batch_dims=1) * factor
 
     model = classifier(keras)
     model.compile("sgd", ByIndex())

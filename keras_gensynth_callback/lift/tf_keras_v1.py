@@ -31,11 +31,9 @@ class TfKerasV1(TfKeras):
         return metrics_of(self.model)
 
     def read(self, values):
-        fetched = {
-            index: getattr(value, "_tensor", value) for index, value in enumerate(values) if not _is_zeros(value)
-        }
-        read = dict(zip(fetched, self.live.read(fetched.values())))
-        return [read[index] if index in read else value.read_value() for index, value in enumerate(values)]
+        there = [value for value in values if not isinstance(value, LastValue)]
+        read = iter(self.live.read([getattr(value, "_tensor", value) for value in there]))
+        return [value.read_value() if isinstance(value, LastValue) else next(read) for value in values]
 
     def write(self, values):
         self.live.write(values)
@@ -134,10 +132,6 @@ def _without_number_of_graph(name, roots):
 
 def _without_number(name):
     return re.sub(r"_\d+$", "", name)
-
-
-def _is_zeros(value):
-    return isinstance(value, LastValue)
 
 
 def _assign_all(wrapped, instance, args, kwargs):

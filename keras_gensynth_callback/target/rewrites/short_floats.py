@@ -1,4 +1,4 @@
-"""Arithmetic on bfloat16 is done in float32, each result rounded to bfloat16, which gives bit for bit the same numbers.
+"""Arithmetic on bfloat16 is done in float32, and each result is rounded to bfloat16, as TensorFlow itself does it.
 
 TensorFlow 1.15 has kernels for some of these ops, but its own optimiser makes others of them when a session runs the
 graph, for which it has none: `SquaredDifference` of `Square(Sub(x, y))`, say
@@ -17,7 +17,7 @@ _OPS = """
     LeakyRelu LeakyReluGrad Less LessEqual Lgamma Log Log1p LogSoftmax Max Maximum Mean Min Minimum Mul MulNoNan Neg
     NotEqual Pow Prod RealDiv Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad ReluGrad Rint Round Rsqrt RsqrtGrad Selu
     SeluGrad Sigmoid SigmoidGrad Sign Sin Sinh Softmax Softplus SoftplusGrad Softsign SoftsignGrad Sqrt SqrtGrad Square
-    SquaredDifference Sub Sum Tan Tanh TanhGrad TruncateDiv Xdivy Xlogy
+    Sub Sum Tan Tanh TanhGrad TruncateDiv Xdivy Xlogy
 """.split()
 
 
@@ -27,13 +27,10 @@ def round_to_bfloat16(rewriter, node):
     if node.attr["T"].type != _SHORT:
         return False
     definition = op_definition(node.op)
-    wide = dict.fromkeys(_positions_of_type(node, definition))
-    inputs = [
-        rewriter.add("Cast", f"wide_{index}", [name], node, SrcT=tf.bfloat16, DstT=tf.float32)
-        if index in wide
-        else name
-        for index, name in enumerate(node.input)
-    ]
+    inputs = list(node.input)
+    for index in _positions_of_type(node, definition):
+        cast = {"SrcT": tf.bfloat16, "DstT": tf.float32}
+        inputs[index] = rewriter.add("Cast", f"wide_{index}", [inputs[index]], node, **cast)
     if definition.output_arg[0].type_attr != "T":  # comparisons
         del node.input[:]
         node.input.extend(inputs)
@@ -43,6 +40,16 @@ def round_to_bfloat16(rewriter, node):
     data = [name for name in inputs if not name.startswith("^")]
     result = rewriter.add(node.op, "wide", data, node, T=tf.float32, **attrs)
     rewriter.become(node, "Cast", [result], SrcT=tf.float32, DstT=tf.bfloat16)
+    return True
+
+
+@rewrites("SquaredDifference")
+def square_of_rounded_difference(rewriter, node):
+    """TensorFlow rounds the difference, too."""
+    if node.attr["T"].type != _SHORT:
+        return False
+    difference = rewriter.add("Sub", "difference", list(node.input[:2]), node, T=tf.bfloat16)
+    rewriter.become(node, "Square", [difference], T=tf.bfloat16)
     return True
 
 
