@@ -78,7 +78,7 @@ def adversaries(keras, base=None):
             return [self.d_metric, self.g_metric]
 
         def train_step(self, data):
-            real, latent = data
+            real, latent = data[0], data[1]
             both = tf.concat([self.generator(latent, training=True), real], 0)
             ones = tf.ones([tf.shape(real)[0], 1])
             labels = tf.concat([ones, 0.0 * ones], 0)
@@ -95,7 +95,13 @@ def adversaries(keras, base=None):
             return {"d_loss": self.d_metric.result(), "g_loss": self.g_metric.result()}
 
     generator = _functional(
-        keras, 2, layers.Dense(4), layers.BatchNormalization(), layers.LeakyReLU(), layers.Dense(3), name="generator"
+        keras,
+        2,
+        layers.Dense(4, use_bias=False),
+        layers.BatchNormalization(),
+        layers.LeakyReLU(),
+        layers.Dense(3),
+        name="generator",
     )
     discriminator = _functional(keras, 3, layers.Dense(5, activation="tanh"), layers.Dense(1), name="discriminator")
     model = Adversaries(generator, discriminator)
@@ -133,7 +139,7 @@ def distillation(keras):
             return self.alpha * self.student_loss_fn(y, answer) + (1 - self.alpha) * self.temperature**2 * distilled
 
         def train_step(self, data):
-            x, y = data
+            x, y = data[0], data[1]
             with tf.GradientTape() as tape:
                 loss = self.losses_of(x, y, True)
             weights = self.student.trainable_weights
@@ -142,7 +148,7 @@ def distillation(keras):
             return {"loss": self.tracker.result()}
 
         def test_step(self, data):
-            x, y = data
+            x, y = data[0], data[1]
             self.tracker.update_state(self.losses_of(x, y, False))
             return {"loss": self.tracker.result()}
 
@@ -172,7 +178,7 @@ def inner_model(keras):
             return self.inner(x)
 
         def train_step(self, data):
-            x, y = data
+            x, y = data[0], data[1]
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean((self.inner(x, training=True) - y) ** 2)
             weights = self.inner.trainable_variables
@@ -181,7 +187,9 @@ def inner_model(keras):
             return {"loss": self.tracker.result()}
 
     layers = keras.layers
-    inner = _functional(keras, 3, layers.Dense(4), layers.BatchNormalization(), layers.Dense(2), name="inner")
+    inner = _functional(
+        keras, 3, layers.Dense(4, use_bias=False), layers.BatchNormalization(), layers.Dense(2), name="inner"
+    )
     model = Trainer(inner)
     model.compile(keras.optimizers.Adam(0.01))
     return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1), "metrics": ["loss"]}

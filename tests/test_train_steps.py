@@ -6,6 +6,7 @@ import models_with_train_steps as models
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras_facts import _array
 from kerases import KERASES, keras_of
 
 from keras_gensynth_callback import GenSynthExportCallback, GenSynthMixin, export_checkpoint
@@ -63,13 +64,15 @@ class TrainedOn:
         self.keras = {}
         if manifest["tensors"]["outputs"]:
             self.keras["predict"] = model.predict(x, verbose=0)
+        if self.case.get("random"):
+            return
         for metric in model.metrics:
             getattr(metric, "reset_state", getattr(metric, "reset_states", None))()
         for _ in range(3):
             logs = model.train_on_batch(
                 x[:BATCH], None if y is None else y[:BATCH], return_dict=True, **_kept(keras_name)
             )
-        self.keras.update({f"trained/{i}": np.array(v) for i, v in enumerate(model.trainable_variables)})
+        self.keras.update({f"trained/{i}": _array(v) for i, v in enumerate(model.trainable_variables)})
         self.keras.update({f"metrics/{name}/value": np.array(logs[name]) for name in self.case["metrics"]})
 
     def _write_feeds(self, tensors):
@@ -107,8 +110,7 @@ def case(request, trained):
 def test_three_steps_predictions_and_metrics_are_those_of_keras(case):
     assert case.facts["steps"] == 3
     for name, value in case.keras.items():
-        if name == "predict" or not case.case.get("random"):
-            np.testing.assert_allclose(case.tf1[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(case.tf1[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def test_each_weight_is_trained(case):
@@ -181,7 +183,7 @@ def test_layers_that_are_built_in_the_first_step_are_waited_for(keras, tmp_path)
         callbacks=[GenSynthExportCallback(tmp_path / "net")],
     )
     names = [name for name, _ in tf.train.list_variables(str(tmp_path / "net"))]
-    assert len([name for name in names if "kernel" in name]) == 2
+    assert len([name for name in names if name.endswith("/kernel")]) == 2
 
 
 def test_compiled_without_a_loss_there_are_predictions_alone(keras, tmp_path):
