@@ -11,10 +11,15 @@ import os
 
 import numpy as np
 
+import tensorflow as tf
+
 from keras_gensynth_callback.checkpoint import names, storage
+from keras_gensynth_callback.checkpoint.state import is_plain
 from keras_gensynth_callback.errors import CheckpointFormatError
 
 _BLOCK = 1 << 20
+_LARGEST = 1 << 23  # bytes; a manifest has some thousand
+_LONGEST_NUMBER = 100  # digits
 _WAY_OUT = "Export again, or remove the file: a checkpoint without manifest is read as one that TensorFlow wrote."
 
 
@@ -29,11 +34,12 @@ def file_records(paths):
     return {os.path.basename(path): _record(path) for path in paths}
 
 
-def read_manifest(prefix):
+def read_manifest(prefix, follow=True):
     """Reads the manifest of an export.
 
     Args:
         prefix: str or PathLike.
+        follow: whether the file may be a link.
 
     Returns:
         The manifest as a dict, or None where the checkpoint has none, because plain TensorFlow wrote it. A program that
@@ -42,16 +48,50 @@ def read_manifest(prefix):
     Raises:
         CheckpointFormatError: there is no such checkpoint, or its `.json` is no manifest.
     """
-    path = names.existing_prefix(prefix) + names.MANIFEST
-    if not storage.exists(path):
-        return None
+    return read_manifest_file(names.existing_prefix(prefix) + names.MANIFEST, follow)
+
+
+def read_manifest_file(path, follow):
+    """The same by the path of the file, whether or not the checkpoint is there."""
     try:
-        manifest = json.loads(storage.read_file(path).decode("utf-8"))
-    except ValueError as error:
+        content = storage.read_small_file(path, _LARGEST, follow)
+        manifest = None if content is None else json.loads(content.decode("utf-8"), parse_int=_integer)
+    # A RecursionError is what a thousand brackets end in.
+    except (ValueError, RecursionError, OSError, tf.errors.OpError) as error:
         raise CheckpointFormatError(f"{path!r} is not a manifest, or truncated: {error}. {_WAY_OUT}") from error
+    if content is not None:
+        _check(path, manifest)
+    return manifest
+
+
+def _integer(digits):
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _check(path, manifest):
+    """Refuses what is no manifest. What the package reads of one has the types that it writes."""
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise CheckpointFormatError(f"{path!r} is not a manifest: it has no table 'files'. {_WAY_OUT}")
-    return manifest
+    for name, record in manifest["files"].items():
+        if not is_plain(name) or not isinstance(record, dict) or not _is_record(record):
+            raise CheckpointFormatError(f"{path!r} is not a manifest: 'files' holds {name[:80]!r}. {_WAY_OUT}")
+    for key, types in _TYPES.items():
+        value = manifest.get(key)
+        if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
+            raise CheckpointFormatError(
+                f"{path!r} is not a manifest: {key!r} is {str(value)[:80]!r}, and {_NAMES[types]} was expected. "
+                f"{_WAY_OUT}"
+            )
+
+
+_TYPES = {"retention": dict, "logs": dict, "writer": dict, "epoch": int, "batch": int, "target": str}
+_NAMES = {dict: "a table", int: "an integer", str: "a text"}
+
+
+def _is_record(record):
+    return type(record.get("size")) is int and isinstance(record.get("sha256"), str)
 
 
 def changed_files(prefix, manifest):
@@ -61,9 +101,30 @@ def changed_files(prefix, manifest):
 
 
 def _fits(path, record):
-    if not storage.exists(path) or storage.size(path) != record["size"]:
-        return False
-    return _record(path) == record
+    try:
+        return storage.exists(path) and storage.size(path) == record["size"] and _record(path) == record
+    except (OSError, tf.errors.OpError):
+        return False  # a folder or a pipe of that name, or what cannot be read
+
+
+def is_of_these_files(prefix, manifest, partly=False):
+    """Whether the manifest is of the export that is there, by the sizes of its files and the digest of its index.
+
+    The index holds a checksum of each value. Links are not followed. `partly`: files may be missing.
+    """
+    folder, base = os.path.split(names.as_text(prefix))
+    index = base + names.INDEX
+    return index in manifest["files"] and all(
+        _is_this_file(os.path.join(folder, name), record, name == index, partly)
+        for name, record in manifest["files"].items()
+    )
+
+
+def _is_this_file(path, record, by_digest, may_be_missing):
+    found = storage.kind(path)
+    if found != "file":
+        return found is None and may_be_missing
+    return storage.size(path) == record["size"] and (not by_digest or _record(path) == record)
 
 
 def _record(path):

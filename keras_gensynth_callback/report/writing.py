@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Dict, Optional, Union
 
-from ..checkpoint import storage
+from ..checkpoint import scratch, storage
 from ..checkpoint.commit import reported
 from ..checkpoint.names import REPORT, as_text, is_report
 from ..errors import CheckpointWriteError, MissingExtraError
@@ -65,13 +65,14 @@ def write_report(
     """
     template = page_template()  # what is missing is told before anything takes time
     prefix = as_text(export.prefix if isinstance(export, ExportRecord) else export)
+    write = scratch.replace_file if path is None else storage.overwrite_file
     path = _checked(prefix + REPORT) if path is None else os.fspath(path)
     found = gather(prefix, target=target)
     run = remember(export, found["exported"]) if isinstance(export, ExportRecord) else recall(prefix, found["exported"])
     verification = try_checkpoint(prefix, python=python) if verify else None
     page = template.render(found, exports=run, verification=verification).encode("utf-8")
     with reported(path, "written", "The report"):
-        storage.write_file(path, page)
+        write(path, page)
     return {"path": path, "size": len(page), "warnings": found["warnings"], "verification": verification}
 
 
