@@ -25,6 +25,7 @@ def check_filepath(filepath):
     """The checkpoint prefix as a str; a folder, an empty path and other types are refused."""
     mend = "Pass a folder and a name without suffix, for example 'exports/net'."
     path = _text_of_path("filepath", filepath, "a checkpoint prefix", " that is not empty", mend)
+    path = path[len("file://") :] if path.startswith("file:///") else path
     if path.endswith(("/", os.sep)) or ("://" not in path and os.path.isdir(path)):
         example = os.path.join(path, "net")
         _refuse("filepath", filepath, "a checkpoint prefix, not a folder", f"Add a name to it: {example!r}.")

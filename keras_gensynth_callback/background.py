@@ -2,6 +2,8 @@
 
 The thread is no daemon: the interpreter waits for it when it ends, also after an exception or a KeyboardInterrupt that
 `fit` let pass. A job is any callable that raises nothing; it has an attribute `error`, an exception or None.
+
+A process that is forked has its own writers, without thread and without jobs: those of its parent are its parent's.
 """
 
 import collections
@@ -9,7 +11,16 @@ import logging
 import threading
 import weakref
 
+from keras_gensynth_callback import forks
+
 logger = logging.getLogger("keras_gensynth_callback")
+_writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
+
+
+@forks.in_child
+def _forget_the_parents():
+    for writer in list(_writers):
+        writer.begin_anew()
 
 
 class Writer:
@@ -20,11 +31,17 @@ class Writer:
     """
 
     def __init__(self):
+        self._finished = collections.deque()
+        self.begin_anew()
+        _writers.add(self)
+        weakref.finalize(self, _log_failures, self._finished)
+
+    def begin_anew(self):
+        """Forgets all jobs, and the thread."""
         self._change = threading.Condition()
         self._waiting = collections.deque()
-        self._finished = collections.deque()
+        self._finished.clear()
         self._thread = None
-        weakref.finalize(self, _log_failures, self._finished)
 
     def __reduce__(self):
         return Writer, ()  # a copy has neither jobs nor a thread
@@ -35,12 +52,28 @@ class Writer:
             self._change.wait_for(lambda: not self._waiting)
 
     def start(self, job):
-        """Has a job run after those that were started before, and returns."""
+        """Has a job run after those that were started before, and returns; where there can be no thread, runs it now."""
         with self._change:
             self._waiting.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="gensynth-export", daemon=False)
-                self._thread.start()
+            if self._thread is not None:
+                return
+            try:
+                self._start_thread()
+                return
+            except Exception as error:  # RuntimeError: can't start new thread
+                logger.warning("No thread can be started (%s): training waits until the export is written.", error)
+        self.run(job)
+
+    def _start_thread(self):
+        thread = threading.Thread(target=self._work, name="gensynth-export", daemon=False)
+        self._thread = thread
+        try:
+            thread.start()
+        except BaseException:
+            # Should it have been started all the same, it finds that it is not the one, and ends.
+            self._thread = None
+            self._waiting.clear()
+            raise
 
     def run(self, job):
         """Runs a job in the caller's thread, after those that were started before."""
@@ -65,6 +98,8 @@ class Writer:
     def _work(self):
         while True:
             with self._change:
+                if self._thread is not threading.current_thread():
+                    return
                 if not self._waiting:
                     self._thread = None
                     self._change.notify_all()

@@ -49,7 +49,8 @@ class GenSynthExportCallback(KerasHooks):
 
     Args:
         filepath: checkpoint prefix, as str or path object. May hold `{epoch}`, `{batch}` (both from 1) and any key of
-            the logs. `{batch}` is the last batch of the epoch in exports at an epoch's end.
+            the logs. `{batch}` is the last batch of the epoch in exports at an epoch's end. A relative one means the
+            working directory in which `fit` begins.
         monitor: the key of the logs that says which export is the best.
         verbose: 0: silent. 1: a line at each export, one when training ends, and one that tells how long the first is
             being prepared, from two seconds on. 2: and one when an export is written, with its size and the time that
@@ -138,6 +139,7 @@ class GenSynthExportCallback(KerasHooks):
             arguments.check_optional_count("max_to_keep", max_to_keep),
             arguments.check_optional_duration("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
             series={"filepath": self._template.series, "monitor": monitor},
+            shown=self._template.shown,
         )
         self._series = Series(self._template, self._manager, self._monitor)
         options = {
@@ -227,6 +229,7 @@ class GenSynthExportCallback(KerasHooks):
         self._workers = Workers(self.model)
         if self._workers.writes:
             with self._exports.reported(f"{self.filepath!r} cannot be written now"):
+                self._template.settle()
                 check_writable(self._template.trial_prefix)
                 self._series.take_up(self.model)
         in_graph_mode = fill_if_live(self.model)
@@ -356,7 +359,7 @@ class GenSynthExportCallback(KerasHooks):
     def _export(self, prefix, started, logs, value, improved):
         with self._exports.reported(self._failure):
             write = self._preparation.snapshot(
-                prefix,
+                self._template.settled(prefix),
                 epoch=self._epoch,
                 batch=self._batch,
                 logs=logs,

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from . import metagraph
 from .checkpoint import storage, write_checkpoint
+from .checkpoint.commit import reported
 from .distribution import Workers
 from .errors import UnsupportedModelError, UnsupportedOpError, named_as_defects
 from .graphdef import node_of
@@ -178,10 +179,13 @@ class Exporter:
         files = write_checkpoint(prefix, values, self._meta_graph, manifest, check)
         if manager is not None:
             manager.add(prefix, is_best=is_best)
-        size = sum(storage.size(file) for file in files)
+        with reported(prefix, "measured, though it is complete"):
+            size = sum(storage.size(file) for file in files)
         to_disk = time.perf_counter() - started
         seconds = to_disk if threading.get_ident() == waited[1] else waited[0]
-        return ExportRecord(str(prefix), epoch, batch, logs, files, size, seconds, to_disk, self.target)
+        shown = str if manager is None else manager.shown
+        paths = list(map(shown, files))
+        return ExportRecord(shown(prefix), epoch, batch, logs, paths, size, seconds, to_disk, self.target)
 
     def manifest(self, epoch=None, batch=None, logs=None):
         """What the manifest says, but for the files."""

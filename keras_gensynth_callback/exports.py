@@ -74,10 +74,14 @@ class Exports:
     def start(self, export):
         """Writes an export: aside of training, or now."""
         self._in_flight.append(export)
-        if self.aside and self._one_core.writes_aside:
-            self._writer.start(export)
-        else:
-            self._one_core.measure(lambda: self._write_now(export))
+        try:
+            if self.aside and self._one_core.writes_aside:
+                self._writer.start(export)
+            else:
+                self._one_core.measure(lambda: self._write_now(export))
+        except BaseException:  # a Ctrl-C, before it was begun
+            self._in_flight.remove(export)
+            raise
 
     def _write_now(self, export):
         self._writer.run(export)
@@ -96,7 +100,8 @@ class Exports:
             self._writer.wait()
         ended = self._writer.take_finished()
         for export in ended:
-            self._in_flight.remove(export)
+            if export in self._in_flight:
+                self._in_flight.remove(export)
             self._note(export)
         failed = [export for export in ended if export.error is not None]
         for export in failed[1:]:

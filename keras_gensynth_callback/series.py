@@ -1,6 +1,7 @@
 """The exports that one `filepath` names, across trainings and programs: whose they are, and what is known of them."""
 
 from keras_gensynth_callback.checkpoint import claim, storage
+from keras_gensynth_callback.checkpoint.commit import reported
 
 
 class Series:
@@ -17,7 +18,7 @@ class Series:
     def __init__(self, template, manager, monitor):
         self._template, self._manager, self._monitor = template, manager, monitor
         self._claim = None
-        self._restored = False
+        self._restored = []  # folders
 
     def take_up(self, model, make_folder=False):
         """Claims the series for this process.
@@ -28,24 +29,26 @@ class Series:
 
         Raises:
             FolderInUseError: a training in another process writes exports of this series.
+            CheckpointWriteError: the folder cannot be made, or not be read.
         """
         folder = self._template.folder
         if folder is None or self._claim is not None:
             return
-        if make_folder:
-            storage.make_folders(folder)
-        if storage.is_folder(folder):
-            self._claim = claim(folder, self._template.series)
-            self._restore(folder, model)
+        with reported(folder, "made, or not be read", "The folder"):
+            if make_folder:
+                storage.make_folders(folder)
+            if storage.is_folder(folder):
+                self._claim = claim(folder, self._template.series)
+                self._restore(folder, model)
 
     def let_go(self):
         """Training has ended: others may write exports of this series."""
         self._claim = None
 
     def _restore(self, folder, model):
-        if self._restored:
+        if folder in self._restored:
             return
-        self._restored = True
+        self._restored.append(folder)
         best = self._manager.restore(folder)
         value = self._monitor.value(best.get("logs") or {}) if best is not None else None
         if self._monitor.improves(value, model):

@@ -4,7 +4,7 @@ import os
 import re
 import string
 
-from keras_gensynth_callback.errors import InvalidArgumentError, UnknownTemplateKeyError
+from keras_gensynth_callback.errors import CheckpointWriteError, InvalidArgumentError, UnknownTemplateKeyError
 from keras_gensynth_callback.readings import described, one_number
 
 OWN_KEYS = ("epoch", "batch")
@@ -23,19 +23,46 @@ class PrefixTemplate:
     def __init__(self, text):
         self.text = text
         self.keys = _keys_of(text)
+        self._home = None  # the folder that a relative text is relative to, with a separator at its end
         self._try_it()
+
+    def settle(self):
+        """From now on a relative text means the working directory of this moment, whichever it becomes later.
+
+        Raises:
+            CheckpointWriteError: that directory was removed.
+        """
+        if "://" in self.text or os.path.isabs(self.text):
+            return
+        try:
+            self._home = os.path.join(os.getcwd(), "")
+        except OSError as error:
+            raise CheckpointWriteError(
+                f"filepath={self.text!r} is relative to the working directory, which is not there any more: {error}. "
+                "Pass an absolute path, or change to another directory."
+            ) from error
+
+    def settled(self, path):
+        """The path for a relative one that was made of the text."""
+        return path if self._home is None or os.path.isabs(path) else self._home + path
+
+    def shown(self, path):
+        """A settled path as the user wrote it, while it means the same in the working directory."""
+        if self._home is None or not path.startswith(self._home) or not _is_working_directory(self._home):
+            return path
+        return path[len(self._home) :]
 
     @property
     def trial_prefix(self):
         """A prefix in the folder that every export goes to, as far as the template tells."""
         static = _static_prefix(self.text)
-        return static if os.path.basename(static) else os.path.join(static, "trial")
+        return self.settled(static if os.path.basename(static) else os.path.join(static, "trial"))
 
     @property
     def folder(self):
         """The folder that all exports go to, or None where it has fields."""
         folder = os.path.dirname(self.text)
-        return None if _keys_of(folder) else folder.format() or "."
+        return None if _keys_of(folder) else self.settled(folder.format() or ".")
 
     @property
     def series(self):
@@ -94,6 +121,13 @@ class PrefixTemplate:
                 f"Received: filepath={self.text!r}, which cannot be filled in: {error}. "
                 "Correct the format, or write {{ and }} for plain braces."
             ) from error
+
+
+def _is_working_directory(folder):
+    try:
+        return os.path.join(os.getcwd(), "") == folder
+    except OSError:  # it was removed
+        return False
 
 
 class KeyCheck:

@@ -23,6 +23,7 @@ before this one; any TensorFlow reads it there. The prefix itself may then be a 
 
 import contextlib
 import errno
+import logging
 import os
 
 import tensorflow as tf
@@ -30,7 +31,9 @@ import tensorflow as tf
 from keras_gensynth_callback.checkpoint import manifest as manifests
 from keras_gensynth_callback.checkpoint import names, scratch, state, storage, values
 from keras_gensynth_callback.checkpoint.lock import locked
-from keras_gensynth_callback.errors import CheckpointWriteError
+from keras_gensynth_callback.errors import CheckpointWriteError, GenSynthExportError
+
+logger = logging.getLogger("keras_gensynth_callback")
 
 _PREVIOUS = "previous"
 _WAYS_OUT = {
@@ -40,12 +43,15 @@ _WAYS_OUT = {
     errno.EACCES: "Give this process the right to write there, or choose another folder.",
     errno.ENOSYS: "This file system cannot rename files, which no safe write goes without: choose another folder.",
     errno.EROFS: "This file system is read-only: choose another folder.",
+    errno.EISDIR: "Move that folder away, or choose another name.",
 }
 _ERRNO_OF = {
     tf.errors.ResourceExhaustedError: errno.ENOSPC,
     tf.errors.PermissionDeniedError: errno.EACCES,
     tf.errors.UnimplementedError: errno.ENOSYS,
 }
+# A file name has at most 255 bytes.
+_LARGEST_JOURNAL = 1024
 
 
 def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):
@@ -68,10 +74,10 @@ def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):
         InvalidArgumentError: nothing can be written under this prefix, or there are no tensors.
         CheckpointWriteError: writing failed; what stood at the prefix before stands there still.
     """
-    folder, base = names.split_prefix(prefix)
     prefix = names.as_text(prefix)
-    values.check_tensors(tensors)
     with reported(prefix):
+        folder, base = names.split_prefix(prefix)
+        values.check_tensors(tensors)
         storage.make_folders(folder)
         recover(folder)
         storage.check_space(folder, len(meta_graph) + values.size_of(tensors))
@@ -80,9 +86,10 @@ def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):
                 _stage(new, base, tensors, meta_graph, manifest)
                 if check is not None:
                     check(os.path.join(new, base))
+                files = sorted(names.files_of(os.path.join(new, base)))
                 with locked(folder):
                     _publish(workplace, new, folder, base)
-    return list(names.files_of(prefix).values())
+    return [prefix + suffix for suffix in files]
 
 
 @contextlib.contextmanager
@@ -90,6 +97,8 @@ def reported(prefix, outcome="written (what stood there before is intact)", what
     """Turns errors of the operating system and of TensorFlow's file layer into CheckpointWriteError."""
     try:
         yield
+    except GenSynthExportError:
+        raise
     except (OSError, tf.errors.OpError) as error:
         code = getattr(error, "errno", None) or _ERRNO_OF.get(type(error))
         way_out = _WAYS_OUT.get(code, "Check that its folder is there and can be written to, or choose another one.")
@@ -100,11 +109,31 @@ def reported(prefix, outcome="written (what stood there before is intact)", what
 
 
 def recover(folder):
-    """Undoes what writers that were killed left half done in this folder."""
+    """Undoes what writers that were killed left half done in this folder, as far as it can be."""
     with locked(folder):
         for path in scratch.abandoned(folder):
-            _undo_unless_committed(path, folder)
-            scratch.discard(path)
+            # What only has the name of a scratch folder, a link say, is removed and not looked into.
+            if storage.kind(path) != "folder" or _is_undone(path, folder):
+                scratch.discard(path)
+
+
+def _is_undone(workplace, folder):
+    """Undoes what the journal of a scratch folder says. Whether nobody needs the folder any more."""
+    try:
+        _undo_unless_committed(workplace, folder)
+    except _NoJournal as error:
+        logger.warning("Nothing of %r, which was left behind, is put back: %s.", workplace, error)
+        return not _is_named(workplace, folder)
+    except (OSError, tf.errors.OpError) as error:
+        # The next write tries again. Until then the state file names what lies there.
+        logger.warning("What is in %r, which was left behind, cannot be put back: %s", workplace, error)
+        return False
+    return True
+
+
+def _is_named(workplace, folder):
+    start = os.path.basename(workplace) + "/"
+    return any(name.startswith(start) for name in state.listed(folder))
 
 
 def _stage(new, base, tensors, meta_graph, manifest):
@@ -124,7 +153,7 @@ def _publish(workplace, new, folder, base):
         _move_in(new, folder, base)
         state.append(folder, base, instead_of=_name_aside(workplace, base))
     except BaseException:
-        _undo_unless_committed(workplace, folder)
+        _is_undone(workplace, folder)
         raise
     # The export is committed. Should this fail, the next write finds that nothing is to be undone, and cleans up.
     with contextlib.suppress(OSError, tf.errors.OpError):
@@ -133,13 +162,14 @@ def _publish(workplace, new, folder, base):
 
 def _drop_unchanged_meta_graph(new, folder, base):
     staged, there = os.path.join(new, base + names.META), os.path.join(folder, base + names.META)
-    if storage.exists(there) and storage.read_file(there) == storage.read_file(staged):
-        storage.remove(staged)
+    if storage.kind(there) == "file" and storage.size(there) == storage.size(staged):
+        if storage.read_file(there) == storage.read_file(staged):
+            storage.remove(staged)
 
 
 def _set_aside(workplace, folder, base):
     previous = os.path.join(workplace, _PREVIOUS)
-    storage.make_folders(previous)
+    storage.make_new_folder(previous)
     for suffix, path in names.files_of(os.path.join(folder, base)).items():
         storage.link(path, os.path.join(previous, base + suffix))
     storage.sync_folder(previous)
@@ -174,7 +204,10 @@ def _undo_unless_committed(workplace, folder):
 
 
 def _put_back(workplace, folder, base):
-    prefix, previous = os.path.join(folder, base), names.files_of(os.path.join(workplace, _PREVIOUS, base))
+    aside = os.path.join(workplace, _PREVIOUS)
+    if storage.kind(aside) not in ("folder", None):
+        raise _NoJournal(f"{aside!r} is no folder")
+    prefix, previous = os.path.join(folder, base), names.files_of(os.path.join(aside, base))
     for suffix, path in names.files_of(prefix).items():
         if suffix not in previous:
             storage.remove(path)
@@ -188,9 +221,23 @@ def _put_back(workplace, folder, base):
     state.rename(folder, _name_aside(workplace, base), base)
 
 
+class _NoJournal(Exception):
+    """What lies in a scratch folder was not written there by this package, or is damaged."""
+
+
 def _read_journal(workplace):
+    """The name of the export that a write was about to replace, or None where there is no journal."""
     path = os.path.join(workplace, scratch.JOURNAL)
-    return storage.read_file(path).decode("utf-8") if storage.exists(path) else None
+    try:
+        if storage.is_local(path) and storage.kind(path) not in ("file", None):
+            raise _NoJournal(f"{path!r} is no file")
+        content = storage.read_small_file(path, _LARGEST_JOURNAL)
+        base = None if content is None else content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _NoJournal(f"{path!r} is no text: {error}") from error
+    if base is not None and not state.is_plain(base):
+        raise _NoJournal(f"{path!r} does not say the name of an export: {base[:80]!r}")
+    return base
 
 
 def _name_aside(workplace, base):

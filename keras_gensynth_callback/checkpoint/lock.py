@@ -1,17 +1,20 @@
 """Who may write to a folder: one process at a time, and of each series of exports one training at a time.
 
-Both locks are the operating system's (`flock`), so that none is left locked when a process is killed. Where there is
+All locks are the operating system's (`flock`), so that none is left locked when a process is killed. Where there is
 none (Windows, stores, some network file systems) nobody is kept out.
 """
 
 import contextlib
 import hashlib
+import logging
 import os
+import stat
 import threading
 import weakref
 from typing import Dict, Set
 
-from keras_gensynth_callback.checkpoint import storage
+from keras_gensynth_callback import forks
+from keras_gensynth_callback.checkpoint import local, storage
 from keras_gensynth_callback.errors import FolderInUseError
 
 try:
@@ -19,9 +22,22 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+logger = logging.getLogger("keras_gensynth_callback")
+
 _threads = threading.RLock()
 _locked: Set[str] = set()
 _claims: Dict[str, "weakref.ref[Claim]"] = {}
+# To open a pipe would wait for its other end, and a link may lead anywhere.
+_SAFELY = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+_LARGEST_NUMBER = 32  # bytes of a process id
+
+
+@forks.in_child
+def _forget_the_parents():
+    global _threads
+    _threads = threading.RLock()
+    _locked.clear()
+    _claims.clear()
 
 
 @contextlib.contextmanager
@@ -32,15 +48,39 @@ def locked(folder):
         if key in _locked:
             yield
             return
+        # The folder itself may be a link: that is how a user moves exports to a larger disk.
         descriptor = _open(folder, os.O_RDONLY)
-        if descriptor is not None:
-            _flock(descriptor, wait=True)
-        _locked.add(key)
         try:
+            if descriptor is not None:
+                _flock(descriptor, wait=True)
+            _locked.add(key)
             yield
         finally:
             _locked.discard(key)
             _close(descriptor)
+
+
+@contextlib.contextmanager
+def held(folder):
+    """Inside of the block `is_held` says of this folder, in every process, that somebody works in it."""
+    descriptor = _open(folder, os.O_RDONLY | _SAFELY)
+    try:
+        if descriptor is not None:
+            _flock(descriptor, wait=False)
+        yield
+    finally:
+        _close(descriptor)
+
+
+def is_held(path):
+    """Whether some process holds this folder. False also where there are no such locks."""
+    if not storage.is_local(path) or local.kind(path) != "folder":
+        return False
+    descriptor = _open(path, os.O_RDONLY | _SAFELY)
+    try:
+        return descriptor is not None and not _flock(descriptor, wait=False)
+    finally:
+        _close(descriptor)
 
 
 class Claim:
@@ -55,23 +95,11 @@ class Claim:
     """
 
     def __init__(self, folder, series):
-        name = hashlib.sha256(series.encode("utf-8")).hexdigest()[:8]
+        name = hashlib.sha256(series.encode("utf-8", "surrogateescape")).hexdigest()[:8]
         self._path = os.path.join(folder, f".gensynth-lock-{name}")
         self._descriptor = None
-        while self._descriptor is None and storage.is_local(folder) and fcntl is not None:
-            descriptor = _open(self._path, os.O_RDWR | os.O_CREAT)
-            if descriptor is None:
-                break
-            if not _flock(descriptor, wait=False):
-                os.close(descriptor)
-                raise _in_use(self._path, folder, series)
-            # Its last owner may have removed the file between our two steps.
-            if _is_file(self._path, descriptor):
-                self._descriptor = descriptor
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, str(os.getpid()).encode())
-            else:
-                _close(descriptor)
+        if storage.is_local(folder) and fcntl is not None:
+            self._descriptor = _claimed(self._path, folder, series)
         weakref.finalize(self, _give_up, self._path, self._descriptor, os.getpid())
 
     def __deepcopy__(self, memo):
@@ -82,15 +110,68 @@ def claim(folder, series):
     """The Claim of this process: within it, trainings share one."""
     with _threads:
         key = os.path.join(os.path.realpath(folder) if storage.is_local(folder) else folder, series)
-        held = _claims.get(key, lambda: None)()
-        if held is None:
-            held = Claim(folder, series)
-            _claims[key] = weakref.ref(held)
-        return held
+        held_claim = _claims.get(key, lambda: None)()
+        if held_claim is None:
+            held_claim = Claim(folder, series)
+            _claims[key] = weakref.ref(held_claim)
+        return held_claim
+
+
+def _claimed(path, folder, series):
+    """The descriptor of a lock file that is ours now, or None where it cannot be made."""
+    while _replaces_what_is_no_lock(path):
+        descriptor = _open(path, os.O_RDWR | os.O_CREAT | _SAFELY)
+        if descriptor is None:
+            return None
+        try:
+            if not _flock(descriptor, wait=False):
+                raise _in_use(_number_in(descriptor), folder, series)
+            if _is_ours(path, descriptor):
+                with contextlib.suppress(OSError):  # the number is for messages
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+                kept, descriptor = descriptor, None
+                return kept
+        finally:
+            _close(descriptor)
+    return None
+
+
+def _is_ours(path, descriptor):
+    """Whether a locked file is the lock file. A second name of somebody's file is none, and is removed."""
+    # Its last owner may have removed the file before we had its lock.
+    if not _is_file(path, descriptor):
+        return False
+    if os.fstat(descriptor).st_nlink > 1 or _number_in(descriptor) is None:
+        os.remove(path)
+        return False
+    return True
+
+
+def _replaces_what_is_no_lock(path):
+    """Removes a link, a pipe or a device of the lock's name. Whether the lock file can then be opened."""
+    try:
+        found = local.kind(path)
+        if found in ("link", "other"):
+            os.remove(path)
+    except OSError:
+        return False
+    if found == "folder":
+        logger.warning("%r is a folder where a lock file must stand, so that no other training is kept out.", path)
+    return found != "folder"
+
+
+def _number_in(descriptor):
+    """What a lock file says: the digits of a process id, "" or, where it is none, None."""
+    with contextlib.suppress(OSError):
+        content = os.pread(descriptor, _LARGEST_NUMBER + 1, 0)
+        if len(content) <= _LARGEST_NUMBER and (content.isdigit() or not content):
+            return content.decode("ascii")
+    return None
 
 
 def _give_up(path, descriptor, owner):
-    # A fork has the descriptor too, and must not give up what its parent has.
+    # A fork does not have what its parent has.
     if descriptor is None or os.getpid() != owner:
         return
     with contextlib.suppress(OSError):
@@ -99,11 +180,8 @@ def _give_up(path, descriptor, owner):
     _close(descriptor)
 
 
-def _in_use(path, folder, series):
-    owner = ""
-    with contextlib.suppress(OSError), open(path) as file:
-        written = file.read().strip()
-        owner = f", process {written}," if written.isdigit() else ""
+def _in_use(number, folder, series):
+    owner = f", process {number}," if number else ""
     return FolderInUseError(
         f"Exports named {series!r} in the folder {folder!r} are written by another training{owner} at this moment, and "
         "two would overwrite and remove each other's. Wait until it has ended, or choose another `filepath`."
@@ -114,9 +192,11 @@ def _open(path, flags):
     if fcntl is None or not storage.is_local(path):
         return None
     try:
-        return os.open(path, flags, 0o644)
+        descriptor = os.open(path, flags, 0o644)
     except OSError:
         return None  # what then fails to write there says why
+    forks.keep(descriptor)
+    return descriptor
 
 
 def _flock(descriptor, wait):
@@ -133,14 +213,18 @@ def _flock(descriptor, wait):
 def _close(descriptor):
     if descriptor is None:
         return
-    # Said aloud: a process that was forked meanwhile keeps the descriptor open, and with it the lock.
-    with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-    os.close(descriptor)
+    # Said aloud: where forks could not be told, one keeps the descriptor open, and with it the lock.
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        with contextlib.suppress(OSError):
+            forks.drop(descriptor)
 
 
 def _is_file(path, descriptor):
     try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        return stat.S_ISREG(status.st_mode) and os.path.samestat(os.lstat(path), status)
     except FileNotFoundError:
         return False

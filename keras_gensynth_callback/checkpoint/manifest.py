@@ -10,12 +10,15 @@ import math
 import os
 
 import numpy as np
+import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import names, storage
 from keras_gensynth_callback.checkpoint.manifest_checks import fault_of
 from keras_gensynth_callback.errors import CheckpointFormatError
 
-_BLOCK, _LARGEST = 1 << 20, 1 << 26
+_BLOCK = 1 << 20
+_LARGEST = 1 << 26  # bytes; a manifest has some thousand
+_LONGEST_NUMBER = 100  # digits
 _WAY_OUT = "Export again, or remove the file: a checkpoint without manifest is read as one that TensorFlow wrote."
 
 
@@ -30,11 +33,12 @@ def file_records(paths):
     return {os.path.basename(path): _record(path) for path in paths}
 
 
-def read_manifest(prefix):
+def read_manifest(prefix, follow=True):
     """Reads the manifest of an export.
 
     Args:
         prefix: str or PathLike.
+        follow: whether the file may be a link.
 
     Returns:
         The manifest as a dict, or None where the checkpoint has none, because plain TensorFlow wrote it. A program that
@@ -43,23 +47,27 @@ def read_manifest(prefix):
     Raises:
         CheckpointFormatError: there is no such checkpoint, or its `.json` is no manifest.
     """
-    path = names.existing_prefix(prefix) + names.MANIFEST
-    if not storage.exists(path):
-        return None
-    names.check_plain_file(path)
-    if storage.size(path) > _LARGEST:
-        raise CheckpointFormatError(
-            f"{path!r} is not a manifest: it has {storage.size(path)} bytes, and a manifest has at most {_LARGEST}. "
-            f"{_WAY_OUT}"
-        )
+    return read_manifest_file(names.existing_prefix(prefix) + names.MANIFEST, follow)
+
+
+def read_manifest_file(path, follow):
+    """The same by the path of the file, whether or not the checkpoint is there."""
     try:
-        manifest = json.loads(storage.read_file(path).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = storage.read_small_file(path, _LARGEST, follow)
+        manifest = None if content is None else json.loads(content.decode("utf-8"), parse_int=_integer)
+    # A RecursionError is what a thousand brackets end in.
+    except (ValueError, RecursionError, OSError, tf.errors.OpError) as error:
         raise CheckpointFormatError(f"{path!r} is not a manifest, or truncated: {error}. {_WAY_OUT}") from error
-    fault = fault_of(manifest)
+    fault = fault_of(manifest) if content is not None else None
     if fault:
         raise CheckpointFormatError(f"{path!r} is not a manifest: {fault}. {_WAY_OUT}")
     return manifest
+
+
+def _integer(digits):
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def changed_files(prefix, manifest):
@@ -69,9 +77,31 @@ def changed_files(prefix, manifest):
 
 
 def _fits(path, record):
-    if not storage.exists(path) or not storage.is_plain_file(path) or storage.size(path) != record["size"]:
-        return False
-    return _record(path) == record
+    try:
+        is_there = storage.exists(path) and storage.is_plain_file(path)
+        return is_there and storage.size(path) == record["size"] and _record(path) == record
+    except (OSError, tf.errors.OpError):
+        return False  # it cannot be read
+
+
+def is_of_these_files(prefix, manifest, partly=False):
+    """Whether the manifest is of the export that is there, by the sizes of its files and the digest of its index.
+
+    The index holds a checksum of each value. Links are not followed. `partly`: files may be missing.
+    """
+    folder, base = os.path.split(names.as_text(prefix))
+    index = base + names.INDEX
+    return index in manifest["files"] and all(
+        _is_this_file(os.path.join(folder, name), record, name == index, partly)
+        for name, record in manifest["files"].items()
+    )
+
+
+def _is_this_file(path, record, by_digest, may_be_missing):
+    found = storage.kind(path)
+    if found != "file":
+        return found is None and may_be_missing
+    return storage.size(path) == record["size"] and (not by_digest or _record(path) == record)
 
 
 def _record(path):

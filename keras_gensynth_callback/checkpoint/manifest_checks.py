@@ -1,5 +1,7 @@
 """Whether what stands in a `.json` file beside a checkpoint is a manifest: the types of all that is read from it."""
 
+from keras_gensynth_callback.checkpoint.state import is_plain
+
 _LARGEST = 2**63
 _NOT_IN_JSON = ("NaN", "Infinity", "-Infinity")
 
@@ -13,7 +15,7 @@ def fault_of(manifest):
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         return "it has no table 'files'"
     for name, record in manifest["files"].items():
-        if not _is_base_name(name):
+        if not is_plain(name):
             return f"'files' names {name[:80]!r}, which is no file of its folder"
         if not (isinstance(record, dict) and _is_count(record.get("size")) and _is_text(record.get("sha256"))):
             return f"'files' has no size and SHA-256 of {name!r}"
@@ -21,10 +23,6 @@ def fault_of(manifest):
         if field in manifest and not fits(manifest[field]):
             return f"its field {field!r} is {str(manifest[field])[:80]}"
     return None
-
-
-def _is_base_name(name):
-    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
 
 
 def _is_text(value):
@@ -41,6 +39,8 @@ def _is_count(value):
 
 
 def _is_logged(value):
+    if isinstance(value, list):
+        return all(map(_is_logged, value))
     return _is_number(value) or isinstance(value, str) and value in _NOT_IN_JSON
 
 

@@ -6,7 +6,7 @@ import re
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import storage
+from keras_gensynth_callback.checkpoint import state, storage
 from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
 
 META = ".meta"
@@ -34,6 +34,11 @@ def split_prefix(prefix):
     """
     text = as_text(prefix)
     folder, base = os.path.split(text)
+    if "\0" in text or not _is_encodable(text):
+        raise InvalidArgumentError(
+            f"The checkpoint prefix {text!r} is no text that a file can be named by (as UTF-8, without a null character)."
+            " Choose another name."
+        )
     if not text:
         raise InvalidArgumentError("The checkpoint prefix is empty. Pass a folder and a name, such as 'exports/net'.")
     # A store has no folders but beginnings of names, and a prefix is one.
@@ -52,10 +57,18 @@ def split_prefix(prefix):
     return folder or ".", base
 
 
-def as_text(prefix):
-    """The prefix as str. Anything but str and PathLike is refused."""
+def _is_encodable(text):
     try:
-        return os.fsdecode(os.fspath(prefix))
+        return bool(text.encode("utf-8")) or not text
+    except UnicodeEncodeError:
+        return False
+
+
+def as_text(prefix):
+    """The prefix as str, without `file://`. Anything but str and PathLike is refused."""
+    try:
+        text = os.fsdecode(os.fspath(prefix))
+        return text[len("file://") :] if text.startswith("file:///") else text
     except TypeError:
         raise InvalidArgumentError(
             f"A checkpoint prefix must be a str or a PathLike, but got {prefix!r} of type {type(prefix).__name__}."
@@ -71,7 +84,7 @@ def files_of(prefix):
 
 def is_report(path):
     """Whether a file is there and is one of our reports."""
-    if not storage.exists(path):
+    if storage.kind(path) != "file":
         return False
     with storage.open_to_read(path) as file:
         return file.read(len(REPORT_MARK)) == REPORT_MARK
@@ -93,7 +106,14 @@ def existing_prefix(prefix):
         CheckpointFormatError: nothing was written under this prefix; the message says what may have been meant.
     """
     text = as_text(prefix)
-    if not text or not storage.exists(text + INDEX):
+    try:
+        there = bool(text) and storage.exists(text + INDEX)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise CheckpointFormatError(
+            f"There is no checkpoint {text!r} that can be read: {error}. Check the name, and that this process may read "
+            "the folder."
+        ) from error
+    if not there:
         raise CheckpointFormatError(f"There is no checkpoint {text!r}: {_what_is_there(text)}")
     check_plain_file(text + INDEX)
     return text
@@ -110,11 +130,9 @@ def check_plain_file(path):
 
 
 def _newest_in(folder):
-    try:
-        check_plain_file(os.path.join(folder, "checkpoint"))
-        return tf.train.latest_checkpoint(folder)
-    except (ValueError, tf.errors.OpError):
-        return None  # a state file of another kind
+    listed = [name for name in state.listed(folder) if state.is_plain(name)]
+    there = [name for name in listed if storage.exists(os.path.join(folder, name + INDEX))]
+    return os.path.join(folder, there[-1]) if there else None
 
 
 def _what_is_there(text):

@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-from keras_gensynth_callback.checkpoint import names, scratch, storage
+from keras_gensynth_callback.checkpoint import names, scratch, state, storage
 from keras_gensynth_callback.checkpoint.commit import reported
 
 
@@ -17,11 +17,12 @@ def check_writable(prefix):
         InvalidArgumentError: the prefix is empty, a directory or unreadable for TensorFlow.
         CheckpointWriteError: its folder cannot be made or written to.
     """
-    folder, base = names.split_prefix(prefix)
-    missing = _missing_folders(folder)
     with reported(names.as_text(prefix)):
+        folder, base = names.split_prefix(prefix)
+        missing = _missing_folders(folder)
         try:
             storage.make_folders(folder)
+            state.check_place(folder)
             with scratch.scratch_folder(folder) as workplace:
                 storage.write_file(os.path.join(workplace, base + names.DATA), b"trial")
         finally:

@@ -1,19 +1,22 @@
 """Which exports stay on the disk."""
 
+import logging
 import os
 import time
 
 from keras_gensynth_callback.checkpoint import names, state, storage
 from keras_gensynth_callback.checkpoint.commit import recover, reported
-from keras_gensynth_callback.checkpoint.manifest import read_manifest
-from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
+from keras_gensynth_callback.checkpoint.manifest import is_of_these_files, read_manifest_file
+from keras_gensynth_callback.errors import CheckpointFormatError, CheckpointWriteError, InvalidArgumentError
+
+logger = logging.getLogger("keras_gensynth_callback")
 
 
 class CheckpointManager:
     """Keeps the newest exports, the best one, and one each N hours; removes the others.
 
-    It removes only what was added to it, and of that only the files that belong to the very prefix, and `<prefix>.html`
-    if that is a report of ours.
+    It removes only what was added to it, and of that only the files that the manifest of the export lists, as long as
+    they are those of the manifest, the manifest itself, and `<prefix>.html` if that is a report of ours.
 
     Args:
         max_to_keep: int >= 1, how many of the newest exports stay, or None for all. The best one stays as well, however
@@ -24,29 +27,32 @@ class CheckpointManager:
 
         series: dict of texts that tells these exports from others in the same folder, for `restore`; None: nothing is
             restored.
+        shown: callable, what a path is called outside; None: as it was given.
 
     Raises:
         InvalidArgumentError: an argument has another type or value.
     """
 
-    def __init__(self, max_to_keep=5, keep_checkpoint_every_n_hours=None, series=None):
+    def __init__(self, max_to_keep=5, keep_checkpoint_every_n_hours=None, series=None, shown=None):
         _check_max_to_keep(max_to_keep)
         _check_hours(keep_checkpoint_every_n_hours)
         self.max_to_keep = max_to_keep
         self.keep_checkpoint_every_n_hours = keep_checkpoint_every_n_hours
         self.series = dict(series or {})
+        self.shown = shown or str
         self._exports = []
+        self._half_removed = []  # prefixes
         self._next_kept_time = time.time() + 3600 * (keep_checkpoint_every_n_hours or 0)
 
     @property
     def checkpoints(self):
         """The prefixes that are on the disk, oldest first."""
-        return [export.prefix for export in self._exports]
+        return [self.shown(export.prefix) for export in self._exports]
 
     @property
     def latest_checkpoint(self):
         """The prefix that was added last, or None."""
-        return self._exports[-1].prefix if self._exports else None
+        return self.shown(self._exports[-1].prefix) if self._exports else None
 
     def label(self, is_best=False):
         """What the manifest of an export says under `retention`, so that `restore` knows it again."""
@@ -64,10 +70,11 @@ class CheckpointManager:
         Returns:
             The manifest of the best one, or None.
         """
+        known = {export.key for export in self._exports}
         with reported(folder, "put right after a program that was killed"):
             recover(folder)
-        known = {export.key for export in self._exports}
-        found = [(export, manifest) for export, manifest in self._left_in(folder) if export.key not in known]
+            found = [(export, manifest) for export, manifest in self._left_in(folder) if export.key not in known]
+            self._half_removed += self._half_removed_in(folder)
         best = next((pair for pair in reversed(found) if pair[0].is_best), None)
         for export, _ in found:
             export.is_best = best is not None and export is best[0]
@@ -79,17 +86,29 @@ class CheckpointManager:
         return best[1] if best is not None else None
 
     def _left_in(self, folder):
+        there = set(storage.list_folder(folder))
         for base in state.listed(folder):
+            # Others may have written the state file: what it names elsewhere is not ours.
+            if not state.is_plain(base) or not {base + names.INDEX, base + names.MANIFEST} <= there:
+                continue
             prefix = os.path.join(folder, base)
-            try:
-                manifest = read_manifest(prefix)
-            except CheckpointFormatError:
-                continue  # removed or spoilt by somebody: no longer ours to remove
-            label = (manifest or {}).get("retention") or {}
-            if self.series and all(label.get(key) == value for key, value in self.series.items()):
-                export = _Export(prefix, bool(label.get("is_best")))
-                export.time = label.get("time", 0.0)
+            manifest = _manifest_of(prefix)
+            if self._is_of_series(manifest) and is_of_these_files(prefix, manifest):
+                label = manifest["retention"]
+                export = _Export(prefix, label.get("is_best") is True)
+                export.time = _time_in(label)
                 yield export, manifest
+
+    def _half_removed_in(self, folder):
+        """What a program that was killed did not remove to the end: the manifest goes last, the index first."""
+        there = set(storage.list_folder(folder))
+        bases = [name[: -len(names.MANIFEST)] for name in sorted(there) if name.endswith(names.MANIFEST)]
+        prefixes = [os.path.join(folder, base) for base in bases if base and base + names.INDEX not in there]
+        return [prefix for prefix in prefixes if self._is_of_series(_manifest_of(prefix))]
+
+    def _is_of_series(self, manifest):
+        label = (manifest or {}).get("retention") or {}
+        return bool(self.series) and all(label.get(key) == value for key, value in self.series.items())
 
     def add(self, prefix, is_best=False):
         """Takes a committed export as the newest, and removes those that need not stay.
@@ -107,8 +126,16 @@ class CheckpointManager:
             for other in self._exports[:-1]:
                 other.is_best = False
         _name_as_newest(export.prefix)
-        dropped = self._take_dropped()
-        _delete(dropped)
+        left, dropped = list(self._half_removed), self._take_dropped()
+        self._half_removed += dropped
+        for prefix in dropped + left:
+            try:
+                _delete(prefix)
+                self._half_removed.remove(prefix)
+            except CheckpointWriteError as error:
+                if prefix in dropped:
+                    raise
+                logger.warning("%s", error)  # it was said aloud when it was due
 
     def _take_dropped(self):
         if self.max_to_keep is None:
@@ -144,18 +171,40 @@ def _name_as_newest(prefix):
         state.append(folder or ".", base)
 
 
-def _delete(prefixes):
-    """Lists the exports no more, then removes their files: no state file ever names what is gone."""
-    for prefix in prefixes:
-        folder, base = os.path.split(prefix)
-        with reported(prefix, "removed by max_to_keep"):
-            state.forget(folder or ".", [base])
-            files = names.files_of(prefix)
-            # Without its index, what is left of an export is not taken for one.
-            for suffix in sorted(files, key=lambda suffix: suffix != names.INDEX):
-                storage.remove(files[suffix])
-            if names.is_report(prefix + names.REPORT):
-                storage.remove(prefix + names.REPORT)
+def _manifest_of(prefix):
+    """The manifest beside an export, or None where it was removed or spoilt by somebody: no longer ours to remove."""
+    try:
+        return read_manifest_file(prefix + names.MANIFEST, follow=False)
+    except CheckpointFormatError:
+        return None
+
+
+def _time_in(label):
+    """When an export was written, by its manifest; never later than now."""
+    written = label.get("time")
+    if type(written) not in (int, float) or not written > 0:
+        return 0.0
+    return min(written, time.time())
+
+
+def _delete(prefix):
+    """Lists an export no more, then removes its files: no state file ever names what is gone."""
+    folder, base = os.path.split(prefix)
+    with reported(prefix, "removed by max_to_keep"):
+        state.forget(folder or ".", [base])
+        files = names.files_of(prefix)
+        if not files:
+            return  # somebody else did
+        manifest = _manifest_of(prefix)
+        if manifest is None or not is_of_these_files(prefix, manifest, partly=True):
+            logger.warning("%r is not removed: its files are no longer those that were exported.", prefix)
+            return
+        ours = [suffix for suffix in files if base + suffix in manifest["files"]]
+        # Without its index, what is left of an export is not taken for one. The manifest tells until the end whose it is.
+        for suffix in [*sorted(ours, key=lambda suffix: suffix != names.INDEX), names.MANIFEST]:
+            storage.remove(prefix + suffix)
+        if names.is_report(prefix + names.REPORT):
+            storage.remove(prefix + names.REPORT)
 
 
 def _check_max_to_keep(value):

@@ -1,7 +1,9 @@
 """The hidden folder beside the export in which a write in progress keeps what no reader should see yet.
 
 Its name tells which process made it, so that what a killed process left behind is known from what a living one is
-working on. On another machine of a shared file system nobody can ask whether a process lives: there, age decides.
+working on. On another machine of a shared file system nobody can ask whether a process lives: there, age decides. Where
+the file system has locks, a living process holds one besides, so that neither a clock that jumps nor a process id that
+is used again takes its folder away.
 
 A scratch folder may hold a journal: what has to be undone if its writer does not finish (see `commit`).
 """
@@ -9,6 +11,7 @@ A scratch folder may hold a journal: what has to be undone if its writer does no
 import contextlib
 import hashlib
 import itertools
+import logging
 import os
 import re
 import socket
@@ -19,6 +22,9 @@ from typing import Set
 import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import storage
+from keras_gensynth_callback.checkpoint.lock import held, is_held
+
+logger = logging.getLogger("keras_gensynth_callback")
 
 STALE_AFTER_SECONDS = 24 * 3600
 JOURNAL = "journal"
@@ -27,7 +33,7 @@ _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 _RUN = uuid.uuid4().hex[:8]
 _COUNTER = itertools.count()
 _in_use: Set[str] = set()
-_NAME = re.compile(r"\.gensynth-tmp-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-(?P<run>[0-9a-f]{8})-\d+")
+_NAME = re.compile(r"\.gensynth-tmp-(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-(?P<run>[0-9a-f]{8})-[0-9]+")
 
 
 def new_name():
@@ -42,21 +48,42 @@ def scratch_folder(folder):
     path = os.path.join(folder, name)
     _in_use.add(name)
     try:
-        storage.make_folders(path)
-        yield path
+        storage.make_new_folder(path)
+        with held(path):
+            yield path
     finally:
         _in_use.discard(name)
-        if not storage.exists(os.path.join(path, JOURNAL)):
-            discard(path)
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            if not storage.exists(os.path.join(path, JOURNAL)):
+                discard(path)
+
+
+def is_name(name):
+    """Whether this is the name of a temporary file or folder."""
+    return bool(_NAME.fullmatch(name))
+
+
+def replace_file(path, content):
+    """Writes a file beside its place and moves it there: what stood there, a link say, is replaced in one step."""
+    temporary = os.path.join(os.path.dirname(path), new_name())
+    try:
+        storage.write_file(temporary, content)
+        storage.move(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            storage.remove(temporary)
+        raise
 
 
 def discard(path):
     """Removes a temporary file or folder. What resists is left to the next write, which tries again."""
-    with contextlib.suppress(OSError, tf.errors.OpError):
-        if storage.is_folder(path):
+    try:
+        if storage.kind(path) == "folder":
             storage.remove_tree(path)
         else:
             storage.remove(path)
+    except (OSError, tf.errors.OpError) as error:
+        logger.warning("%r, which an export left behind, cannot be removed: %s", path, error)
 
 
 def abandoned(folder):
@@ -66,8 +93,11 @@ def abandoned(folder):
 
 
 def _is_in_use(match, path):
+    if is_held(path):
+        return True
     if match["host"] != _HOST:
-        return time.time() - _modified(path) < STALE_AFTER_SECONDS
+        # One from the future is not young: somebody's clock was wrong.
+        return abs(time.time() - _modified(path)) < STALE_AFTER_SECONDS
     pid = int(match["pid"])
     if pid == os.getpid():
         return match.group() in _in_use
@@ -87,8 +117,8 @@ def _process_lives(pid):
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # or a number that no process has
         return False
     except PermissionError:
         return True
-    return True
+    return pid > 0  # 0 would be our own group of processes

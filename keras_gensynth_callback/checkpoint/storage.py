@@ -14,7 +14,7 @@ import tempfile
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import fsspec_store
+from keras_gensynth_callback.checkpoint import fsspec_store, local
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 # What TensorFlow was built with before it could say so.
@@ -35,7 +35,9 @@ def _store_of(path):
 
 
 def open_to_read(path):
-    """A file object for the bytes of a file."""
+    """A file object for the bytes of a file. On this machine that must be a regular file, or a link to one."""
+    if is_local(path):
+        return local.open_to_read(path)
     store = _store_of(path)
     return store.open_to_read(path) if store else tf.io.gfile.GFile(path, "rb")
 
@@ -46,15 +48,54 @@ def read_file(path):
         return file.read()
 
 
+def read_small_file(path, limit, follow=False):
+    """All bytes of a file that this package keeps in a folder of exports, or None where there is none.
+
+    Args:
+        path: str.
+        limit: int, how many bytes it may have.
+        follow: whether it may be a link.
+
+    Raises:
+        OSError: something else stands there, it is larger, or it cannot be read.
+    """
+    if not is_local(path):
+        return _read_up_to(limit, path, open_to_read(path)) if exists(path) else None
+    try:
+        file = local.open_to_read(path, follow)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return _read_up_to(limit, path, file)
+
+
+def _read_up_to(limit, path, opened):
+    with opened as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"this file is larger than {limit} bytes", path)
+    return content
+
+
 def write_file(path, content):
-    """Writes bytes and flushes them to the disk."""
+    """Writes bytes to a file, on this machine a new one, and flushes them to the disk."""
     store = _store_of(path)
     if store:
         store.write_file(path, content)
-        return
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content)
-    sync_file(path)
+    elif is_local(path):
+        local.create(path, content)
+        sync_file(path)
+    else:
+        with tf.io.gfile.GFile(path, "wb") as file:
+            file.write(content)
+
+
+def overwrite_file(path, content):
+    """Writes bytes to what the user named: a file that may be there, a link to one, or a device."""
+    if is_local(path):
+        with open(path, "wb") as file:
+            file.write(content)
+    else:
+        write_file(path, content)
 
 
 def sync_file(path):
@@ -90,7 +131,7 @@ def exists(path):
 
 
 def is_folder(path):
-    """Whether there is a folder."""
+    """Whether there is a folder, or a link to one."""
     store = _store_of(path)
     return store.is_folder(path) if store else tf.io.gfile.isdir(path)
 
@@ -102,6 +143,13 @@ def is_plain_file(path):
     return stat.S_ISREG(os.stat(path).st_mode) if is_local(path) else not is_folder(path)
 
 
+def kind(path):
+    """What stands at a path: "file", "folder", "link" or "other", which are on this machine alone, or None."""
+    if is_local(path):
+        return local.kind(path)
+    return "folder" if is_folder(path) else "file" if exists(path) else None
+
+
 def size(path):
     """The length of a file in bytes."""
     store = _store_of(path)
@@ -110,6 +158,8 @@ def size(path):
 
 def modified(path):
     """When a file or folder was changed last, in seconds since 1970; now, if that cannot be told."""
+    if is_local(path):
+        return os.lstat(path).st_mtime
     store = _store_of(path)
     return store.modified(path) if store else tf.io.gfile.stat(path).mtime_nsec / 1e9
 
@@ -120,8 +170,15 @@ def make_folders(path):
     store.make_folders(path) if store else tf.io.gfile.makedirs(path)
 
 
+def make_new_folder(path):
+    """Makes a folder that must not be there, in one that is."""
+    os.mkdir(path) if is_local(path) else make_folders(path)
+
+
 def list_folder(folder):
     """The names in a folder; none if there is no such folder."""
+    if is_local(folder):
+        return local.list_folder(folder)
     store = _store_of(folder)
     if store:
         return store.list_folder(folder)
@@ -153,15 +210,16 @@ def link(source, destination):
     if store:
         store.copy(source, destination)
         return
-    if is_local(source):
-        try:
-            os.link(source, destination)
-            return
-        except OSError:
-            # No hard links on this file system (or not for this file): the copy below says if that fails, too.
-            pass
-    tf.io.gfile.copy(source, destination, overwrite=True)
-    sync_file(destination)
+    if not is_local(source):
+        tf.io.gfile.copy(source, destination, overwrite=True)
+        return
+    try:
+        local.link(source, destination)
+    except OSError:
+        # No hard links on this file system (or not for this file): the copy says if that fails, too.
+        local.copy(source, destination)
+        if local.kind(destination) == "file":
+            sync_file(destination)
 
 
 def remove(path):
@@ -175,6 +233,9 @@ def remove(path):
 
 def remove_tree(path):
     """Removes a folder with all that is in it."""
+    if is_local(path):
+        local.remove_tree(path)
+        return
     store = _store_of(path)
     store.remove_tree(path) if store else tf.io.gfile.rmtree(path)
 
@@ -183,11 +244,22 @@ def remove_tree(path):
 def place_to_write(folder):
     """A new folder in which TensorFlow can write files that are to be moved to `folder`."""
     if _store_of(folder):
-        with tempfile.TemporaryDirectory(prefix="gensynth-") as place:
+        with _temporary_folder() as place:
             yield place
     else:
-        tf.io.gfile.makedirs(folder)
+        make_new_folder(folder)
         yield folder
+
+
+@contextlib.contextmanager
+def _temporary_folder():
+    """A folder that this process removes. (A `TemporaryDirectory` is removed by a fork that ends, too.)"""
+    place, owner = tempfile.mkdtemp(prefix="gensynth-"), os.getpid()
+    try:
+        yield place
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -202,7 +274,7 @@ def readable(folder, names, local=False):
     if is_local(folder) or not local and not _store_of(folder):
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="gensynth-") as place:
+    with _temporary_folder() as place:
         for name in names:
             path = os.path.join(folder, name)
             if exists(path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Dict, Optional, Union
 
-from ..checkpoint import storage
+from ..checkpoint import scratch, storage
 from ..checkpoint.commit import reported
 from ..checkpoint.names import REPORT, as_text, is_report
 from ..damaged import told_if_damaged
@@ -66,6 +66,7 @@ def write_report(
     """
     template = page_template()  # what is missing is told before anything takes time
     prefix = as_text(export.prefix if isinstance(export, ExportRecord) else export)
+    write = scratch.replace_file if path is None else storage.overwrite_file
     path = _checked(prefix + REPORT) if path is None else os.fspath(path)
     with told_if_damaged(prefix):
         found = gather(prefix, target=target)
@@ -75,7 +76,7 @@ def write_report(
     with told_if_damaged(prefix):
         page = template.render(found, exports=run, verification=verification).encode("utf-8")
     with reported(path, "written", "The report"):
-        storage.write_file(path, page)
+        write(path, page)
     return {"path": path, "size": len(page), "warnings": found["warnings"], "verification": verification}
 
 
