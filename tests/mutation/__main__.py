@@ -50,7 +50,6 @@ def work(options):
     import tf_keras  # noqa: F401
 
     from keras_gensynth_callback import inspect_checkpoint
-
     from mutation.kinds import KINDS
     from mutation.sandbox import tried
 
