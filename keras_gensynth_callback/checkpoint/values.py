@@ -143,7 +143,7 @@ def told_if_unreadable(text):
         OSError,
         RuntimeError,
         IndexError,
-        UnicodeDecodeError,
+        ValueError,
         MemoryError,
     ) as error:
         if isinstance(error, GenSynthExportError):
