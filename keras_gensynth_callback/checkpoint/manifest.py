@@ -10,10 +10,10 @@ import math
 import os
 
 import numpy as np
-
 import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import names, storage
+from keras_gensynth_callback.checkpoint.local import OddFileError
 from keras_gensynth_callback.checkpoint.state import is_plain
 from keras_gensynth_callback.errors import CheckpointFormatError
 
@@ -34,12 +34,11 @@ def file_records(paths):
     return {os.path.basename(path): _record(path) for path in paths}
 
 
-def read_manifest(prefix, follow=True):
+def read_manifest(prefix):
     """Reads the manifest of an export.
 
     Args:
         prefix: str or PathLike.
-        follow: whether the file may be a link.
 
     Returns:
         The manifest as a dict, or None where the checkpoint has none, because plain TensorFlow wrote it. A program that
@@ -48,16 +47,25 @@ def read_manifest(prefix, follow=True):
     Raises:
         CheckpointFormatError: there is no such checkpoint, or its `.json` is no manifest.
     """
-    return read_manifest_file(names.existing_prefix(prefix) + names.MANIFEST, follow)
+    path = names.existing_prefix(prefix) + names.MANIFEST
+    try:
+        return read_manifest_file(path)
+    except (OSError, tf.errors.OpError) as error:
+        raise CheckpointFormatError(f"{path!r} cannot be read: {error}. Check the rights of this process.") from error
 
 
-def read_manifest_file(path, follow):
-    """The same by the path of the file, whether or not the checkpoint is there."""
+def read_manifest_file(path, follow=True):
+    """The same by the path of the file, whether or not the checkpoint is there.
+
+    Args:
+        path: str.
+        follow: whether the file may be a link.
+    """
     try:
         content = storage.read_small_file(path, _LARGEST, follow)
         manifest = None if content is None else json.loads(content.decode("utf-8"), parse_int=_integer)
     # A RecursionError is what a thousand brackets end in.
-    except (ValueError, RecursionError, OSError, tf.errors.OpError) as error:
+    except (ValueError, RecursionError, OddFileError) as error:
         raise CheckpointFormatError(f"{path!r} is not a manifest, or truncated: {error}. {_WAY_OUT}") from error
     if content is not None:
         _check(path, manifest)
