@@ -52,7 +52,7 @@ class Writer:
             self._change.wait_for(lambda: not self._waiting)
 
     def start(self, job):
-        """Has a job run after those that were started before, and returns; where there can be no thread, runs it now."""
+        """Has a job run after those that were started before, and returns. Where no thread can be had, runs it now."""
         with self._change:
             self._waiting.append(job)
             if self._thread is not None:

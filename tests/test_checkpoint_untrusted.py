@@ -16,6 +16,7 @@ from keras_gensynth_callback.checkpoint import (
     changed_files,
     check_writable,
     claim,
+    lock,
     read_manifest,
     read_tensors,
     scratch,
@@ -419,20 +420,30 @@ def test_what_is_no_lock_file_keeps_nobody_out(exports, odd, caplog):
 # Clocks
 
 
+HOLDS = """
+import fcntl, os, sys
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_scratch_folder_is_held_while_somebody_works_in_it(exports):
+    with scratch.scratch_folder(str(exports)) as path:
+        assert lock.is_held(path)
+    os.mkdir(path)
+    assert not lock.is_held(path)
+
+
 @pytest.mark.parametrize("days", [-400, 3, 400])
 def test_a_clock_that_jumps_takes_no_folder_away_from_a_writer_that_lives(exports, monkeypatch, days):
     name = scratch.new_name().split("-")
     name[2] = "ffffffff"  # as of another machine
     now = time.time()
-    program = (
-        "import sys\nfrom keras_gensynth_callback.checkpoint.lock import held\n"
-        "with held(sys.argv[1]):\n  print('held', flush=True)\n  sys.stdin.readline()\n"
-    )
     path = exports / "-".join(name)
     path.mkdir()
-    command = [sys.executable, "-W", "ignore", "-c", program, str(path)]
-    environ = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", HOLDS, str(path)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     monkeypatch.setattr(scratch.time, "time", lambda: now + days * 86400)
     write_next(exports)

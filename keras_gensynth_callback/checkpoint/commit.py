@@ -30,6 +30,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import manifest as manifests
 from keras_gensynth_callback.checkpoint import names, scratch, state, storage, values
+from keras_gensynth_callback.checkpoint.local import OddFileError
 from keras_gensynth_callback.checkpoint.lock import locked
 from keras_gensynth_callback.errors import CheckpointWriteError, GenSynthExportError
 
@@ -229,12 +230,12 @@ def _read_journal(workplace):
     """The name of the export that a write was about to replace, or None where there is no journal."""
     path = os.path.join(workplace, scratch.JOURNAL)
     try:
-        if storage.is_local(path) and storage.kind(path) not in ("file", None):
-            raise _NoJournal(f"{path!r} is no file")
         content = storage.read_small_file(path, _LARGEST_JOURNAL)
         base = None if content is None else content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _NoJournal(f"{path!r} is no text: {error}") from error
+    except OddFileError as error:
+        raise _NoJournal(str(error)) from error
     if base is not None and not state.is_plain(base):
         raise _NoJournal(f"{path!r} does not say the name of an export: {base[:80]!r}")
     return base

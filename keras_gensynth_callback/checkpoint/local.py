@@ -28,6 +28,10 @@ _TO_CREATE = (
 _DEEPEST = 8
 
 
+class OddFileError(OSError):
+    """What stands in the place of a file is none that this package wrote: a link, a pipe, or too large."""
+
+
 def kind(path):
     """What stands at a path, links not followed: "file", "folder", "link", "other", or None."""
     try:
@@ -66,10 +70,10 @@ def open_to_read(path, follow=True):
 def _refuse_odd(path, status):
     found = _kind_of(status.st_mode)
     if found == "folder":
-        raise IsADirectoryError(errno.EISDIR, "a folder stands in the place of this file", path)
+        raise OddFileError(errno.EISDIR, "a folder stands in the place of this file", path)
     if found != "file":
         words = {"link": "a link", "other": "a pipe, a socket or a device"}[found]
-        raise OSError(errno.EINVAL, f"{words} stands in the place of this file", path)
+        raise OddFileError(errno.EINVAL, f"{words} stands in the place of this file", path)
 
 
 def create(path, content):

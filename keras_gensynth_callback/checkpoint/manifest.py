@@ -13,7 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import names, storage
+<<<<<<< HEAD
 from keras_gensynth_callback.checkpoint.manifest_checks import fault_of
+=======
+from keras_gensynth_callback.checkpoint.local import OddFileError
+from keras_gensynth_callback.checkpoint.state import is_plain
+>>>>>>> wip-folders
 from keras_gensynth_callback.errors import CheckpointFormatError
 
 _BLOCK = 1 << 20
@@ -33,12 +38,11 @@ def file_records(paths):
     return {os.path.basename(path): _record(path) for path in paths}
 
 
-def read_manifest(prefix, follow=True):
+def read_manifest(prefix):
     """Reads the manifest of an export.
 
     Args:
         prefix: str or PathLike.
-        follow: whether the file may be a link.
 
     Returns:
         The manifest as a dict, or None where the checkpoint has none, because plain TensorFlow wrote it. A program that
@@ -47,16 +51,25 @@ def read_manifest(prefix, follow=True):
     Raises:
         CheckpointFormatError: there is no such checkpoint, or its `.json` is no manifest.
     """
-    return read_manifest_file(names.existing_prefix(prefix) + names.MANIFEST, follow)
+    path = names.existing_prefix(prefix) + names.MANIFEST
+    try:
+        return read_manifest_file(path)
+    except (OSError, tf.errors.OpError) as error:
+        raise CheckpointFormatError(f"{path!r} cannot be read: {error}. Check the rights of this process.") from error
 
 
-def read_manifest_file(path, follow):
-    """The same by the path of the file, whether or not the checkpoint is there."""
+def read_manifest_file(path, follow=True):
+    """The same by the path of the file, whether or not the checkpoint is there.
+
+    Args:
+        path: str.
+        follow: whether the file may be a link.
+    """
     try:
         content = storage.read_small_file(path, _LARGEST, follow)
         manifest = None if content is None else json.loads(content.decode("utf-8"), parse_int=_integer)
     # A RecursionError is what a thousand brackets end in.
-    except (ValueError, RecursionError, OSError, tf.errors.OpError) as error:
+    except (ValueError, RecursionError, OddFileError) as error:
         raise CheckpointFormatError(f"{path!r} is not a manifest, or truncated: {error}. {_WAY_OUT}") from error
     fault = fault_of(manifest) if content is not None else None
     if fault:

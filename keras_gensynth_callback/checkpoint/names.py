@@ -36,7 +36,7 @@ def split_prefix(prefix):
     folder, base = os.path.split(text)
     if "\0" in text or not _is_encodable(text):
         raise InvalidArgumentError(
-            f"The checkpoint prefix {text!r} is no text that a file can be named by (as UTF-8, without a null character)."
+            f"The checkpoint prefix {text!r} cannot name a file: it holds a null character, or no valid text."
             " Choose another name."
         )
     if not text:
@@ -110,8 +110,8 @@ def existing_prefix(prefix):
         there = bool(text) and storage.exists(text + INDEX)
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise CheckpointFormatError(
-            f"There is no checkpoint {text!r} that can be read: {error}. Check the name, and that this process may read "
-            "the folder."
+            f"There is no checkpoint {text!r} that can be read: {error}. Check the name, and that this process may "
+            "read the folder."
         ) from error
     if not there:
         raise CheckpointFormatError(f"There is no checkpoint {text!r}: {_what_is_there(text)}")

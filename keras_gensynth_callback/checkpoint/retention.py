@@ -4,6 +4,8 @@ import logging
 import os
 import time
 
+import tensorflow as tf
+
 from keras_gensynth_callback.checkpoint import names, state, storage
 from keras_gensynth_callback.checkpoint.commit import recover, reported
 from keras_gensynth_callback.checkpoint.manifest import is_of_these_files, read_manifest_file
@@ -92,7 +94,7 @@ class CheckpointManager:
             if not state.is_plain(base) or not {base + names.INDEX, base + names.MANIFEST} <= there:
                 continue
             prefix = os.path.join(folder, base)
-            manifest = _manifest_of(prefix)
+            manifest = _manifest_found(prefix)
             if self._is_of_series(manifest) and is_of_these_files(prefix, manifest):
                 label = manifest["retention"]
                 export = _Export(prefix, label.get("is_best") is True)
@@ -104,7 +106,7 @@ class CheckpointManager:
         there = set(storage.list_folder(folder))
         bases = [name[: -len(names.MANIFEST)] for name in sorted(there) if name.endswith(names.MANIFEST)]
         prefixes = [os.path.join(folder, base) for base in bases if base and base + names.INDEX not in there]
-        return [prefix for prefix in prefixes if self._is_of_series(_manifest_of(prefix))]
+        return [prefix for prefix in prefixes if self._is_of_series(_manifest_found(prefix))]
 
     def _is_of_series(self, manifest):
         label = (manifest or {}).get("retention") or {}
@@ -179,6 +181,15 @@ def _manifest_of(prefix):
         return None
 
 
+def _manifest_found(prefix):
+    """The same for an export that this program did not write: one that cannot be read stops no training."""
+    try:
+        return _manifest_of(prefix)
+    except (OSError, tf.errors.OpError) as error:
+        logger.warning("%r is not taken up: %s", prefix, error)
+        return None
+
+
 def _time_in(label):
     """When an export was written, by its manifest; never later than now."""
     written = label.get("time")
@@ -200,7 +211,7 @@ def _delete(prefix):
             logger.warning("%r is not removed: its files are no longer those that were exported.", prefix)
             return
         ours = [suffix for suffix in files if base + suffix in manifest["files"]]
-        # Without its index, what is left of an export is not taken for one. The manifest tells until the end whose it is.
+        # Without its index, what is left is not taken for an export. The manifest tells until the end whose it is.
         for suffix in [*sorted(ours, key=lambda suffix: suffix != names.INDEX), names.MANIFEST]:
             storage.remove(prefix + suffix)
         if names.is_report(prefix + names.REPORT):

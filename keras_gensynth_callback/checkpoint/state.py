@@ -13,6 +13,7 @@ import re
 import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import scratch, storage
+from keras_gensynth_callback.checkpoint.local import OddFileError
 from keras_gensynth_callback.checkpoint.lock import locked
 
 logger = logging.getLogger("keras_gensynth_callback")
@@ -38,7 +39,7 @@ def listed(folder):
     try:
         content = storage.read_small_file(path, _LARGEST)
         newest, paths = _parsed(content or b"")
-    except (OSError, ValueError) as error:
+    except (OddFileError, ValueError) as error:
         logger.warning("%r is no state file, and is taken for none: %s", path, error)
         return []
     if newest is None:
@@ -73,7 +74,7 @@ def check_place(folder):
     """Refuses a folder in which no state file can be written."""
     path = os.path.join(folder, STATE_FILE)
     if storage.is_local(path) and storage.kind(path) == "folder":
-        raise IsADirectoryError(errno.EISDIR, f"a folder stands in the place of the state file {STATE_FILE!r}", path)
+        raise OddFileError(errno.EISDIR, f"a folder stands in the place of the state file {STATE_FILE!r}", path)
 
 
 def _update(folder, change):

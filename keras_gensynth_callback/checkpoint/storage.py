@@ -57,7 +57,8 @@ def read_small_file(path, limit, follow=False):
         follow: whether it may be a link.
 
     Raises:
-        OSError: something else stands there, it is larger, or it cannot be read.
+        OddFileError: something else stands there, or it is larger.
+        OSError: it cannot be read.
     """
     if not is_local(path):
         return _read_up_to(limit, path, open_to_read(path)) if exists(path) else None
@@ -72,7 +73,7 @@ def _read_up_to(limit, path, opened):
     with opened as file:
         content = file.read(limit + 1)
     if len(content) > limit:
-        raise OSError(errno.EFBIG, f"this file is larger than {limit} bytes", path)
+        raise local.OddFileError(errno.EFBIG, f"this file is larger than {limit} bytes", path)
     return content
 
 

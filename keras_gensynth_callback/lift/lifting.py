@@ -137,7 +137,7 @@ class _Lifting:
         self.spec = specs.step_spec(adapter, inputs, output_specs, self.output_names, self.data_spec)
         if strategy_of(adapter.model) is not None:
             self._build_metrics()
-        self.spec = with_optional_weights(adapter, self.spec, self.predict.output_specs, self.output_names)
+        self.spec = with_optional_weights(adapter, self.spec, output_specs, self.output_names)
         self.train = steps.train_step(adapter, self.spec, self.scopes)
         if self.train.outputs is None and self.predict is not None and self.serving is inputs:
             self.forward = self._trace_forward(inputs)
