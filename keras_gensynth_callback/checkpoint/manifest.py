@@ -13,12 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import names, storage
-<<<<<<< HEAD
-from keras_gensynth_callback.checkpoint.manifest_checks import fault_of
-=======
 from keras_gensynth_callback.checkpoint.local import OddFileError
-from keras_gensynth_callback.checkpoint.state import is_plain
->>>>>>> wip-folders
+from keras_gensynth_callback.checkpoint.manifest_checks import fault_of
 from keras_gensynth_callback.errors import CheckpointFormatError
 
 _BLOCK = 1 << 20

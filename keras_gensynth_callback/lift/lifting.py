@@ -314,7 +314,12 @@ class _Lifting:
         forward = [call for call in trace.gradient_calls if not writes_of(trace.graph, call.placeholders(), metrics)]
         if forward:
             trace.gradient_calls = [call for call in trace.gradient_calls if call not in forward]
+            before = {name: dict(node.attr) for name, node in trace.graph.nodes.items()}
             trace.graph = fill_gradients(trace.graph, forward, "gradients", trace.gradient_calls)
+            # An import spells defaults out, and nodes that differ in them are no pair.
+            for name in before.keys() & trace.graph.nodes.keys():
+                for key in [key for key in trace.graph.nodes[name].attr if key not in before[name]]:
+                    del trace.graph.nodes[name].attr[key]
 
     def _metric_variables(self):
         return {variable.name for variable in self.variables if variable.kind == "metric"}
