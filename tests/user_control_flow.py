@@ -20,33 +20,8 @@ def _model(keras, call, build=None):
         Own.build = build
     layers = [keras.Input((3,), name="x"), keras.layers.Dense(3, name="d"), Own(name="own")]
     model = keras.Sequential([*layers, keras.layers.Dense(1, name="p")])
-    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.compile(keras.optimizers.SGD(0.001), "mse")
     return {"model": model, "x": _numbers(3), "y": _numbers(1, seed=1), "twice": ["own"], **WHOLE}
-
-
-def _counting(self, shape):
-    self.seen = self.add_weight(name="seen", shape=(), initializer="zeros", trainable=False)
-
-
-def a_state_that_a_branch_updates(keras):
-    def call(self, x, training=False):
-        if training:
-            tf.cond(tf.reduce_sum(x) > -1e9, lambda: self.seen.assign_add(2.0), lambda: tf.constant(0.0))
-        return x + tf.convert_to_tensor(self.seen)
-
-    return _model(keras, call, _counting)
-
-
-def a_state_that_the_inner_of_two_branches_updates(keras):
-    def call(self, x, training=False):
-        def inner():
-            return tf.cond(tf.reduce_sum(x) > -1e8, lambda: self.seen.assign_add(2.0) + 0.0, lambda: 0.0)
-
-        if training:
-            tf.cond(tf.reduce_sum(x) > -1e9, inner, lambda: tf.constant(0.0))
-        return x + tf.convert_to_tensor(self.seen)
-
-    return _model(keras, call, _counting)
 
 
 def an_array_that_a_loop_fills(keras):
@@ -92,14 +67,6 @@ def a_map_a_scan_and_a_fold(keras):
 
 def a_vectorized_map(keras):
     return _model(keras, lambda self, x: tf.vectorized_map(lambda row: row * tf.reduce_sum(row) + 1.0, x))
-
-
-def a_switch_of_three(keras):
-    def call(self, x):
-        index = tf.cast(tf.reduce_sum(x) > 0.0, tf.int32) + 1
-        return tf.switch_case(index, [lambda: x, lambda: x * 2.0, lambda: tf.sin(x)])
-
-    return _model(keras, call)
 
 
 def a_case_of_three(keras):
@@ -173,21 +140,17 @@ def ops_of_keras(keras):
         carried, stacked = ops.scan(lambda total, row: (total + row, total * row), y[0], y)
         y = y + carried + stacked + ops.map(lambda row: row * 2.0, y)
         y = ops.vectorized_map(lambda row: row - ops.mean(row), y)
-        y = y + ops.switch(ops.cast(ops.sum(x) > 0.0, "int32"), [lambda: x, lambda: -x])
         return ops.associative_scan(lambda a, b: a + b, y, axis=1)
 
     return _model(keras, call)
 
 
 ALL = [
-    a_state_that_a_branch_updates,
-    a_state_that_the_inner_of_two_branches_updates,
     an_array_that_a_loop_fills,
     a_conditional_in_a_loop,
     a_loop_in_a_loop,
     a_map_a_scan_and_a_fold,
     a_vectorized_map,
-    a_switch_of_three,
     a_case_of_three,
     assertions_and_prints,
     an_assertion_in_a_loop,

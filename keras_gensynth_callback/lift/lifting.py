@@ -32,7 +32,7 @@ from .structure import check_structure
 from .union import unite
 from .weights import default_weights
 from .wide_variables import keep_in_wider_types
-from .writes import is_write, outlet, step_nodes, writes_of, written_variable
+from .writes import is_write, outlet, stands_in_loop, step_nodes, writes_of, written_variable
 
 
 def lift(model, data_spec=None, graph="trainable", include_optimizer=True, input_signature=None):
@@ -388,7 +388,7 @@ class _Lifting:
 
     def _outlet(self, write):
         """A node that runs after a write in either phase."""
-        found = self.alive.get(write) or outlet(self.graph, write)
+        found = None if stands_in_loop(self.graph, write) else self.alive.get(write) or outlet(self.graph, write)
         if found is None:
             raise UnsupportedModelError(
                 f"The layer `{self.adapter.layer_of(write)}` changes the variable "

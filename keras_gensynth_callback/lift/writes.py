@@ -1,6 +1,6 @@
 """The nodes that read and change variables: which they are, whose they are, and what runs after them."""
 
-from ..graphdef import data_inputs, is_control, node_of
+from ..graphdef import WHILE_CONTEXT, data_inputs, is_control, node_of
 
 SPARSE_READS = ("ResourceGather", "ResourceGatherNd")
 VARIABLE_READS = ("ReadVariableOp", *SPARSE_READS)
@@ -88,6 +88,14 @@ def _stands_in(graph, tensor, around):
     while context is not None and context is not around:
         context = context.outer
     return context is around
+
+
+def stands_in_loop(graph, name):
+    """Whether a node stands in a loop, at any depth: nothing outside can wait for it."""
+    context = graph.context_of.get(name)
+    while context is not None and context.kind != WHILE_CONTEXT:
+        context = context.outer
+    return context is not None
 
 
 def outlet(graph, write):
