@@ -118,6 +118,15 @@ def _channels(step):
     return [[shape[1 if step.node.attr["data_format"].s.startswith(b"NC") else -1]]]
 
 
+def _same_bits(step):
+    types = {step.node.attr["T"].type, step.node.attr["type"].type}
+    return [step.shapes[0] if any(types <= group for group in _OF_ONE_SIZE) else None]
+
+
+# DT_FLOAT, INT32, UINT32; DT_DOUBLE, INT64, UINT64; DT_INT16, BFLOAT16, UINT16, HALF; DT_UINT8, INT8, BOOL
+_OF_ONE_SIZE = ({1, 3, 22}, {2, 9, 23}, {5, 14, 17, 19}, {4, 6, 10})
+
+
 def _two_vectors(step):
     return [[None], [None]]
 
@@ -136,5 +145,6 @@ FUNCTIONS = {
     **dict.fromkeys(["SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"], _cross_entropy),
     **dict.fromkeys(["Enter", "RefEnter"], _entered),
     "BiasAddGrad": _channels,
+    "Bitcast": _same_bits,
     "BroadcastGradientArgs": _two_vectors,
 }

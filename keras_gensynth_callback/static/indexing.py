@@ -306,6 +306,16 @@ def _scattered(step):
     return [step.vector(2)]
 
 
+def _stitched(step):
+    count = step.node.attr["N"].i
+    indices = [step.vector(index) for index in range(count)]
+    data, places = step.shapes[count], step.shapes[0]
+    inner = [] if data is None or places is None else data[len(places) :]
+    if None in indices or any(None in part for part in indices):
+        return [[None, *inner]]
+    return [[max(max(part, default=-1) for part in indices) + 1, *inner]]
+
+
 def _where(step):
     return [[None, len(step.shapes[0]) if step.shapes[0] is not None else None]]
 
@@ -354,4 +364,6 @@ FUNCTIONS = {
     **dict.fromkeys(["UnsortedSegmentSum", "UnsortedSegmentMax", "UnsortedSegmentMin"], _segments),
     "ScatterNd": _scattered,
     "Where": _where,
+    **dict.fromkeys(["DynamicStitch", "ParallelDynamicStitch"], _stitched),
+    "StridedSliceGrad": _of_sizes,
 }
