@@ -55,6 +55,8 @@ def test_cve_2024_3660_a_lambda_of_bytecode(file):
     bytecode = base64.b64encode(b"no bytecode at all").decode()
     change_layer(file, class_name="Lambda", config={"function": [bytecode, None, None], "function_type": "lambda"})
     assert "would run code that stands in it: a lambda in the layer `hidden`" in refused(file, UnsafeModelFileError)
+    change_layer(file, class_name="Lambda", config={"function": [bytecode, None, None]})
+    assert "would run code that stands in it: a lambda in the layer `hidden`" in refused(file, UnsafeModelFileError)
     stored = {"class_name": "__lambda__", "config": {"value": bytecode, "defaults": None, "closure": None}}
     change_layer(file, class_name="Lambda", config={"function": stored})
     assert "would run code that stands in it: a lambda in the layer `hidden`" in refused(file, UnsafeModelFileError)

@@ -327,3 +327,24 @@ def test_the_config_of_training_is_read_as_carefully(tmp_path):
             with h5py.File(file, "a") as stored:
                 stored.attrs["training_config"] = json.dumps(training)
             refused(file)
+
+
+# What is of two kinds
+
+
+def test_an_hdf5_file_that_is_an_archive_as_well(tmp_path):
+    """Keras 2 looks at the end of a file under that name, where archives have their list."""
+    (tmp_path / "archive").mkdir()
+    archive, file = written(KERAS2, "net.keras", tmp_path / "archive"), written(KERAS2, "net.h5", tmp_path)
+    both = tmp_path / "net.keras"
+    both.write_bytes(file.read_bytes() + archive.read_bytes())
+    assert "since it is an HDF5 file, and a zip archive as well." in refused(both, UnsafeModelFileError)
+
+
+def test_a_savedmodel_with_the_config_of_an_archive(tmp_path):
+    """Keras 2 takes it for a SavedModel, and loads its functions."""
+    (tmp_path / "archive").mkdir()
+    archive, folder = written(KERAS2, "net.keras", tmp_path / "archive"), written(KERAS2, "net", tmp_path)
+    for name, content in entries_of(archive).items():
+        (folder / name).write_bytes(content)
+    assert "might run code that stands in it, since it is a folder" in refused(folder, UnsafeModelFileError)

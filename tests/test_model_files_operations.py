@@ -1,4 +1,4 @@
-"""`convert_model_file`: functions of TensorFlow that only compute go through, by their names; all others are refused."""
+"""`convert_model_file`: functions of TensorFlow that only compute go through, all others are refused."""
 
 import importlib.util
 import pathlib

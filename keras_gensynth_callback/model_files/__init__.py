@@ -1,9 +1,9 @@
 """Model files that Keras wrote, converted into exports. Its way, module by module: `contents` reads what a file says of
 its model, `saved_model` the same for folders; `places`, `archive`, `hdf5`, `configs` and `bounds` refuse what leads
 elsewhere or asks for too much; `frameworks` has the Keras that wrote it; `references` walks the classes and functions
-that the model needs; `missing` and `safety` judge them, by what Keras (`objects`) and TensorFlow (`operations`) have for
-models, by `topology` and `counts`; `loading` makes the model within a `budget`, with `building` and `compiled` where
-Keras's own loaders do not do it; `convert` exports it.
+that the model needs; `missing` and `safety` judge them, by what Keras (`objects`) and TensorFlow (`operations`) have
+for models, by `topology` and `counts`; `loading` makes the model within a `budget`, with `building` and `compiled`
+where Keras's own loaders do not do it; `convert` exports it.
 """
 
 from .convert import convert_model_file

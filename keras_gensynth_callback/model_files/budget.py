@@ -31,7 +31,7 @@ class Budget:
         Raises:
             ModelFileError: the config wants more than the file holds.
         """
-        if self._file.stored is None:
+        if self._file.stored is None or self._file.of_keras_3 and not hasattr(self._keras, "Variable"):
             yield
         elif self._file.of_keras_3:
             with patched(self._keras.Variable, "__init__", self._made_by_keras_3):

@@ -1,8 +1,9 @@
 """Makes the model of a file, by the Keras that wrote it."""
 
 import inspect
+import zipfile
 
-from ..errors import GenSynthExportError, ModelFileError
+from ..errors import GenSynthExportError, ModelFileError, UnsafeModelFileError
 from .budget import Budget
 from .building import build_model, call_once, is_misread_by_keras_2
 from .compiled import choose_metrics_again, load_hdf5_of_keras_3, warn_of_lost_state
@@ -28,6 +29,8 @@ def load_model(file, custom_objects, safe_mode, training):
     """
     keras = keras_of(file)
     _check_name(file)
+    if safe_mode:
+        _check_kind(file)
     known = Known(file, keras, custom_objects)
     if safe_mode:
         check_safe(file, known, training)
@@ -84,6 +87,20 @@ def _check_name(file):
         raise ModelFileError(
             f"{file.path!r} is {kind} of Keras {file.version}, which reads such under a name that ends in "
             f"{' or '.join(suffixes)}. Rename it."
+        )
+
+
+def _check_kind(file):
+    """Refuses what Keras would take for a file of another kind than the one that was looked at."""
+    other = None
+    if file.kind == "HDF5" and file.path.endswith(".keras") and zipfile.is_zipfile(file.path):
+        other = "an HDF5 file, and a zip archive as well"
+    elif file.is_folder and file.kind == "keras" and not file.of_keras_3:
+        other = "a folder with the config of an archive, as only Keras 3 writes them, of another Keras"
+    if other:
+        raise UnsafeModelFileError(
+            f"Reading {file.path!r} might run code that stands in it, since it is {other}. Expected: a file of one "
+            "kind. Save the model again; or, if you trust whoever wrote the file, pass `safe_mode=False`."
         )
 
 

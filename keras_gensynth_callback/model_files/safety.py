@@ -82,7 +82,8 @@ def _bytecode(config, layer=None):
         if isinstance(part, dict):
             layer = _layer_name(part) or layer
             of_lambda = [key for key, value in part.items() if key.endswith("_type") and value == "lambda"]
-            if of_lambda or part.get("class_name") == "__lambda__":
+            # Keras 3 takes a list for bytecode, whatever the type beside it says.
+            if of_lambda or part.get("class_name") == "__lambda__" or isinstance(part.get("function"), list):
                 yield f"a lambda in the layer `{layer}`" if layer else "a lambda"
             part = list(part.values())
         if isinstance(part, (list, tuple)):
