@@ -55,6 +55,26 @@ def a_loop_in_a_loop(keras):
     return _model(keras, call)
 
 
+def a_switch_case(keras):
+    def call(self, x):
+        which = tf.cast(tf.reduce_sum(x) > 0.0, tf.int32)
+        return tf.switch_case(which, [lambda: tf.sin(x), lambda: x * 2.0, lambda: x], default=lambda: x - 1.0)
+
+    return _model(keras, call)
+
+
+def a_branch_of_training_that_changes_a_variable(keras):
+    def build(self, shape):
+        self.seen = self.add_weight(name="seen", shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            tf.cond(tf.reduce_sum(x) > -1e9, lambda: self.seen.assign_add(2.0), lambda: tf.constant(0.0))
+        return x + 0.1 * tf.convert_to_tensor(self.seen)
+
+    return _model(keras, call, build)
+
+
 def a_map_a_scan_and_a_fold(keras):
     def call(self, x):
         rows = tf.map_fn(lambda row: tf.sin(row) * 2.0, x)
@@ -152,6 +172,8 @@ ALL = [
     a_map_a_scan_and_a_fold,
     a_vectorized_map,
     a_case_of_three,
+    a_switch_case,
+    a_branch_of_training_that_changes_a_variable,
     assertions_and_prints,
     an_assertion_in_a_loop,
     ragged_and_sparse_inside,

@@ -43,6 +43,9 @@ class _Matcher:
     def __init__(self, first, second, by_name, excluded, alone):
         self.first, self.second, self.by_name, self.alone = first, second, by_name, alone
         self.pairs, self.taken, self.excluded = {}, set(), excluded
+        # What nodes that were paired by name depend on in `second`. It cannot be the twin of what comes later in
+        # `first`: each would wait for the other.
+        self.behind = set()
         self.by_value = {}
         for name, node in second.nodes.items():
             if name not in excluded and name not in second.context_of:
@@ -64,6 +67,7 @@ class _Matcher:
         found = self._same_value(node, candidates)
         if found is None and self.by_name:
             found = self._same_name(node, inputs)
+            self._look_behind([found] if found is not None else [])
         if found is not None:
             self.pairs[node.name] = found
             self.taken.add(found)
@@ -95,6 +99,7 @@ class _Matcher:
             or node.name in self.taken
             or node.name in self.excluded
             or node.name in self.second.context_of
+            or node.name in self.behind
             or not inputs
             or attributes(node) != attributes(other)
             or len(inputs) != len(_data(other))
@@ -116,6 +121,8 @@ class _Matcher:
             node, other = self.first.nodes[name], self.second.nodes.get(name)
             if other is None or name in self.taken or name in self.excluded or attributes(node) != attributes(other):
                 return
+            if name in self.behind:
+                return
             if (name in self.first.context_of) != (name in self.second.context_of) or len(node.input) != len(
                 other.input
             ):
@@ -135,6 +142,11 @@ class _Matcher:
             return
         self.pairs.update({name: name for name in names})
         self.taken |= inside
+        self._look_behind(names)
+
+    def _look_behind(self, names):
+        if self.by_name:
+            self.behind |= self.second.ancestors(names, stop=self.behind)
 
     def _translated(self, tensor):
         return moved(tensor_name(tensor), self.pairs) if node_of(tensor) in self.pairs else None

@@ -13,12 +13,13 @@ nothing but `train_op` runs it.
 
 import tensorflow as tf
 
-from ..graphdef import EditableGraph, input_name, is_control, moved, node_of, tensor_name
+from ..errors import UnsupportedModelError
+from ..graphdef import EditableGraph, data_inputs, input_name, is_control, moved, node_of, tensor_name
 from ..op_types import output_types, type_of
 from .conditionals import INFERENCE, TRAINING, Conditionals, scope_of
 from .match import NAMED, group_key, match
 from .union import frames_apart, names_apart
-from .writes import is_write
+from .writes import is_write, written_variable
 
 _HOISTED = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 
@@ -76,6 +77,7 @@ class _Side:
         groups: dict, key of a loop or conditional -> names of the nodes in it.
         pinned: names of the nodes that must be alive in both phases.
         taken: names of the nodes that another node, or a choice, takes a value of.
+        changing: names of the own nodes in, or computed from, conditionals and loops that change a variable.
     """
 
     def __init__(self, graph, branch, paired):
@@ -89,6 +91,16 @@ class _Side:
         self.taken = {
             node_of(tensor) for node in graph.nodes.values() for tensor in node.input if not is_control(tensor)
         }
+        self.changing = self._find_changing()
+
+    def _find_changing(self):
+        alone, nodes = set(self.alone), self.graph.nodes
+        groups = [names for names in self.groups.values() if any(is_write(nodes[name]) for name in names)]
+        found = {name for names in groups for name in names if name in alone}
+        for name in self.graph.topological() if found else ():
+            if name in alone and any(node_of(tensor) in found for tensor in data_inputs(nodes[name])):
+                found.add(name)
+        return found
 
 
 class _Overlay:
@@ -184,6 +196,19 @@ class _Overlay:
                     if not is_control(tensor) and node_of(tensor) in alone
                 )
         side.inside = {name: None for name in side.alone if name not in outside}
+        self._refuse_loose_changes(side, outside)
+
+    def _refuse_loose_changes(self, side, outside):
+        """A conditional or loop that changes a variable in one phase alone must not run in the other."""
+        for name in side.alone:
+            if name in outside and name in side.changing and name in side.graph.context_of:
+                node = side.graph.nodes[name]
+                if is_write(node) and name not in self.step_only:
+                    raise UnsupportedModelError(
+                        f"`{name}` changes the variable `{written_variable(side.graph, node)}` inside of a tf.cond or "
+                        "tf.while_loop, in training alone, and what is computed there is part of a loss that inference "
+                        "does not have. Return the new value from the branch, and assign it outside."
+                    )
 
     def _must_stay_outside(self, side, name):
         node = side.graph.nodes[name]
@@ -191,14 +216,14 @@ class _Overlay:
             return True
         if is_write(node) and name not in side.graph.context_of and node_of(node.input[0]) in self.unconditional:
             return True
-        if node.op == "ReadVariableOp" and not any(is_control(tensor) for tensor in node.input):
+        if node.op == "ReadVariableOp" and name not in side.graph.context_of and not _waits(node):
             return True
         if self._is_hoisted(side, name) or name in side.pinned:
             return True
         if name in side.graph.context_of or node.op == "Exit" or is_write(node):
             # A loop stays whole, and a write that no choice of its input can undo stays with what it writes.
             return False
-        return name not in side.taken
+        return name not in side.taken and name not in side.changing
 
     def _find_components(self):
         """Own nodes that hang together, with the choices between them, are one conditional."""
@@ -348,3 +373,7 @@ class _Overlay:
             return self.conditionals.switch(tensor_name(read.name), context, dtype)
         shape = [dim.size for dim in self.merged.nodes[node_of(handle)].attr["shape"].shape.dim]
         return self.conditionals.constant(f"{write.name}/nothing", tf.make_tensor_proto(0, dtype, shape), context)
+
+
+def _waits(node):
+    return any(is_control(tensor) for tensor in node.input)

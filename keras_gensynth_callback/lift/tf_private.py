@@ -17,7 +17,7 @@ from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
-from tensorflow.python.ops import control_flow_ops, functional_ops, gradients_util, weights_broadcast_ops
+from tensorflow.python.ops import cond_v2, control_flow_ops, functional_ops, gradients_util, weights_broadcast_ops
 from tensorflow.python.ops.parallel_for import control_flow_ops as vectorization
 from tensorflow.python.util import tf_decorator
 
@@ -122,6 +122,30 @@ def loops_of_defuns_inlined():
         return tf.compat.v1.while_loop(condition._func, same_shapes, inputs)
 
     with patched(functional_ops, "While", build):
+        yield
+
+
+@contextlib.contextmanager
+def cases_as_conditionals():
+    """Lets `tf.switch_case` build conditionals: its op `Case` has functions, and v1 control flow has nothing like it.
+
+    `cond_v2.indexed_case` is what it calls, whatever control flow is asked for; the last branch is the default. TF 1.15
+    to 2.21.
+    """
+
+    def build(wrapped, instance, args, kwargs):
+        index, branches = args[:2]
+        if tf.executing_eagerly():
+            return wrapped(*args, **kwargs)
+
+        def choose(number):
+            if number == len(branches) - 1:
+                return branches[number]()
+            return tf.cond(tf.equal(index, number), branches[number], lambda: choose(number + 1))
+
+        return choose(0)
+
+    with patched(cond_v2, "indexed_case", build):
         yield
 
 

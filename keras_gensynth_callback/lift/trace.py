@@ -25,6 +25,7 @@ from .tf_private import (
     ask_for_v1_control_flow,
     autograph_status,
     branches_without_result,
+    cases_as_conditionals,
     concrete_functions_inlined,
     identity_inside_contexts,
     list_outputs_in_contexts,
@@ -147,6 +148,7 @@ _SWITCHES = (
     single_slot_arrays,
     plain_selects,
     loops_of_defuns_inlined,
+    cases_as_conditionals,
     concrete_functions_inlined,
     cpus_only,
 )
