@@ -50,6 +50,7 @@ class FakeExporter:
     def begin(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False, started=None):
         assert self.prepared
         values = values_of(self.model)
+        prefix = prefix if manager is None else manager.shown(prefix)
 
         def write():
             if self.fail_export is not None:
