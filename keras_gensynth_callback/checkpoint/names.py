@@ -71,7 +71,7 @@ def files_of(prefix):
 
 def is_report(path):
     """Whether a file is there and is one of our reports."""
-    if not storage.exists(path):
+    if not storage.exists(path) or not storage.is_plain_file(path):
         return False
     with storage.open_to_read(path) as file:
         return file.read(len(REPORT_MARK)) == REPORT_MARK
