@@ -4,6 +4,7 @@ import numpy as np
 
 from .checkpoint import read_tensors
 from .damaged import told_if_damaged
+from .graph_checks import check_names
 from .inspection.collections import members
 from .inspection.signatures import signatures_of
 from .meta_file import read_meta_graph
@@ -29,7 +30,7 @@ def compare_checkpoints(first, second):
 
 
 def _compared(first, second):
-    meta_graphs = [read_meta_graph(prefix) for prefix in (first, second)]
+    meta_graphs = [read_meta_graph(prefix, check_names) for prefix in (first, second)]
     found = {
         "values": _values(read_tensors(first), read_tensors(second)),
         "nodes": _named(*({node.name: node for node in meta.graph_def.node} for meta in meta_graphs)),

@@ -38,10 +38,7 @@ def check_meta_graph(meta_graph):
         meta_graph: MetaGraphDef.
     """
     functions = meta_graph.graph_def.library.function
-    count = len(meta_graph.graph_def.node) + sum(len(function.node_def) for function in functions)
-    if count > _MOST_NODES:
-        raise Fault(f"it has {count} nodes, and at most {_MOST_NODES} are read")
-    nodes = _named(meta_graph.graph_def.node)
+    nodes = check_names(meta_graph)
     for node in nodes.values():
         _check_inputs(node, nodes)
         _check_node(node)
@@ -51,6 +48,28 @@ def check_meta_graph(meta_graph):
     _check_cycles(nodes)
     _check_signatures(meta_graph, nodes)
     _check_collections(meta_graph, nodes)
+
+
+def check_names(meta_graph):
+    """Checks the names alone, which is enough for those that follow no input of a node.
+
+    Args:
+        meta_graph: MetaGraphDef.
+
+    Returns:
+        {name: NodeDef}.
+    """
+    functions = meta_graph.graph_def.library.function
+    count = len(meta_graph.graph_def.node) + sum(len(function.node_def) for function in functions)
+    if count > _MOST_NODES:
+        raise Fault(f"it has {count} nodes, and at most {_MOST_NODES} are read")
+    for key in meta_graph.collection_def:
+        _check_text(key, "a collection")
+    for key, signature in meta_graph.signature_def.items():
+        _check_text(key, "a signature")
+        for name in (*signature.inputs, *signature.outputs):
+            _check_text(name, f"an input or output of the signature {_short(key)}")
+    return _named(meta_graph.graph_def.node)
 
 
 def _named(node_defs):
@@ -234,10 +253,8 @@ def _comes_around(tensor, node, nodes):
 
 def _check_signatures(meta_graph, nodes):
     for key, signature in meta_graph.signature_def.items():
-        _check_text(key, "a signature")
         for side in (signature.inputs, signature.outputs):
             for name, info in side.items():
-                _check_text(name, f"an input or output of the signature {_short(key)}")
                 fault = _fault_of_info(info, nodes)
                 if fault:
                     raise Fault(f"{_short(name)} of the signature {_short(key)} {fault}")
@@ -262,7 +279,6 @@ def _tensors_of(info):
 
 def _check_collections(meta_graph, nodes):
     for key, collection in meta_graph.collection_def.items():
-        _check_text(key, "a collection")
         for name in collection.node_list.value:
             if not _TENSOR.match(name.lstrip("^")) or node_of(name) not in nodes:
                 raise Fault(f"the collection {_short(key)} names {_short(name)}, which the graph does not have")

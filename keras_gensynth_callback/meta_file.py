@@ -14,11 +14,12 @@ _LARGEST = 2**31 - 1
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
-def read_meta_graph(filepath):
+def read_meta_graph(filepath, check=check_meta_graph):
     """The MetaGraphDef of a checkpoint.
 
     Args:
         filepath: str or PathLike, the checkpoint prefix.
+        check: what is checked of it, one of `graph_checks`: as much as what is made of it relies on.
 
     Raises:
         CheckpointFormatError: there is no such checkpoint, it has no graph, or the file is truncated or of another
@@ -48,7 +49,7 @@ def read_meta_graph(filepath):
             "or export again."
         )
     try:
-        check_meta_graph(meta_graph)
+        check(meta_graph)
     except Fault as fault:
         raise CheckpointFormatError(
             f"{path!r} ({length} bytes) holds a graph that TensorFlow does not load: {fault}. Take another copy of it, "

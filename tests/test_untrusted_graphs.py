@@ -246,9 +246,10 @@ def test_a_graph_that_tensorflow_does_not_load_is_told_with_what_is_wrong(small_
 
 def test_each_reader_tells_it(small_export, tmp_path):
     prefix = with_meta(tmp_path, small_export.prefix, cycle)
-    for read in READERS.values():
+    assert READERS["diff"](prefix, tmp_path)["equal"]  # it follows no inputs
+    for name in ("inspect", "report", "downgrade", "freeze"):
         with pytest.raises(CheckpointFormatError, match="nodes wait for each other"):
-            read(prefix, tmp_path)
+            READERS[name](prefix, tmp_path)
 
 
 def test_texts_that_are_none_are_told(small_export, tmp_path):

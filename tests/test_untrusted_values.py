@@ -18,7 +18,7 @@ from keras_gensynth_callback.checkpoint import (
     snappy,
     write_checkpoint,
 )
-from keras_gensynth_callback.errors import CheckpointFormatError, VerificationError
+from keras_gensynth_callback.errors import CheckpointFormatError, CheckpointWriteError, VerificationError
 
 v1 = tf.compat.v1
 SIZE = 4
@@ -172,6 +172,18 @@ def test_a_pipe_or_device_in_place_of_a_file_of_the_manifest_is_another_file(sma
         verify_checkpoint(prefix)
     with pytest.raises(CheckpointFormatError, match="is no file but a folder, a pipe or a device"):
         READERS["freeze"](prefix, tmp_path)
+
+
+def test_a_report_is_not_written_through_a_link_or_into_a_pipe(small_export, tmp_path):
+    prefix = with_manifest(tmp_path, small_export.prefix, lambda manifest: None)
+    os.symlink(tmp_path / "elsewhere", prefix + ".html")
+    with pytest.raises(CheckpointWriteError, match="a link of this name leads to .*elsewhere"):
+        write_report(prefix)
+    assert not (tmp_path / "elsewhere").exists()
+    os.remove(prefix + ".html")
+    os.mkfifo(prefix + ".html")
+    with pytest.raises(CheckpointWriteError, match="another program wrote a file of this name"):
+        write_report(prefix)
 
 
 def test_a_report_lists_no_exports_of_other_folders(small_export, tmp_path):

@@ -81,6 +81,11 @@ def write_report(
 
 
 def _checked(path):
+    if os.path.islink(path):
+        raise CheckpointWriteError(
+            f"The report {path!r} is not written: a link of this name leads to {os.readlink(path)!r}. Pass another "
+            "file as `path`, or remove the link."
+        )
     if storage.exists(path) and not is_report(path):
         raise CheckpointWriteError(
             f"The report {path!r} is not written: another program wrote a file of this name. Pass another one as "
