@@ -242,6 +242,8 @@ class _Lifting:
         )
         unconditional = {written_variable(graph, graph.nodes[name]) for name in own if is_write(graph.nodes[name])}
         all_writes = train.trace.stateful_writes()
+        # A metric that the train step has nothing to do with counts what it sees in both phases.
+        unconditional |= self._metric_variables() - {written_variable(graph, graph.nodes[name]) for name in all_writes}
         logs = train.logs if self.test is None else {}
         targets = [name for call in calls for name in [*call.targets, *filter(None, call.output_gradients or [])]]
         self._note_variables(graph, calls, all_writes)
@@ -292,8 +294,17 @@ class _Lifting:
             found = tf.nest.flatten(train.outputs)
             outputs = found if len(found) == len(outputs) else outputs
         pairs = list(zip(self.outputs, outputs))
-        pairs += [(tensor, train.logs.get(name)) for name, tensor in self.metrics.items()]
+        pairs += [(tensor, self._log_in_training(name)) for name, tensor in self.metrics.items()]
         return pairs + ([(self.loss, train.loss if train.losses == 1 else None)] if self.loss else [])
+
+    def _log_in_training(self, metric):
+        """What the train step gives under the name of a metric, where it is the value of that metric."""
+        value, log = self.metric_values[metric], self.train.logs.get(metric)
+        if value is None or log is None:
+            return None
+        graph, variables = self.train.trace.graph, _variables_behind(self.graph, value)
+        written = {written_variable(graph, graph.nodes[name]) for name in self.train.trace.stateful_writes()}
+        return log if variables == _variables_behind(graph, log) and variables <= written else None
 
     def _take_results(self, results):
         count = len(self.outputs)
@@ -484,3 +495,9 @@ def _roots(step, results=None):
         tensors += call.tensors()
     tensors += [name for name in step.trace.built_gradients if node_of(name) in step.trace.graph.nodes]
     return [node_of(name) for name in tensors]
+
+
+def _variables_behind(graph, tensor):
+    """The names of the variables that a tensor is computed from."""
+    names = graph.ancestors([node_of(tensor)], controls=False)
+    return {name for name in names if graph.nodes[name].op == "VarHandleOp"}
