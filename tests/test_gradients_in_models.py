@@ -7,7 +7,7 @@ import tensorflow as tf
 from kerases import KERASES
 from replayed import replay
 
-from keras_gensynth_callback import export_checkpoint
+from keras_gensynth_callback import build_graph, export_checkpoint
 from keras_gensynth_callback.errors import UnsupportedModelError
 
 
@@ -87,3 +87,23 @@ def test_a_gradient_of_a_gradient_that_no_outer_tape_recorded_is_refused(keras, 
     model = models_with_gradients._trained_by(keras, step)["model"]
     with pytest.raises(UnsupportedModelError, match="depends on another gradient"):
         export_checkpoint(model, tmp_path / "net")
+
+
+def test_a_kernel_is_applied_once_though_its_gradient_is_part_of_the_model(keras):
+    class Slope(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden, self.out = keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(1)
+
+        def call(self, x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = self.out(self.hidden(x))
+            return tf.concat([y, tape.gradient(y, x)], -1)
+
+    model = Slope()
+    model(np.ones((2, 3), "float32"))
+    graph = build_graph(model)
+    products = [op for op in graph.get_operations() if op.type == "MatMul"]
+    kernels = [op.inputs[1].op.inputs[0].op.name for op in products if op.inputs[1].op.type == "ReadVariableOp"]
+    assert sorted(kernels) == sorted(set(kernels)) and len(kernels) == 2

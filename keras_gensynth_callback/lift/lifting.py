@@ -14,6 +14,7 @@ from .converters import spell_out_erfc
 from .custom_gradients import refuse_changed_gradients
 from .fitted_data import spec_of_last_fit
 from .gradients import fill_gradients
+from .inner_gradients import transpose_kernels_of_gradients
 from .last_values import keep_last_value
 from .lifted import Lifted
 from .losses import split_losses
@@ -370,6 +371,8 @@ class _Lifting:
         graph.keep(pinned)
         merge_equal_nodes(graph, pinned)
         drop_unused_inputs(graph)
+        forward = [node_of(tensor) for tensor in [*self.outputs, *filter(None, [self.loss])]]
+        transpose_kernels_of_gradients(graph, graph.ancestors(forward))
 
     def _value_and_update(self, metric, tensor):
         if metric not in self.metric_values:
