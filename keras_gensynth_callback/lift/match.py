@@ -75,7 +75,12 @@ class _Matcher:
     def _same_value(self, node, candidates):
         free = [name for name in candidates if name not in self.taken]
         if not keeps_order(node):
-            return node.name if node.name in free else (free[0] if free else None)
+            # What waits for something, a constant behind an assertion say, is no other one of the same value: that one
+            # may be what the assertion needs.
+            free = [name for name in free if _waits(self.second.nodes[name]) == _waits(node)]
+            if node.name in free or _waits(node):
+                return node.name if node.name in free else None
+            return free[0] if free else None
         if node.op in NAMED:
             return node.name if node.name in free else None
         waits = {self.pairs.get(node_of(tensor)) for tensor in node.input if is_control(tensor)}
@@ -210,6 +215,10 @@ def _share_an_operand(mine, theirs):
     quotients for example.
     """
     return len(mine) == 1 or any(one == other for one, other in zip(mine, theirs))
+
+
+def _waits(node):
+    return any(is_control(tensor) for tensor in node.input)
 
 
 def _takes_from_outside(node):

@@ -101,14 +101,14 @@ def _write_feeds(folder, case, facts):
     tensors = json.loads((folder / "net.json").read_text())["tensors"]
     feeds, kinds = {}, {}
 
-    def add(kind, names, values):
-        values = values if isinstance(values, dict) else dict(zip(names, flat(values)))
-        for name, value in values.items():
+    def add(kind, names, values, suffix=""):
+        named = {name + suffix: value for name, value in values.items()} if isinstance(values, dict) else None
+        for name, value in (named or dict(zip(names, flat(values)))).items():
             if name in names:
                 feeds[names[name]], kinds[names[name]] = np.asarray(value), kind
 
     add("x", tensors["inputs"], case.x)
-    add("y", tensors["targets"], case.y)
+    add("y", tensors["targets"], case.y, "_target")
     weights, kind = case.sample_weight, "weight"
     if case.class_weight is not None:
         weights, kind = (
@@ -116,7 +116,7 @@ def _write_feeds(folder, case, facts):
             "train_weight",
         )
     if weights is not None:
-        add(kind, tensors["sample_weights"], weights)
+        add(kind, tensors["sample_weights"], weights, "_sample_weights")
     # NumPy stores strings as bytes that TensorFlow 1.15 takes.
     feeds = {name: np.asarray(value, "S") if value.dtype.kind in "OU" else value for name, value in feeds.items()}
     np.savez(folder / "feeds.npz", **feeds)

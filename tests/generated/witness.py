@@ -23,7 +23,9 @@ class Witness:
         self.keras, self.case, self.model = keras, case, case.model
         self.first = tf.nest.map_structure(_first, (case.x, case.y, case.sample_weight))
         held = [*self._state(), *self.model.trainable_variables]
-        self.held = list({id(v): v for v in [*held, *self.model.variables, *_optimizer_variables(self.model)]}.values())
+        held += [*self.model.variables, *_optimizer_variables(self.model)]
+        # Seeds move on, so that what is random differs each time.
+        self.held = list({id(v): v for v in held if "seed_generator" not in getattr(v, "path", v.name)}.values())
         self.start = [array(v) for v in self.held]
 
     def numbers(self):
