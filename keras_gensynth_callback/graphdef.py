@@ -133,9 +133,15 @@ class EditableGraph:
             if name in self.context_of or name in taken or node.op in _LEAVE_CONTEXTS:
                 continue
             sources = data_inputs(node) or node.input
-            found = [self.context_of[node_of(tensor)] for tensor in sources if node_of(tensor) in self.context_of]
+            found = [context for context in map(self._context_behind, sources) if context is not None]
             if found:
                 self.context_of[name] = max(found, key=_depth)
+
+    def _context_behind(self, tensor):
+        """The context that a tensor stands in, or None: what an `Exit` gives stands outside of its loop."""
+        context = self.context_of.get(node_of(tensor))
+        is_exit = context is not None and self.nodes[node_of(tensor)].op in ("Exit", "RefExit")
+        return context.outer if is_exit else context
 
     # -- from and to protos
 
