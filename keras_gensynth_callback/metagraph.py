@@ -73,6 +73,8 @@ def _initial_value(graph, variable, reset):
 
 def _filled(value, dtype, shape):
     """A TensorProto that holds one value once for all elements; a string is empty."""
+    if 0 in shape:
+        return tf.make_tensor_proto(np.zeros(shape, dtype.as_numpy_dtype), dtype, shape)
     one = b"" if dtype == tf.string else np.asarray(value).astype(dtype.as_numpy_dtype)
     return tf.make_tensor_proto(one, dtype, shape)
 

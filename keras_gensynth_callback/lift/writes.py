@@ -75,12 +75,44 @@ def free_branches_of_outside(graph):
     Args:
         graph: EditableGraph, changed in place.
     """
+    freed = {}
     for name, node in graph.nodes.items():
         around = graph.context_of.get(name)
         if node.op == "Merge" and around is not None:
             kept = [tensor for tensor in node.input if not is_control(tensor) or _stands_in(graph, tensor, around)]
+            freed[name] = [tensor for tensor in node.input if tensor not in kept]
             del node.input[:]
             node.input.extend(kept)
+    _wait_without_them(graph, freed)
+
+
+def _wait_without_them(graph, freed):
+    """Lets what waits for a freed `Merge` from outside of its branch wait for what that waited for before.
+
+    Args:
+        graph: EditableGraph, its nodes in the order in which they were made.
+        freed: dict, name of a `Merge` -> the control inputs that it lost.
+    """
+    position = {name: index for index, name in enumerate(graph.nodes)}
+    for name, node in graph.nodes.items():
+        seen = {tensor for tensor in node.input if is_control(tensor)}
+        todo = [tensor for tensor in seen if freed.get(node_of(tensor)) and _is_outside(graph, name, node_of(tensor))]
+        found = []
+        while todo:
+            for tensor in freed[node_of(todo.pop())]:
+                if tensor not in seen:
+                    seen.add(tensor)
+                    found.append(tensor)
+                    todo.extend([tensor] if node_of(tensor) in freed else [])
+        reachable = [tensor for tensor in found if not _is_outside(graph, name, node_of(tensor))]
+        earlier = [tensor for tensor in reachable if position[node_of(tensor)] < position[name]]
+        node.input.extend(sorted(earlier, key=lambda tensor: position[node_of(tensor)]))
+
+
+def _is_outside(graph, name, other):
+    """Whether a node stands outside of the branch or loop that another one stands in."""
+    around = graph.context_of.get(other)
+    return around is not None and not _stands_in(graph, name, around)
 
 
 def _stands_in(graph, tensor, around):
