@@ -60,7 +60,9 @@ def export_and_record(keras, make, folder, draws=2):
     times.append(time.perf_counter())
     numbers, facts, sensitivity = _numbers(model, x, y, batch, draws, case.get("rounding"))
     times.append(time.perf_counter())
-    facts["finite"] = all(np.isfinite(n).all() for kind in ("gradient", "trained") for n in _of_kind(numbers, kind).values())
+    facts["finite"] = all(
+        np.isfinite(n).all() for kind in ("gradient", "trained") for n in _of_kind(numbers, kind).values()
+    )
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(3).tolist()))
     _write_feeds(folder, exporter.manifest(), x, y, batch, facts)
     return numbers, facts, sensitivity if case.get("sensitive") or case.get("rounding") else dict

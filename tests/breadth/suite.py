@@ -168,7 +168,9 @@ class Suite:
             if facts["must be random"] and not facts["random"]:
                 found["random"] = "Keras draws no random numbers here: the recipe does not show what it should"
             traces = "\n".join(replayed.get("tracebacks", {}).values())
-            yield self._result(row, found, seconds=facts["seconds"], finite=facts["finite"], nodes=replayed.get("nodes"), trace=traces)
+            yield self._result(
+                row, found, seconds=facts["seconds"], finite=facts["finite"], nodes=replayed.get("nodes"), trace=traces
+            )
             shutil.rmtree(folder, ignore_errors=True)
 
     def _result(self, row, found, **more):

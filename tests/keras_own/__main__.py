@@ -1,7 +1,8 @@
-"""Puts what Keras's own tests make into small models, exports, replays and compares: see `scripts/keras_tests --help`."""
+"""Puts what Keras's own tests make into small models, exports, replays, compares: see `scripts/keras_tests --help`."""
 
 import argparse
 import gc
+import hashlib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ def main():
     if options.part is not None:
         _run(options)
         return 0
-    for old in options.out.glob("part-*.json"):
+    for old in () if options.resume else options.out.glob("*.json"):
         old.unlink()
     if options.jobs > 1:
         parts = [_part(options, number) for number in range(options.jobs)]
@@ -34,7 +35,9 @@ def main():
     else:
         options.part = 0
         _run(options)
-    found = [outcomes.Outcome(**each) for path in sorted(options.out.glob("part-*.json")) for each in _read(path)]
+    if options.list:
+        return 0
+    found = outcomes.sort(outcomes.Outcome(**json.loads(path.read_text())) for path in options.out.glob("*.json"))
     print(outcomes.table(found))
     if options.write:
         page.write(found)
@@ -46,9 +49,14 @@ def _options():
     parser.add_argument("--only", metavar="PATTERN", help="regular expression, looked for in kind, class and test")
     parser.add_argument("--modules", metavar="PART", default="", help="test modules whose path holds this")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the configurations")
+    parser.add_argument(
+        "--resume", action="store_true", help="those that have a result in the folder are not run again"
+    )
     parser.add_argument("--list", action="store_true", help="what is noted; nothing is exported")
     parser.add_argument("--trace", action="store_true", help="with the traceback of what is not right")
-    parser.add_argument("--out", type=Path, default=_ROOT / ".cache" / "keras_tests", help="folder of the results (JSON)")
+    parser.add_argument(
+        "--out", type=Path, default=_ROOT / ".cache" / "keras_tests", help="folder of the results (JSON)"
+    )
     parser.add_argument("--write", action="store_true", help="write the section of docs/COVERAGE.md")
     parser.add_argument("--part", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -58,12 +66,8 @@ def _part(options, number):
     return subprocess.Popen([sys.executable, "-m", "keras_own", *sys.argv[1:], "--part", str(number)])
 
 
-def _read(path):
-    return json.loads(path.read_text())
-
-
 def _run(options):
-    """Runs every so many-th of the configurations, and keeps what came of them."""
+    """Runs every so many-th of the configurations, and keeps what came of each in a file."""
     from breadth.catalogue import Row
     from breadth.suite import Suite
 
@@ -72,19 +76,21 @@ def _run(options):
     _make_fast()
     found = configurations.distinct(recording.recorded(recording.modules(options.modules)))
     pattern = re.compile(options.only or "")
-    found = [c for c in found if pattern.search(f"{c.kind} {c.name} {c.where}")][options.part :: options.jobs]
+    found = [c for c in found if pattern.search(f"{c.kind} {c.name} {c.where}")]
+    found = configurations.class_by_class(found)[options.part :: options.jobs]
     if options.list:
         print("\n".join(map(str, found)))
         return
-    told, path = [], options.out / f"part-{options.part}.json"
+    files = {each: options.out / f"{hashlib.sha256(each.key().encode()).hexdigest()[:16]}.json" for each in found}
+    found = [each for each in found if not files[each].exists()]
     suite = Suite("keras", find_reader(), clean_environ(), recipe_of=lambda row: cases.case)
     for result in suite.run([Row(each.kind, str(number), [], each) for number, each in enumerate(found)]):
-        told.append(outcomes.outcome(found[int(result["name"])], result))
-        if told[-1].outcome != outcomes.RIGHT:
-            print(outcomes.line(told[-1]), flush=True)
+        told = outcomes.outcome(found[int(result["name"])], result)
+        files[found[int(result["name"])]].write_text(json.dumps(told._asdict(), indent=1))
+        if told.outcome != outcomes.RIGHT:
+            print(outcomes.line(told), flush=True)
             if options.trace:
-                print(told[-1].trace, flush=True)
-        path.write_text(json.dumps([each._asdict() for each in told], indent=1))
+                print(told.trace, flush=True)
 
 
 def _make_fast():

@@ -1,5 +1,6 @@
 """A configuration: a class of Keras, what it is made with, and what it is called with; and equal ones found."""
 
+import collections
 import inspect
 import json
 
@@ -31,7 +32,7 @@ class Configuration:
     Attributes:
         kind: one of KINDS.
         cls: the class.
-        inputs: for a layer, a structure of `Array`; for a loss or metric, the list of arrays of the first call; or None.
+        inputs: for a layer, a structure of `Array`; for a loss or metric, the arrays of its first call; or None.
         call_kwargs: dict, further arguments of the call of a layer.
         where: str, the test.
     """
@@ -47,7 +48,11 @@ class Configuration:
 
     def kwargs(self):
         """The arguments, made anew where they can be written as JSON: a layer among them must not be shared."""
-        return dict(self._kwargs) if self.plain is None else keras.saving.deserialize_keras_object(self.plain, safe_mode=False)
+        return (
+            dict(self._kwargs)
+            if self.plain is None
+            else keras.saving.deserialize_keras_object(self.plain, safe_mode=False)
+        )
 
     def described(self):
         """JSON-able: what makes this configuration differ from others."""
@@ -91,12 +96,20 @@ def distinct(configurations):
     return list(found.values())
 
 
+def class_by_class(configurations):
+    """In another order: one of each class, then a second one of each, and so on, so that faults show early."""
+    turns, seen = [], collections.Counter()
+    for configuration in configurations:
+        turns.append((seen[configuration.cls], configuration))
+        seen[configuration.cls] += 1
+    return [configuration for _, configuration in sorted(turns, key=lambda turn: turn[0])]
+
+
 def bound_arguments(function, args, kwargs):
-    """The arguments of a call by name, without `self`; what `**kwargs` took stands among them."""
+    """The arguments of a call of a bound method by name; what `**kwargs` took stands among them."""
     signature = inspect.signature(function)
-    bound = signature.bind(None, *args, **kwargs).arguments
     found = {}
-    for name, value in list(bound.items())[1:]:
+    for name, value in signature.bind(*args, **kwargs).arguments.items():
         kind = signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
             raise TypeError(f"takes *{name}")

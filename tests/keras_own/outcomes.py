@@ -16,7 +16,9 @@ def outcome(configuration, result):
     """What the result of the suite says of a configuration."""
     word, why = _word(result)
     said = str(configuration)
-    return Outcome(configuration.kind, configuration.name, said, configuration.where, word, why, result.get("trace", ""))
+    return Outcome(
+        configuration.kind, configuration.name, said, configuration.where, word, why, result.get("trace", "")
+    )
 
 
 def _word(result):
@@ -41,6 +43,11 @@ def line(outcome):
     """What is printed of an outcome."""
     why = f"\n      {results.short(outcome.why, 600)}" if outcome.why else ""
     return f"{outcome.outcome:11} {results.short(outcome.said, 400)} ({outcome.where}){why}"
+
+
+def sort(outcomes):
+    """Outcomes in the order of kinds and names."""
+    return sorted(outcomes, key=lambda each: (KINDS.index(each.kind), each.name, each.where, each.said))
 
 
 def counts(outcomes):

@@ -7,7 +7,10 @@ first values that they get. Whether a test passes is of no interest. `fit` ends 
 import contextlib
 import inspect
 import signal
+import sys
+import types
 from pathlib import Path
+from unittest import mock
 
 import keras
 import numpy as np
@@ -16,17 +19,16 @@ import tensorflow as tf
 from keras.src.testing import TestCase
 from keras.src.testing.test_case import create_eager_tensors
 
+from keras_gensynth_callback.lift.tf_private import patched
+
 from .configurations import Array, Configuration, bound_arguments
 
 SOURCE = Path(inspect.getfile(TestCase)).parent.parent
 FOLDERS = ("layers", "losses", "metrics", "optimizers")
 # Test modules that are left out, with the reason.
-LEFT_OUT = {
-    "layers/core/export_lib_test.py": "is about another export",
-    "layers/layer_test.py": "is about what classes of its own do",
-    "utils/jax_layer_test.py": "needs JAX",
-    "utils/torch_utils_test.py": "needs PyTorch",
-}
+LEFT_OUT = {"layers/layer_test.py": "is about layers of its own"}
+# What test modules import, and the wheel does not bring along; the tests that are run do not use it.
+STAND_INS = ("grain", "conftest")
 # Seconds for a test.
 LIMIT = 20
 
@@ -40,7 +42,7 @@ def modules(pattern=""):
 def recorded(paths):
     """Runs test modules; returns a list of Configuration, with equal ones."""
     recorder = Recorder()
-    with recorder.patches():
+    with recorder.patches(), _stand_ins():
         arguments = ["-p", "no:cacheprovider", "--continue-on-collection-errors", "--assert=plain", "-W", "ignore"]
         pytest.main([*arguments, "--rootdir", str(SOURCE), "-c", "/dev/null", *map(str, paths)], plugins=[recorder])
     return recorder.found
@@ -66,54 +68,51 @@ class Recorder:
     @contextlib.contextmanager
     def patches(self):
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_put(TestCase, "run_layer_test", self._layer_test()))
-            stack.enter_context(_put(keras.Model, "fit", _ends_the_test))
+            stack.enter_context(patched(TestCase, "run_layer_test", self._layer_test))
+            stack.enter_context(patched(keras.Model, "fit", _ends_the_test))
             for kind in ("losses", "metrics", "optimizers"):
                 for cls in _classes(getattr(keras, kind)):
-                    stack.enter_context(_put(cls, "__init__", self._noting(kind, cls)))
+                    stack.enter_context(patched(cls, "__init__", self._noting(kind, cls)))
                     for method in {"losses": ["__call__"], "metrics": ["update_state"]}.get(kind, ()):
-                        stack.enter_context(_put(cls, method, self._called(getattr(cls, method))))
+                        stack.enter_context(patched(cls, method, self._called))
             yield
 
-    def _layer_test(self):
-        recorder, signature = self, inspect.signature(TestCase.run_layer_test)
-
-        def run_layer_test(self, *args, **kwargs):
-            given = signature.bind(self, *args, **kwargs).arguments
-            call_kwargs = {k: v for k, v in (given.get("call_kwargs") or {}).items() if k != "training"}
-            recorder._note("layers", given["layer_cls"], given["init_kwargs"] or {}, _layer_inputs(given), call_kwargs)
-
-        return run_layer_test
+    def _layer_test(self, run_layer_test, test, args, kwargs):
+        given = inspect.signature(run_layer_test).bind(*args, **kwargs).arguments
+        call_kwargs = {k: v for k, v in (given.get("call_kwargs") or {}).items() if k != "training"}
+        self._note("layers", given["layer_cls"], given["init_kwargs"] or {}, _layer_inputs(given), call_kwargs)
 
     def _note(self, kind, cls, kwargs, *more):
         self.found.append(Configuration(kind, cls, kwargs, self._test, *more))
         return self.found[-1]
 
     def _noting(self, kind, cls):
-        init, recorder = cls.__init__, self
-
-        def noting(self, *args, **kwargs):
-            init(self, *args, **kwargs)
+        def noting(init, made, args, kwargs):
+            init(*args, **kwargs)
             # Not where a subclass calls it.
-            if type(self) is cls:
+            if type(made) is cls:
                 with contextlib.suppress(TypeError):
-                    noted = recorder._note(kind, cls, bound_arguments(init, args, kwargs))
-                    recorder._made[id(self)] = self, noted
+                    self._made[id(made)] = made, self._note(kind, cls, bound_arguments(init, args, kwargs))
 
         return noting
 
-    def _called(self, method):
-        recorder = self
+    def _called(self, method, made, args, kwargs):
+        _, noted = self._made.get(id(made), (None, None))
+        if noted and noted.inputs is None:
+            with contextlib.suppress(Exception):
+                values = [*args, *(kwargs[k] for k in ("values", "y_true", "y_pred") if k in kwargs)]
+                noted.inputs = [np.array(tf.convert_to_tensor(v)) for v in values[:2]]
+        return method(*args, **kwargs)
 
-        def called(self, *args, **kwargs):
-            noted = recorder._made.get(id(self))
-            if noted and noted[1].inputs is None:
-                with contextlib.suppress(Exception):
-                    values = [*args, *(kwargs[k] for k in ("values", "y_true", "y_pred") if k in kwargs)]
-                    noted[1].inputs = [np.array(tf.convert_to_tensor(v)) for v in values[:2]]
-            return method(self, *args, **kwargs)
 
-        return called
+@contextlib.contextmanager
+def _stand_ins():
+    made = {name: types.ModuleType(name) for name in STAND_INS}
+    made["conftest"].skip_if_backend = lambda backend, reason: pytest.mark.skipif(
+        backend == "tensorflow", reason=reason
+    )
+    with mock.patch.dict(sys.modules, made):
+        yield
 
 
 def _makes_some(item):
@@ -140,7 +139,7 @@ def _given(value):
     return Array(value)
 
 
-def _ends_the_test(self, *args, **kwargs):
+def _ends_the_test(*_):
     pytest.skip("trains")
 
 
@@ -153,16 +152,6 @@ def _as_before():
     keras.config.set_dtype_policy("float32")
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
-
-
-@contextlib.contextmanager
-def _put(owner, name, value):
-    own, before = name in vars(owner), getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before) if own else delattr(owner, name)
 
 
 @contextlib.contextmanager
