@@ -85,7 +85,7 @@ class _Row:
         )
 
     def _bound(self, bound, kind):
-        """The bound, or how far Keras's own numbers move when inputs or weights do by roundings, where that is known."""
+        """The bound, or how far Keras's own numbers move when inputs or weights do by roundings."""
         moved = [self.wanted.get(f"{name}/{kind}", 0.0) for name in ("sensitivity", "movement")]
         return max(bound, SPREAD * float(moved[0]), MOVEMENTS * float(moved[1]))
 
