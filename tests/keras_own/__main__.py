@@ -26,7 +26,7 @@ def main():
     if options.part is not None:
         _run(options)
         return 0
-    for old in () if options.resume else options.out.glob("*.json"):
+    for old in () if options.resume else [*options.out.glob("*.json"), *options.out.glob("noted-*")]:
         old.unlink()
     if options.jobs > 1:
         parts = [_part(options, number) for number in range(options.jobs)]
@@ -68,13 +68,16 @@ def _part(options, number):
 
 def _run(options):
     """Runs every so many-th of the configurations, and keeps what came of each in a file."""
+    import keras
     from breadth.catalogue import Row
     from breadth.suite import Suite
 
     from keras_own import cases, configurations, recording
 
     _make_fast()
-    found = configurations.distinct(recording.recorded(recording.modules(options.modules)))
+    said = re.sub("[^0-9A-Za-z]", "-", options.modules)
+    kept = options.out / f"noted-{keras.__version__}-{said}-{options.part}.pickle"
+    found = configurations.distinct(recording.recorded_once(recording.modules(options.modules), kept))
     pattern = re.compile(options.only or "")
     found = [c for c in found if pattern.search(f"{c.kind} {c.name} {c.where}")]
     found = configurations.class_by_class(found)[options.part :: options.jobs]

@@ -34,13 +34,17 @@ class Configuration:
         cls: the class.
         inputs: for a layer, a structure of `Array`; for a loss or metric, the arrays of its first call; or None.
         call_kwargs: dict, further arguments of the call of a layer.
-        where: str, the test.
+        where: str, the test; `module` is the path of its module.
     """
 
-    def __init__(self, kind, cls, kwargs, where, inputs=None, call_kwargs=None):
-        self.kind, self.cls, self.where = kind, cls, where
+    def __init__(self, kind, cls, kwargs, where, inputs=None, call_kwargs=None, module=None):
+        self.kind, self.cls, self.where, self.module = kind, cls, where, module
         self.inputs, self.call_kwargs = inputs, dict(call_kwargs or {})
         self._kwargs, self.plain = kwargs, _plain(kwargs)
+
+    def __getstate__(self):
+        # What can be made anew need not be kept: layers cannot.
+        return {**vars(self), "_kwargs": self._kwargs if self.plain is None else None}
 
     @property
     def name(self):

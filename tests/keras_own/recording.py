@@ -6,11 +6,11 @@ first values that they get. Whether a test passes is of no interest. `fit` ends 
 
 import contextlib
 import inspect
+import pickle
 import signal
 import sys
 import types
 from pathlib import Path
-from unittest import mock
 
 import keras
 import numpy as np
@@ -41,6 +41,8 @@ def modules(pattern=""):
 
 def recorded(paths):
     """Runs test modules; returns a list of Configuration, with equal ones."""
+    if not paths:
+        return []
     recorder = Recorder()
     with recorder.patches(), _stand_ins():
         arguments = ["-p", "no:cacheprovider", "--continue-on-collection-errors", "--assert=plain", "-W", "ignore"]
@@ -48,18 +50,37 @@ def recorded(paths):
     return recorder.found
 
 
+def recorded_once(paths, kept):
+    """The same, from the file `kept` if it is there; else it is written. What cannot be kept is noted again."""
+    if not kept.exists():
+        found = recorded(paths)
+        lasting = [each for each in found if _lasts(each)]
+        others = sorted({each.module for each in found if not _lasts(each)})
+        kept.write_bytes(pickle.dumps((lasting, others)))
+        return found
+    lasting, others = pickle.loads(kept.read_bytes())
+    return lasting + [each for each in recorded(others) if not _lasts(each)]
+
+
+def _lasts(configuration):
+    try:
+        return bool(pickle.dumps(configuration))
+    except Exception:
+        return False
+
+
 class Recorder:
     """A pytest plugin that notes configurations, and the patches of Keras that tell it of them."""
 
     def __init__(self):
-        self.found, self._test, self._made = [], "", {}
+        self.found, self._test, self._module, self._made = [], "", None, {}
 
     def pytest_collection_modifyitems(self, items):
         items[:] = [item for item in items if _makes_some(item)]
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item):
-        self._test = item.nodeid.rpartition("/")[2]
+        self._test, self._module = item.nodeid.rpartition("/")[2], item.path
         with _at_most(LIMIT):
             yield
         self._made.clear()
@@ -83,7 +104,7 @@ class Recorder:
         self._note("layers", given["layer_cls"], given["init_kwargs"] or {}, _layer_inputs(given), call_kwargs)
 
     def _note(self, kind, cls, kwargs, *more):
-        self.found.append(Configuration(kind, cls, kwargs, self._test, *more))
+        self.found.append(Configuration(kind, cls, kwargs, self._test, *more, module=self._module))
         return self.found[-1]
 
     def _noting(self, kind, cls):
@@ -111,8 +132,14 @@ def _stand_ins():
     made["conftest"].skip_if_backend = lambda backend, reason: pytest.mark.skipif(
         backend == "tensorflow", reason=reason
     )
-    with mock.patch.dict(sys.modules, made):
+    before = {name: sys.modules[name] for name in made if name in sys.modules}
+    sys.modules.update(made)
+    try:
         yield
+    finally:
+        for name in made:
+            del sys.modules[name]
+        sys.modules.update(before)
 
 
 def _makes_some(item):
