@@ -76,7 +76,7 @@ def test_configurations_are_exported_and_compared(reader):
         Configuration("optimizers", keras.optimizers.Adam, {"beta_1": 0.5}, "a test"),
         Configuration("layers", keras.layers.Dense, {"units": 2}, "a test"),
     )
-    assert [each.outcome for each in found] == [outcomes.RIGHT] * 4 + [outcomes.NOT_A_MODEL]
+    assert [each.outcome for each in found] == [outcomes.RIGHT] * 4 + [outcomes.NOT_A_MODEL], found
     assert "the test makes it without an input" in found[-1].why
 
 

@@ -210,8 +210,8 @@ def _same_numbers(keras):
         def call(self, inputs, scaled):
             return inputs + (scaled - tf.stop_gradient(scaled))
 
-        def compute_output_shape(self, inputs, scaled):
-            return inputs
+        def compute_output_spec(self, inputs, scaled):
+            return keras.KerasTensor(inputs.shape, inputs.dtype)
 
     return Same()
 
