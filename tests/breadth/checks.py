@@ -7,6 +7,8 @@ BOUND, LOOSE = 1e-5, 1e-4
 # Keras's own numbers are moved three times; what another program's roundings do is a fourth draw of the same kind, and
 # would lie beyond the furthest of the three one time in four.
 SPREAD = 3.0
+# The same for a model of few layers, whose weights are moved by one rounding error each.
+MOVEMENTS = 10.0
 # Each of four statistics of a random layer is compared with Keras's: so many standard errors may lie between them.
 STANDARD_ERRORS = 6.0
 
@@ -83,8 +85,9 @@ class _Row:
         )
 
     def _bound(self, bound, kind):
-        """The bound, or, for deep models, how far Keras's own numbers move when the inputs move by roundings."""
-        return max(bound, SPREAD * float(self.wanted.get(f"sensitivity/{kind}", 0.0)))
+        """The bound, or how far Keras's own numbers move when inputs or weights do by roundings."""
+        moved = [self.wanted.get(f"{name}/{kind}", 0.0) for name in ("sensitivity", "movement")]
+        return max(bound, SPREAD * float(moved[0]), MOVEMENTS * float(moved[1]))
 
     def training(self):
         if self.facts["random"]:

@@ -58,11 +58,14 @@ def export_and_record(keras, make, folder, draws=2):
     except Exception as error:
         raise StageError("export") from error
     times.append(time.perf_counter())
-    numbers, facts, sensitivity = _numbers(model, x, y, batch, draws)
+    numbers, facts, sensitivity = _numbers(model, x, y, batch, draws, case.get("rounding"))
     times.append(time.perf_counter())
+    facts["finite"] = all(
+        np.isfinite(n).all() for kind in ("gradient", "trained") for n in _of_kind(numbers, kind).values()
+    )
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(3).tolist()))
     _write_feeds(folder, exporter.manifest(), x, y, batch, facts)
-    return numbers, facts, sensitivity if case.get("sensitive") else dict
+    return numbers, facts, sensitivity if case.get("sensitive") or case.get("rounding") else dict
 
 
 def _spec(array):
@@ -81,7 +84,7 @@ def _write_feeds(folder, manifest, x, y, batch, facts):
     (folder / "options.json").write_text(json.dumps(options))
 
 
-def _numbers(model, x, y, batch, draws):
+def _numbers(model, x, y, batch, draws, rounding):
     numbers = _predicted_and_evaluated(model, list(_batches(x, y, batch)))
     first_x, first_y = next(_batches(x, y, batch))
     few = tf.nest.map_structure(tf.convert_to_tensor, (first_x, first_y))
@@ -96,12 +99,15 @@ def _numbers(model, x, y, batch, draws):
     before = _held(model)
     if not facts["random"]:
         numbers.update(_trained(model, first_x, first_y))
-    return numbers, facts, lambda: _sensitivity(model, x, y, batch, numbers, before, facts["random"])
+    examine = _movements if rounding else _sensitivity
+    return numbers, facts, lambda: examine(model, x, y, batch, numbers, before, facts["random"], rounding)
 
 
 def _held(model):
-    """What a step changes: (variable, value) for each of states and weights."""
-    return [(v, _array(v)) for v in (*_state(model), *model.trainable_variables)]
+    """What a step changes: (variable, value) for each of states, weights and what the optimizer keeps."""
+    kept = model.optimizer.variables
+    kept = kept() if callable(kept) else kept
+    return [(v, _array(v)) for v in (*_state(model), *model.trainable_variables, *kept)]
 
 
 def _put(held):
@@ -155,7 +161,7 @@ def _record_phases(model, data, numbers, draws):
     return False
 
 
-def _sensitivity(model, x, y, batch, numbers, before, random):
+def _sensitivity(model, x, y, batch, numbers, before, random, _):
     """How far Keras's own numbers move when the inputs move by a few roundings.
 
     In a deep model with batch normalisation a value beside the kink of a ReLU may fall on its other side then, and
@@ -164,6 +170,20 @@ def _sensitivity(model, x, y, batch, numbers, before, random):
     moves = [_moves(model, list(_batches(shaken, y, batch)), numbers, before, random) for shaken in _shaken(x)]
     _put(before)
     return {f"sensitivity/{kind}": np.asarray(max(move[kind] for move in moves)) for kind in moves[0]}
+
+
+def _movements(model, x, y, batch, numbers, before, random, rounding):
+    """How far Keras's own numbers move when each weight moves by one rounding error."""
+    batches = list(_batches(x, y, batch))
+    moves = [_moves(model, batches, numbers, _moved_weights(model, before, rounding, seed), random) for seed in (5, 6)]
+    _put(before)
+    return {f"movement/{kind}": np.asarray(max(move[kind] for move in moves)) for kind in moves[0]}
+
+
+def _moved_weights(model, held, rounding, seed):
+    draw, weights = np.random.RandomState(seed), {id(v) for v in model.trainable_variables}
+    moved = [v * (1 + rounding * draw.choice([-1.0, 1.0], np.shape(v))).astype(v.dtype) for _, v in held]
+    return [(v, other if id(v) in weights else value) for (v, value), other in zip(held, moved)]
 
 
 def _moves(model, batches, numbers, before, random):

@@ -1,7 +1,9 @@
 """What the recipes build models with: small arrays, and a model around what is to be covered.
 
 A case is a dict: `model` (compiled), `x`, `y`, and where they are not the default: `batch`; `sensitive` (so deep that
-its numbers in training hang on the last digit of its inputs); `eager` (whether Keras computes without tracing).
+its numbers in training hang on the last digit of its inputs); `rounding` (one rounding error, relative: where a number
+differs, it may do so by ten times what such an error in each weight changes in Keras's own); `eager` (whether Keras
+computes without tracing).
 """
 
 import inspect

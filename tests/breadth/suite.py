@@ -105,13 +105,14 @@ class Suite:
         keras_name: "keras" or "tf_keras".
         python: str, a Python that has TensorFlow 1.15.
         environ: dict, its environment.
+        recipe_of: takes a row, and returns its recipe or None.
     """
 
-    def __init__(self, keras_name, python, environ):
+    def __init__(self, keras_name, python, environ, recipe_of=recipes.recipe):
         self.keras_name, self.keras = keras_name, importlib.import_module(keras_name)
         self._reader = Reader(python, environ)
         self._root = Path(tempfile.mkdtemp(prefix="coverage-"))
-        self._waiting = {}
+        self._waiting, self._recipe_of = {}, recipe_of
 
     def run(self, rows):
         """Yields a result for each row, as soon as it is there; the order may differ."""
@@ -133,7 +134,7 @@ class Suite:
         started = time.perf_counter()
         if row.name in OTHER_BACKENDS:
             return self._result(row, dict.fromkeys(checks.COLUMNS, "–"))
-        make = recipes.recipe(row)
+        make = self._recipe_of(row)
         if make is None:
             return self._result(row, {"export": "no recipe: tests/breadth does not know how to put it into a model"})
         folder.mkdir()
@@ -148,7 +149,8 @@ class Suite:
             prefix = "Keras itself fails: " if error.stage == "recipe" else ""
             text = f"{prefix}{type(cause).__name__}: {cause}"
             trace = "".join(traceback.format_exception(type(cause), cause, cause.__traceback__))
-            return self._result(row, {"export": text}, stage=error.stage, trace=trace)
+            classes = [cls.__name__ for cls in type(cause).__mro__]
+            return self._result(row, {"export": text}, stage=error.stage, trace=trace, error=classes)
         facts["must be random"] = recipes.must_be_random(row)
         facts["seconds"]["here"] = time.perf_counter() - started
         self._waiting[folder] = row, wanted, facts, sensitivity
@@ -166,7 +168,9 @@ class Suite:
             if facts["must be random"] and not facts["random"]:
                 found["random"] = "Keras draws no random numbers here: the recipe does not show what it should"
             traces = "\n".join(replayed.get("tracebacks", {}).values())
-            yield self._result(row, found, seconds=facts["seconds"], nodes=replayed.get("nodes"), trace=traces)
+            yield self._result(
+                row, found, seconds=facts["seconds"], finite=facts["finite"], nodes=replayed.get("nodes"), trace=traces
+            )
             shutil.rmtree(folder, ignore_errors=True)
 
     def _result(self, row, found, **more):

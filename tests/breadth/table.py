@@ -9,12 +9,15 @@ from .checks import BOUND, COLUMNS, LOOSE, SPREAD
 from .results import NOT_RUN, Store, holds, key, problems_of, short, sign
 
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "COVERAGE.md"
+# The heading of the last section, which `keras_own` writes.
+OWN_TESTS = "## Keras's own tests"
 
 _INTRO = f"""# Coverage
 
 What of Keras goes through, class by class: each is put into a small model, trained a little, exported, and replayed in
 TensorFlow 1.15.5, which has neither Keras 3 nor this package. What it computes is compared with what Keras says.
-This page is written by `scripts/coverage --write`; no line of it is written by hand.
+This page is written by `scripts/coverage --write`, its last section by `scripts/keras_tests --write`; no line of it is
+written by hand.
 
 A "yes" says:
 
@@ -50,7 +53,13 @@ def write_document(folder):
         for row in rows(keras)
     ]
     DOCUMENT.parent.mkdir(exist_ok=True)
-    DOCUMENT.write_text(document(every))
+    last = own_tests(DOCUMENT.read_text()) if DOCUMENT.exists() else ""
+    DOCUMENT.write_text(document(every) + (last and f"\n{last}"))
+
+
+def own_tests(text):
+    """The last section of the page, or nothing if it has none."""
+    return "".join(text.partition(f"{OWN_TESTS}\n")[1:])
 
 
 def _without_result(keras, row, written):
@@ -111,14 +120,14 @@ def _problems(rows):
             lines.append(f"- `{row['name']}`: Keras has it for its {backend} backend alone. It is not counted.")
         said = {}
         for column, text in problems_of(row):
-            said.setdefault(_plain(text), []).append(column)
+            said.setdefault(plain(text), []).append(column)
         reason = reasons.reason(row["keras"], row["kind"], row["name"])
         for text, columns in said.items():
             lines.append(f"- `{row['name']}`, {', '.join(columns)}: {reason} What is said: `{text}`")
     return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-def _plain(text):
+def plain(text):
     """An error on one line, without colours, paths of a machine and backquotes."""
     text = re.sub(r"\x1b?\[\d+m", "", text).replace("`", "'").replace("|", "/")
     return short(re.sub(r"(/[\w.-]+){2,}/", "…/", text), 500)
