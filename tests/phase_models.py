@@ -77,7 +77,8 @@ def norm_is_an_inner_output(keras):
 
 def dropout_is_the_output(keras):
     inputs = keras.Input((4,), name="x")
-    return _regression(keras, inputs, keras.layers.Dropout(0.3, name="o")(inputs), _vectors(), [(4,)])
+    hidden = keras.layers.Dense(4)(inputs)
+    return _regression(keras, inputs, keras.layers.Dropout(0.3, name="o")(hidden), _vectors(), [(4,)])
 
 
 def noise_is_the_output(keras):

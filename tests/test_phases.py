@@ -98,12 +98,17 @@ def test_a_recurrent_layer_with_dropout_is_one_loop(exports, name):
     assert len(loops) == 1
 
 
-def test_dropout_needs_no_update_and_inference_no_mask(keras):
+def test_dropout_needs_no_update(keras):
     layers = keras.layers
     model = keras.Sequential([keras.Input((5, 4)), layers.LSTM(3, dropout=0.3), layers.Dropout(0.5), layers.Dense(1)])
     model.compile("sgd", "mse")
     updates = build_graph(model).get_collection("update_ops")
     assert all(op.name.startswith(("metrics/", "loss/")) for op in updates)
+
+
+def test_inference_needs_no_mask(keras3):
+    layers = keras3.layers
+    model = keras3.Sequential([keras3.Input((5, 4)), layers.LSTM(3, dropout=0.3), layers.Dense(1)])
     inference = build_graph(model, graph="inference")
     assert not [op for op in inference.get_operations() if op.type == "OnesLike"]
 

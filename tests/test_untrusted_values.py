@@ -136,7 +136,7 @@ def test_blocks_that_snappy_compressed_are_read():
         (lambda manifest: manifest["files"]["net.meta"].update(size=float("nan")), "has no size and SHA-256"),
         (lambda manifest: manifest.update(epoch="late"), "its field 'epoch' is late"),
         (lambda manifest: manifest.update(logs=[1]), "its field 'logs' is [1]"),
-        (lambda manifest: manifest.update(logs={"loss": 10**400}), "its field 'logs' is {'loss': 1000"),
+        (lambda manifest: manifest.update(logs={"loss": 10**400}), "a number of 401 digits"),
         (lambda manifest: manifest.update(model="net"), "its field 'model' is net"),
         (lambda manifest: manifest.update(rewritten=[{"op": "Add"}]), "its field 'rewritten' is"),
         (lambda manifest: manifest.update(target=["1.15"]), "its field 'target' is ['1.15']"),
@@ -159,7 +159,7 @@ def test_a_manifest_that_is_nested_too_deep_or_too_large_is_told(small_export, t
     with pytest.raises(CheckpointFormatError, match="is not a manifest"):
         read_manifest(prefix)
     os.truncate(prefix + ".json", 2**27)
-    with pytest.raises(CheckpointFormatError, match="has 134217728 bytes, and a manifest has at most 67108864"):
+    with pytest.raises(CheckpointFormatError, match="this file is larger than 67108864 bytes"):
         read_manifest(prefix)
 
 

@@ -128,6 +128,8 @@ def _is_pure_inside(graph, node):
 def _has_no_effect(node):
     return (
         node.op not in _CONTROL_FLOW
+        # A target takes the seed that it is made of.
+        and not node.op.startswith("StatelessRandomGetKeyCounter")
         and node.op != "NoOp"
         and "Assert" not in node.op
         and "Print" not in node.op
