@@ -82,4 +82,4 @@ def _relax(leaf):
         return None
     if not isinstance(leaf, tf.TensorSpec) or not leaf.shape.rank:
         return leaf
-    return tf.TensorSpec([None] + leaf.shape.as_list()[1:], leaf.dtype)
+    return tf.TensorSpec([None] + leaf.shape.as_list()[1:], leaf.dtype, leaf.name)

@@ -165,7 +165,7 @@ def _noted_predictions(adapter, notes, inputs):
     def call(wrapped, instance, args, kwargs):
         outputs = wrapped(*args, **kwargs)
         if instance is model and args and "predicted" not in notes and not tf.executing_eagerly():
-            plain = all(tf.is_tensor(leaf) and hasattr(leaf, "graph") for leaf in tf.nest.flatten(outputs))
+            plain = all(isinstance(leaf, tf.Tensor) for leaf in tf.nest.flatten(outputs))
             if plain and [id(tensor) for tensor in tf.nest.flatten(args[0])] == given:
                 notes["predicted"] = names_of(outputs)
         return outputs
