@@ -2,8 +2,8 @@
 
 import copy
 import json
-import pathlib
 import os
+import pathlib
 import re
 import shutil
 import subprocess

@@ -109,8 +109,16 @@ def _watcher(folder, touched):
         elif event == "open" and isinstance(args[0], str) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             if not os.path.abspath(args[0]).startswith(allowed) and "__pycache__" not in args[0]:
                 touched.append([event, args[0]])
-        elif event in _WATCHED and isinstance(args[0], str) and not os.path.abspath(args[0]).startswith(allowed):
+        elif event in _WATCHED and isinstance(args[0], str) and not _absolute(*args).startswith(allowed):
             if "__pycache__" not in args[0]:
                 touched.append([event, args[0]])
 
     return hook
+
+
+def _absolute(path, *others):
+    """The path that a call changes: a relative one stands in the folder whose descriptor comes last, if there is one."""
+    folder = others[-1] if others and type(others[-1]) is int and others[-1] >= 0 else None
+    if os.path.isabs(path) or folder is None:
+        return os.path.abspath(path)
+    return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
