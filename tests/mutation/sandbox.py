@@ -117,7 +117,7 @@ def _watcher(folder, touched):
 
 
 def _absolute(path, *others):
-    """The path that a call changes: a relative one stands in the folder whose descriptor comes last, if there is one."""
+    """The path that a call changes. The folder of a relative one may be given by its descriptor, which comes last."""
     folder = others[-1] if others and type(others[-1]) is int and others[-1] >= 0 else None
     if os.path.isabs(path) or folder is None:
         return os.path.abspath(path)
