@@ -62,6 +62,11 @@ def is_control(name):
     return name.startswith("^")
 
 
+def has_control_inputs(node):
+    """Whether a NodeDef has control inputs."""
+    return any(is_control(tensor) for tensor in node.input)
+
+
 def data_inputs(node):
     """The inputs of a NodeDef that carry values, in its order."""
     return [tensor for tensor in node.input if not is_control(tensor)]

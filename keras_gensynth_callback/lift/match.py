@@ -6,7 +6,7 @@ by the learning phase (`phases.py`). Loops and conditionals are matched whole or
 chosen inside of a loop.
 """
 
-from ..graphdef import data_inputs, is_control, moved, node_of, tensor_name
+from ..graphdef import data_inputs, has_control_inputs, is_control, moved, node_of, tensor_name
 from .writes import VARIABLE_READS, is_write
 
 # What comes from outside of both graphs, under the same name.
@@ -77,8 +77,8 @@ class _Matcher:
         if not keeps_order(node):
             # What waits for something, a constant behind an assertion say, is no other one of the same value: that one
             # may be what the assertion needs.
-            free = [name for name in free if _waits(self.second.nodes[name]) == _waits(node)]
-            if node.name in free or _waits(node):
+            free = [name for name in free if has_control_inputs(self.second.nodes[name]) == has_control_inputs(node)]
+            if node.name in free or has_control_inputs(node):
                 return node.name if node.name in free else None
             return free[0] if free else None
         if node.op in NAMED:
@@ -215,10 +215,6 @@ def _share_an_operand(mine, theirs):
     quotients for example.
     """
     return len(mine) == 1 or any(one == other for one, other in zip(mine, theirs))
-
-
-def _waits(node):
-    return any(is_control(tensor) for tensor in node.input)
 
 
 def _takes_from_outside(node):

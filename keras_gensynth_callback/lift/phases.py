@@ -14,7 +14,16 @@ nothing but `train_op` runs it.
 import tensorflow as tf
 
 from ..errors import UnsupportedModelError
-from ..graphdef import EditableGraph, data_inputs, input_name, is_control, moved, node_of, tensor_name
+from ..graphdef import (
+    EditableGraph,
+    data_inputs,
+    has_control_inputs,
+    input_name,
+    is_control,
+    moved,
+    node_of,
+    tensor_name,
+)
 from ..op_types import output_types, type_of
 from .conditionals import INFERENCE, TRAINING, Conditionals, scope_of
 from .match import NAMED, group_key, match
@@ -216,7 +225,7 @@ class _Overlay:
             return True
         if is_write(node) and name not in side.graph.context_of and node_of(node.input[0]) in self.unconditional:
             return True
-        if node.op == "ReadVariableOp" and name not in side.graph.context_of and not _waits(node):
+        if node.op == "ReadVariableOp" and name not in side.graph.context_of and not has_control_inputs(node):
             return True
         if self._is_hoisted(side, name) or name in side.pinned:
             return True
@@ -373,7 +382,3 @@ class _Overlay:
             return self.conditionals.switch(tensor_name(read.name), context, dtype)
         shape = [dim.size for dim in self.merged.nodes[node_of(handle)].attr["shape"].shape.dim]
         return self.conditionals.constant(f"{write.name}/nothing", tf.make_tensor_proto(0, dtype, shape), context)
-
-
-def _waits(node):
-    return any(is_control(tensor) for tensor in node.input)

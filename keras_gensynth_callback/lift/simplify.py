@@ -4,7 +4,7 @@ constant.
 
 import tensorflow as tf
 
-from ..graphdef import data_inputs, input_name, is_control, moved, node_of, tensor_name
+from ..graphdef import data_inputs, has_control_inputs, input_name, is_control, moved, node_of, tensor_name
 from .match import attributes, keeps_order
 
 _CONTROL_FLOW = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"}
@@ -101,7 +101,7 @@ def _constant(graph, tensor, value):
 def _is_pure(graph, node):
     # A read that waits for nothing sees the variable as it was before the step, and so do all others that wait for
     # nothing.
-    waits = any(is_control(tensor) for tensor in node.input)
+    waits = has_control_inputs(node)
     return (
         node.name not in graph.context_of
         and not waits
@@ -115,7 +115,7 @@ def _is_pure_inside(graph, node):
 
     A constant there waits for the branch. An Identity may be what a context or a gradient knows the branch by.
     """
-    waits = any(is_control(tensor) for tensor in node.input)
+    waits = has_control_inputs(node)
     return (
         node.name in graph.context_of
         and node.op != "Identity"
