@@ -71,3 +71,27 @@ def without_cudnn(layers):
     finally:
         for layer in asked:
             layer.use_cudnn = True
+
+
+@contextlib.contextmanager
+def standard_loops(keras):
+    """Inside of the block, an LSTM or a GRU of Keras 2 in a graph is the loop that runs on any device.
+
+    Keras 2 builds it, the one for cuDNN and the gradients of both, as functions that grappler may exchange, and most of
+    the time that a trace takes goes there (tf_keras/src/layers/rnn/lstm.py, `lstm_with_backend_selection`).
+    """
+    with contextlib.ExitStack() as stack:
+        for name in ("LSTM", "GRU"):
+            module, kind = sys.modules[getattr(keras.layers, name).__module__], name.lower()
+            if hasattr(module, f"{kind}_with_backend_selection"):
+                stack.enter_context(patched(module, f"{kind}_with_backend_selection", _standard(module, kind)))
+        yield
+
+
+def _standard(module, kind):
+    tracing = threading.get_ident()
+
+    def either(wrapped, instance, args, kwargs):
+        return (getattr(module, f"standard_{kind}") if _asks(tracing) else wrapped)(*args, **kwargs)
+
+    return either

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ..distribution import strategy_of
 from .adapter import Adapter, Variable, input_relaxed, restored_lists, slot_name
+from .devices import standard_loops
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
 from .outer_model import is_built, left_unbuilt
@@ -145,6 +146,7 @@ class TfKeras(Adapter):
             stack.enter_context(restored_lists(list(self.layers()), ("_losses", "_eager_losses")))
             stack.enter_context(left_unbuilt(self))
             stack.enter_context(noted_layer_calls(self.keras.layers.Layer))
+            stack.enter_context(standard_loops(self.keras))
             stack.enter_context(training_ops(self.keras.optimizers))
             for owner, method in self._dropout_masks():
                 stack.enter_context(patched(owner, method, masks_apart))
