@@ -14,8 +14,8 @@ import tensorflow as tf
 from keras_gensynth_callback.api import export_checkpoint
 from keras_gensynth_callback.callback import GenSynthExportCallback
 from keras_gensynth_callback.fit_arguments import flat_callbacks, take_callbacks, with_callback
+from keras_gensynth_callback.kerases import KERASES
 from keras_gensynth_callback.live_graph import fill_if_live
-from keras_gensynth_callback.registration import KERASES
 
 if TYPE_CHECKING:
     from keras_gensynth_callback.annotations import Path

@@ -4,7 +4,8 @@ import sys
 
 import wrapt
 
-KERASES = ("keras", "tf_keras")
+from .kerases import KERASES
+
 _TENSORFLOW = "tensorflow"
 
 _imported: set = set()  # whole: a module that is being imported stands in `sys.modules`, too

@@ -1,56 +1,14 @@
-"""What lifting asks of a Keras model, whichever Keras it is of: one interface, and one subclass for each generation.
-
-The generation is read off the model's own class, so that models of two Kerases can be exported in one process, and no
-Keras is imported that the user has not imported.
-"""
+"""What lifting asks of a Keras model, whichever Keras it is of: one interface, and one subclass for each generation."""
 
 import contextlib
 import re
 
-import numpy as np
 import tensorflow as tf
 
 from ..errors import InvalidArgumentError
+from ..kerases import of_framework
 from ..snapshot import snapshot
-from .environment import check_environment, of_framework
-from .v1_engine import is_of_v1_engine, live_graph
-
-# TensorFlow 1.x assigns no uint32 on a CPU; Keras 3.0 keeps the state of its seeds in it.
-_WIDER = {tf.uint32: tf.int64}
-
-
-class Variable:
-    """A variable of the model and the name it has in the graph.
-
-    Attributes:
-        name: str, `conv2d/kernel`.
-        value: the tf.Variable.
-        own_dtype: its tf.DType.
-        dtype: the tf.DType that it has in the graph.
-        trainable: bool.
-        kind: str, `weight`, `state` (RNG), `metric`, `last` (what a metric without variables gave), `optimizer` or
-            `other`.
-        initializer: the Keras initializer of a weight, or None.
-    """
-
-    def __init__(self, name, value, kind, trainable=False, initializer=None):
-        self.name, self.value, self.kind, self.trainable = name, value, kind, trainable
-        self.initializer = initializer
-        self.own_dtype = tf.as_dtype(value.dtype).base_dtype
-        self.dtype = _WIDER.get(self.own_dtype, self.own_dtype)
-
-    @property
-    def shape(self):
-        """The tf.TensorShape of the value that the variable holds now, all of it known."""
-        shape = self.value.shape
-        return shape if shape.is_fully_defined() else tf.TensorShape(self.value.read_value().shape)
-
-    def of_graph(self, value):
-        """A value of the variable, in the type that it has in the graph."""
-        return value if self.dtype == self.own_dtype else np.asarray(value).astype(self.dtype.as_numpy_dtype)
-
-    def __repr__(self):
-        return f"<Variable {self.name}: {self.kind}, shape {tuple(self.value.shape)}>"
+from .variable import free_name
 
 
 class Adapter:
@@ -81,7 +39,7 @@ class Adapter:
             if id(variable.value) in seen:
                 continue
             seen.add(id(variable.value))
-            variable.name = _free(variable.name, taken)
+            variable.name = free_name(variable.name, taken)
             taken.add(variable.name.lower())
             found.append(variable)
         return found
@@ -247,75 +205,6 @@ class Adapter:
 def reset(metric):
     """Sets a metric back: before TF 2.5, by `reset_states`."""
     getattr(metric, "reset_state", getattr(metric, "reset_states", None))()
-
-
-def adapter_of(model):
-    """The Adapter for a model, chosen from the model's own class.
-
-    Raises:
-        InvalidArgumentError: `model` is no Keras model.
-        UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow; an eager model of TensorFlow 1.15.
-        UnsupportedStrategyError: a model that trains under a strategy that is not known.
-    """
-    check_environment(model)
-    if hasattr(type(model), "stateless_call"):
-        from .keras3 import Keras3
-
-        return Keras3(model)
-    if is_of_v1_engine(model):
-        from .tf_keras_v1 import TfKerasV1
-
-        return TfKerasV1(model)
-    if callable(getattr(model, "train_step", None)) and hasattr(type(model), "trainable_variables"):
-        from .tf_keras import TfKeras
-
-        return TfKeras(model)
-    raise InvalidArgumentError(
-        f"`model` should be a Keras model on TensorFlow (keras.Model, tf_keras.Model). Received: {model!r} of type "
-        f"{type(model).__name__}."
-    )
-
-
-def values_of(model, variables):
-    """The values of some variables of a model at this moment, as ndarrays."""
-    if is_of_v1_engine(model) and live_graph(model) is not None:
-        return adapter_of(model).read(variables)
-    return [np.array(variable.numpy()) for variable in variables]
-
-
-def _free(name, taken):
-    candidate, number = name, 0
-    while candidate.lower() in taken:
-        number += 1
-        head, _, tail = name.rpartition("/")
-        candidate = f"{head}_{number}/{tail}" if head else f"{name}_{number}"
-    return candidate
-
-
-def slot_name(name, optimizer, references):
-    """The name TF 1.15 gives to a slot: `training/Adam/conv2d/kernel/m` of `adam/conv2d_kernel_momentum` or
-    `Adam/m/conv2d/kernel`.
-
-    Args:
-        name: str, the variable's own name.
-        optimizer: str, the optimizer's class name.
-        references: dict, the spelling of a variable's name inside of slot names -> the variable's name in the graph.
-    """
-    rest = name.split("/", 1)[1] if "/" in name else name
-    if rest in ("iteration", "iterations"):
-        return f"training/{optimizer}/iter"
-    for spelled in sorted(references, key=len, reverse=True):
-        if rest.startswith(spelled + "_"):
-            return f"training/{optimizer}/{references[spelled]}/{_slot(rest[len(spelled) + 1 :], optimizer)}"
-        if rest.endswith("/" + spelled):
-            return f"training/{optimizer}/{references[spelled]}/{_slot(rest[: -len(spelled) - 1], optimizer)}"
-    return f"training/{optimizer}/{rest}"
-
-
-def _slot(slot, optimizer):
-    if "Adam" in optimizer:
-        return {"momentum": "m", "velocity": "v"}.get(slot, slot)
-    return {"m": "momentum"}.get(slot, slot) if optimizer == "SGD" else slot
 
 
 def input_relaxed(given):

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ..distribution import check_strategy
 from ..errors import UnsupportedBackendError
+from ..kerases import of_framework
 from .v1_engine import is_of_v1_engine, live_graph
 
 
@@ -38,8 +39,3 @@ def _check_backend(model):
             'with the `tensorflow` backend. Set the environment variable KERAS_BACKEND=tensorflow (or "backend": '
             '"tensorflow" in keras.json) before Keras is imported.'
         )
-
-
-def of_framework(base):
-    """Whether a class is one of a Keras, or of TensorFlow."""
-    return base.__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow")

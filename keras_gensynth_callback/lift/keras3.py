@@ -5,7 +5,7 @@ import sys
 
 import tensorflow as tf
 
-from .adapter import Adapter, Variable, input_relaxed, relaxed, restored_lists, slot_name
+from .adapter import Adapter, input_relaxed, relaxed, restored_lists
 from .batch_normalization import fused_batch_normalization
 from .biases import bias_of_one_value
 from .devices import without_cudnn
@@ -17,6 +17,7 @@ from .tape import noted_layer_calls
 from .tf_private import patched
 from .time_distributed import steps_as_rows
 from .training_ops import training_ops
+from .variable import Variable, slot_name
 
 
 class Keras3(Adapter):

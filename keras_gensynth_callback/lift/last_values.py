@@ -6,8 +6,8 @@ A graph of TensorFlow 1.x has a metric's value without any data; so a variable h
 import tensorflow as tf
 
 from ..graphdef import node_of, tensor_name
-from .adapter import Variable
 from .normalize import become_handle
+from .variable import Variable
 
 
 class LastValue:

@@ -9,7 +9,6 @@ from ..errors import UnsupportedModelError
 from ..graphdef import moved, node_of, tensor_name, unique
 from . import spec as specs
 from . import steps
-from .adapter import Variable, adapter_of
 from .converters import spell_out_erfc
 from .custom_gradients import refuse_changed_gradients
 from .fitted_data import spec_of_last_fit
@@ -28,9 +27,11 @@ from .phases import lay_over
 from .random_draws import draw_anew
 from .resets import reset_values
 from .rnn_loops import last_output_without_array, one_counter_a_loop
+from .select import adapter_of
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
 from .structure import check_structure
 from .union import unite
+from .variable import Variable
 from .weights import default_weights
 from .wide_variables import keep_in_wider_types
 from .writes import is_write, outlet, stands_in_loop, step_nodes, writes_of, written_variable

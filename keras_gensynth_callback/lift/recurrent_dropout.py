@@ -4,7 +4,7 @@ inference. Nothing inside of a loop can be chosen by the learning phase, but wha
 
 import tensorflow as tf
 
-from .environment import of_framework
+from ..kerases import of_framework
 from .tf_private import patched
 
 # Method of a cell -> the attribute that keeps its mask while a loop is built, and the rate.

@@ -6,7 +6,8 @@ import sys
 import tensorflow as tf
 
 from ..distribution import strategy_of
-from .adapter import Adapter, Variable, input_relaxed, restored_lists, slot_name
+from ..kerases import KERASES
+from .adapter import Adapter, input_relaxed, restored_lists
 from .devices import standard_loops
 from .initializers import initializers_of
 from .masks import zeros_without_a_step
@@ -15,6 +16,7 @@ from .recurrent_dropout import masks_apart
 from .tape import noted_layer_calls
 from .tf_private import patched
 from .training_ops import training_ops
+from .variable import Variable, slot_name
 
 
 class TfKeras(Adapter):
@@ -25,7 +27,7 @@ class TfKeras(Adapter):
         """The Keras that the model is of; it is imported, since the model exists."""
         for base in type(self.model).__mro__:
             package = base.__module__.split(".")[0]
-            if package in ("tf_keras", "keras"):
+            if package in KERASES:
                 return sys.modules[package]
         return tf.keras
 

@@ -3,11 +3,11 @@
 import tensorflow as tf
 
 from ..errors import MissingCustomObjectError
+from ..kerases import KERASES
 from .compiled import CHOSEN_BY_SHAPE
 from .objects import FAMILIES, KerasObjects
 from .references import references, references_of_training
 
-_OF_KERAS = ("keras", "tf_keras")
 # Each in the module where TensorFlow defines it.
 _SPECS = ("IndexedSlicesSpec", "RaggedTensorSpec", "SparseTensorSpec", "TensorSpec")
 
@@ -59,7 +59,7 @@ class Known:
             return self._objects.has_class(reference.name) or None
         if reference.module == "builtins":
             return reference.is_function and self._objects.has_builtin_function(reference.name) or None
-        if reference.module.split(".")[0] not in _OF_KERAS:
+        if reference.module.split(".")[0] not in KERASES:
             return None
         return self._objects.has_in_module(reference.module, reference.name, reference.is_function)
 

@@ -9,8 +9,9 @@ import inspect
 import sys
 import types
 
+from ..kerases import KERASES
+
 # Roots that files name, whatever the Keras at hand is called.
-_ROOTS = ("keras", "tf_keras")
 _NAMESPACES = (
     "",
     "layers",
@@ -171,7 +172,7 @@ class KerasObjects:
 
     def _is_ours(self, value):
         module = getattr(value, "__module__", None) or ""
-        return module.split(".")[0] in (self._root, *_ROOTS) or module.startswith("tensorflow.python.keras.")
+        return module.split(".")[0] in (self._root, *KERASES) or module.startswith("tensorflow.python.keras.")
 
     def _namespace(self, dotted):
         space = self._keras
@@ -182,7 +183,7 @@ class KerasObjects:
     def _modules(self, module):
         """The modules of this Keras that a file may mean: the public one, and the one with the code."""
         root, *parts = module.split(".")
-        if root not in _ROOTS or not all(part.isidentifier() for part in parts):
+        if root not in KERASES or not all(part.isidentifier() for part in parts):
             return
         public = self._namespace(".".join(parts))
         if public is not None and self._is_module_of_keras(public.__name__):
@@ -203,4 +204,4 @@ class KerasObjects:
 
     def _is_module_of_keras(self, name):
         within_tensorflow = ("tensorflow.keras", "tensorflow.python.keras")
-        return name.split(".")[0] in (self._root, *_ROOTS) or name.startswith(within_tensorflow)
+        return name.split(".")[0] in (self._root, *KERASES) or name.startswith(within_tensorflow)

@@ -1,0 +1,77 @@
+"""A variable of a model: what it is, and which name TensorFlow 1.15 would give it."""
+
+import numpy as np
+import tensorflow as tf
+
+# TensorFlow 1.x assigns no uint32 on a CPU; Keras 3.0 keeps the state of its seeds in it.
+_WIDER = {tf.uint32: tf.int64}
+
+
+class Variable:
+    """A variable of the model and the name it has in the graph.
+
+    Attributes:
+        name: str, `conv2d/kernel`.
+        value: the tf.Variable.
+        own_dtype: its tf.DType.
+        dtype: the tf.DType that it has in the graph.
+        trainable: bool.
+        kind: str, `weight`, `state` (RNG), `metric`, `last` (what a metric without variables gave), `optimizer` or
+            `other`.
+        initializer: the Keras initializer of a weight, or None.
+    """
+
+    def __init__(self, name, value, kind, trainable=False, initializer=None):
+        self.name, self.value, self.kind, self.trainable = name, value, kind, trainable
+        self.initializer = initializer
+        self.own_dtype = tf.as_dtype(value.dtype).base_dtype
+        self.dtype = _WIDER.get(self.own_dtype, self.own_dtype)
+
+    @property
+    def shape(self):
+        """The tf.TensorShape of the value that the variable holds now, all of it known."""
+        shape = self.value.shape
+        return shape if shape.is_fully_defined() else tf.TensorShape(self.value.read_value().shape)
+
+    def of_graph(self, value):
+        """A value of the variable, in the type that it has in the graph."""
+        return value if self.dtype == self.own_dtype else np.asarray(value).astype(self.dtype.as_numpy_dtype)
+
+    def __repr__(self):
+        return f"<Variable {self.name}: {self.kind}, shape {tuple(self.value.shape)}>"
+
+
+def free_name(name, taken):
+    """`name`, or one like it that is not among `taken`, which has names in lower case."""
+    candidate, number = name, 0
+    while candidate.lower() in taken:
+        number += 1
+        head, _, tail = name.rpartition("/")
+        candidate = f"{head}_{number}/{tail}" if head else f"{name}_{number}"
+    return candidate
+
+
+def slot_name(name, optimizer, references):
+    """The name TF 1.15 gives to a slot: `training/Adam/conv2d/kernel/m` of `adam/conv2d_kernel_momentum` or
+    `Adam/m/conv2d/kernel`.
+
+    Args:
+        name: str, the variable's own name.
+        optimizer: str, the optimizer's class name.
+        references: dict, the spelling of a variable's name inside of slot names -> the variable's name in the graph.
+    """
+    rest = name.split("/", 1)[1] if "/" in name else name
+    if rest in ("iteration", "iterations"):
+        return f"training/{optimizer}/iter"
+    for spelled in sorted(references, key=len, reverse=True):
+        if rest.startswith(spelled + "_"):
+            return f"training/{optimizer}/{references[spelled]}/{_slot(rest[len(spelled) + 1 :], optimizer)}"
+        if rest.endswith("/" + spelled):
+            return f"training/{optimizer}/{references[spelled]}/{_slot(rest[: -len(spelled) - 1], optimizer)}"
+    return f"training/{optimizer}/{rest}"
+
+
+def _slot(slot, optimizer):
+    if "Adam" in optimizer:
+        return {"momentum": "m", "velocity": "v"}.get(slot, slot)
+    return {"m": "momentum"}.get(slot, slot) if optimizer == "SGD" else slot
