@@ -13,7 +13,7 @@ from .inspection.collections import VARIABLE_COLLECTIONS, members, variable_def_
 from .inspection.filling import missing_members, outputs_of
 from .inspection.signatures import inputs_and_outputs, is_placeholder
 from .inspection.variables import variables_of
-from .lift.naming import LEARNING_PHASE
+from .lift.conditionals import LEARNING_PHASE
 from .meta_file import read_meta_graph
 from .metagraph import EVAL_METHOD, TRAIN_METHOD
 from .op_types import output_types

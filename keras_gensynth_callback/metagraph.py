@@ -12,8 +12,8 @@ from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saver_pb2
 
 from .graphdef import tensor_name
+from .lift.conditionals import LEARNING_PHASE
 from .lift.initializers import distribution
-from .lift.naming import LEARNING_PHASE
 
 _KEYS = tf.compat.v1.GraphKeys
 _SIGNATURES = tf.compat.v1.saved_model.signature_constants

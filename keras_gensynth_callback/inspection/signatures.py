@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from ..graphdef import tensor_name
-from ..lift.naming import LEARNING_PHASE
+from ..lift.conditionals import LEARNING_PHASE
 from ..op_types import type_name
 
 _SERVING = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY

@@ -9,6 +9,8 @@ from tensorflow.core.protobuf import control_flow_pb2
 
 from ..graphdef import COND_CONTEXT, Context, node_of, tensor_name
 
+# The placeholder that Keras calls so in TF 1.x.
+LEARNING_PHASE = "keras_learning_phase"
 INFERENCE, TRAINING = 0, 1
 
 

@@ -9,6 +9,7 @@ from ..errors import UnsupportedModelError
 from ..graphdef import moved, node_of, tensor_name, unique
 from . import spec as specs
 from . import steps
+from .conditionals import LEARNING_PHASE
 from .converters import spell_out_erfc
 from .custom_gradients import refuse_changed_gradients
 from .fitted_data import spec_of_last_fit
@@ -18,7 +19,7 @@ from .last_values import keep_last_value
 from .lifted import Lifted
 from .losses import split_losses
 from .metrics import value_without_update
-from .naming import LEARNING_PHASE, rename_contexts, tf1_names, tf1_scopes
+from .naming import rename_contexts, tf1_names, tf1_scopes
 from .normalize import normalize
 from .one_replica import scope_of
 from .optional_weights import with_optional_weights

@@ -5,10 +5,10 @@
 import re
 
 from ..graphdef import unique
+from .conditionals import LEARNING_PHASE
 
 # Keras 3 calls a Conv2D `convolution`; in TF 1.15 an op is called by its type.
 _KERAS_3_OPS = re.compile(r"^(convolution|depthwise)(_\d+)?$")
-LEARNING_PHASE = "keras_learning_phase"
 _OWN_SCOPES = {"loss", "metrics", "training", LEARNING_PHASE}
 
 
