@@ -3,26 +3,9 @@
 A graph of TensorFlow 1.x has a metric's value without any data; so a variable holds the last one.
 """
 
-import tensorflow as tf
-
 from ..graphdef import node_of, tensor_name
 from .normalize import become_handle
-from .variable import Variable
-
-
-class LastValue:
-    """Zeros, as before the first batch, in the place of a variable: Keras has none.
-
-    Args:
-        spec: tf.TensorSpec of the metric.
-    """
-
-    def __init__(self, spec):
-        self.dtype, self.shape = spec.dtype, spec.shape
-
-    def read_value(self):
-        dims = [size or 0 for size in self.shape.as_list()] if self.shape.rank is not None else []
-        return tf.make_ndarray(tf.make_tensor_proto(0, self.dtype, dims))
+from .variable import LastValue, Variable
 
 
 def keep_last_value(graph, metric, tensor, spec):
@@ -35,7 +18,7 @@ def keep_last_value(graph, metric, tensor, spec):
         spec: tf.TensorSpec of that.
 
     Returns:
-        The `adapter.Variable`, of the kind "last", and the names of two tensors: the value that is held, and that of
+        The Variable, of the kind "last", and the names of two tensors: the value that is held, and that of
         the batch, which is held from then on.
     """
     handle = graph.add("VarHandleOp", f"last_batch/{metric}")

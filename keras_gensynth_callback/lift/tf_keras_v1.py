@@ -7,13 +7,12 @@ import re
 import tensorflow as tf
 
 from .adapter import relaxed, reset
-from .last_values import LastValue
 from .live import LiveGraph
 from .tf_keras import TfKeras, _base_name
 from .tf_private import broadcasts_unasserted, patched
 from .v1_engine import layers_of, live_graph, metrics_of
 from .v1_steps import V1Steps
-from .variable import Variable
+from .variable import LastValue, Variable
 
 
 class TfKerasV1(TfKeras):

@@ -41,6 +41,21 @@ class Variable:
         return f"<Variable {self.name}: {self.kind}, shape {tuple(self.value.shape)}>"
 
 
+class LastValue:
+    """Zeros, as before the first batch, in the place of a variable: Keras has none.
+
+    Args:
+        spec: tf.TensorSpec of the metric.
+    """
+
+    def __init__(self, spec):
+        self.dtype, self.shape = spec.dtype, spec.shape
+
+    def read_value(self):
+        dims = [size or 0 for size in self.shape.as_list()] if self.shape.rank is not None else []
+        return tf.make_ndarray(tf.make_tensor_proto(0, self.dtype, dims))
+
+
 def free_name(name, taken):
     """`name`, or one like it that is not among `taken`, which has names in lower case."""
     candidate, number = name, 0
