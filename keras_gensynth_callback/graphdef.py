@@ -222,6 +222,11 @@ class EditableGraph:
                 todo.extend(node_of(tensor) for tensor in inputs if controls or not is_control(tensor))
         return seen
 
+    def variables_behind(self, tensors):
+        """The names of the variables that tensors are computed from."""
+        names = self.ancestors(map(node_of, tensors), controls=False)
+        return {name for name in names if self.nodes[name].op == "VarHandleOp"}
+
     def origin(self, tensor, hands_on):
         """The NodeDef that a tensor comes from, through the first inputs of nodes that hand them on; None where it
         comes from none. No way is longer than `FAR` nodes, so that a graph of a million nodes is read in linear time.

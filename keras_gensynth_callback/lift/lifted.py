@@ -1,15 +1,26 @@
 """What lifting gives: a graph, and what each thing in it is."""
 
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
 
+import numpy as np
+
+from ..graphdef import EditableGraph
+from .spec import DataSpec
+from .tables import Table
+from .variable import Variable
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Lifted:
     """A model as a v1 graph. All tensors and ops by name.
 
     Attributes:
         graph: EditableGraph.
         data: the DataSpecs of what `predict_step` and the other steps are fed with.
-        variables: list of `adapter.Variable`, all that the graph holds; trainable ones in the order of
+        variables: list of Variable, all that the graph holds; trainable ones in the order of
             `model.trainable_variables`.
-        tables: list of `tables.Table`, the lookup tables that the graph holds.
+        tables: list of Table, the lookup tables that the graph holds.
         inputs, targets, sample_weights: dicts, Keras name -> placeholder tensor.
         step_inputs: dict, the same for what the train step is fed with; `inputs`, but for models that train on
             something else.
@@ -27,8 +38,27 @@ class Lifted:
         keras: str, the Keras and its version.
     """
 
-    def __init__(self, **fields):
-        self.__dict__.update(fields)
+    graph: EditableGraph
+    data: Tuple[DataSpec, DataSpec]
+    variables: List[Variable]
+    tables: List[Table]
+    inputs: Dict[str, str]
+    step_inputs: Dict[str, str]
+    targets: Dict[str, str]
+    sample_weights: Dict[str, str]
+    outputs: Dict[str, str]
+    learning_phase: Optional[str]
+    loss: Optional[str]
+    losses: List[str]
+    regularization_losses: List[str]
+    metrics: Dict[str, Tuple[str, str]]
+    updates: List[str]
+    train_op: Optional[str]
+    global_step: Optional[str]
+    evaluates: bool
+    initial_values: Dict[str, np.ndarray]
+    notes: List[str]
+    keras: str
 
     def __repr__(self):
         return (

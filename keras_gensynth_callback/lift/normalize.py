@@ -1,5 +1,7 @@
 """Gives placeholders, variables and constants of a trace the names that they have in every other trace of the model."""
 
+from dataclasses import replace
+
 import tensorflow as tf
 
 from ..graphdef import attr_value, moved, unique
@@ -19,7 +21,7 @@ class Constant:
 
 
 def normalize(step, placeholders, names, others, tables, taken):
-    """Renames, in place, what a step's trace takes from outside.
+    """Renames what a step's trace takes from outside, in its graph, too.
 
     Args:
         step: Step.
@@ -28,6 +30,9 @@ def normalize(step, placeholders, names, others, tables, taken):
         others: dict, name -> variable, of those that neither the model nor its optimizer lists; is filled.
         tables: dict, id of a table's resource -> its Table; is filled.
         taken: set of lower-case names; is filled.
+
+    Returns:
+        The Step with the new names.
     """
     trace = step.trace
     renamed = dict(zip(trace.inputs, placeholders))
@@ -55,7 +60,7 @@ def normalize(step, placeholders, names, others, tables, taken):
         _become_table(nodes[node_name], tables[id(table.handle)])
     _move_aside(trace.graph, renamed)
     trace.graph.rename(renamed)
-    _rename_notes(step, renamed)
+    return _renamed(step, renamed)
 
 
 def drop_private_attributes(graph):
@@ -114,17 +119,25 @@ def _move_aside(graph, renamed):
             renamed[name] = unique(name, taken)
 
 
-def _rename_notes(step, renamed):
+def _renamed(step, names):
+    """The Step whose nodes were renamed."""
+
     def move(tensor):
-        return moved(tensor, renamed)
+        return moved(tensor, names)
 
     trace = step.trace
-    trace.inputs = [move(name) for name in trace.inputs]
     for call in trace.gradient_calls:
         call.rename(move)
-    trace.built_gradients = [move(tensor) for tensor in trace.built_gradients]
-    step.logs = {name: move(tensor) for name, tensor in step.logs.items()}
-    step.loss = move(step.loss) if step.loss else None
-    if step.outputs is not None:
-        step.outputs = tf.nest.map_structure(move, step.outputs)
-    step.custom_gradients = []
+    trace = replace(
+        trace,
+        inputs=[move(name) for name in trace.inputs],
+        built_gradients=[move(tensor) for tensor in trace.built_gradients],
+    )
+    return replace(
+        step,
+        trace=trace,
+        logs={name: move(tensor) for name, tensor in step.logs.items()},
+        loss=move(step.loss) if step.loss else None,
+        outputs=None if step.outputs is None else tf.nest.map_structure(move, step.outputs),
+        custom_gradients=(),
+    )

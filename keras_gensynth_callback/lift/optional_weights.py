@@ -5,6 +5,8 @@ samples; a custom loss may do with `sample_weight=None` what it does not do with
 ways, of random predictions.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import tensorflow as tf
 
@@ -35,7 +37,8 @@ def with_optional_weights(adapter, spec, outputs, output_names):
         alone = [_only(spec.parts[2], leaves, index) for index, leaf in enumerate(leaves) if leaf is not None]
         if trial.ones_change_nothing(spec.parts[2]) is False:
             named = zip(spec.weight_names, alone)
-            spec.optional = {name for name, weights in named if trial.ones_change_nothing(weights) is not False}
+            kept = [name for name, weights in named if trial.ones_change_nothing(weights) is not False]
+            return replace(spec, optional=frozenset(kept))
         return spec
     weights = _chosen(trial, outputs, spec.parts[1])
     leaves = tf.nest.flatten(weights)
@@ -43,7 +46,7 @@ def with_optional_weights(adapter, spec, outputs, output_names):
     if not names:
         return spec
     names = [f"{name}_sample_weights" for name in names]
-    return DataSpec((*spec.parts, weights), spec.input_names, spec.target_names, names, optional=names)
+    return replace(spec, parts=(*spec.parts, weights), weight_names=names, optional=frozenset(names))
 
 
 def _chosen(trial, outputs, y):
@@ -110,7 +113,7 @@ class _Trial:
 
     def _losses(self, weights):
         adapter = self._adapter
-        spec = DataSpec((*self._parts, self._outputs, weights), ())
+        spec = DataSpec((*self._parts, self._outputs, weights), [])
 
         def function(*tensors):
             adapter.forget_losses()

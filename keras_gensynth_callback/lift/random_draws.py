@@ -50,19 +50,9 @@ def draw_anew(graph, results):
 
 def _variables_behind(graph, tensor):
     """The names of the variables that a tensor is computed from; none where it depends on what is fed, too."""
-    seen, todo, found = set(), [node_of(tensor)], set()
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        node = graph.nodes[name]
-        if node.op.startswith("Placeholder"):
-            return set()
-        if node.op == "VarHandleOp":
-            found.add(name)
-        todo.extend(node_of(source) for source in data_inputs(node))
-    return found
+    behind = graph.ancestors([node_of(tensor)], controls=False)
+    is_fed = any(graph.nodes[name].op.startswith("Placeholder") for name in behind)
+    return set() if is_fed else graph.variables_behind([tensor])
 
 
 def _forget_seed(node):

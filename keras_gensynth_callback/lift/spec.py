@@ -5,28 +5,31 @@ Names are those of tf.keras in TF 1.15: inputs under the Keras input names, `<ou
 (tensorflow/python/keras/engine/training_utils.py, `ModelInputs`, `generic_output_names`).
 """
 
+from dataclasses import dataclass, field
+from typing import Any, FrozenSet, List, Tuple
+
 import tensorflow as tf
 
 from ..errors import InvalidArgumentError, NotBuiltError
 
 
+@dataclass(frozen=True)
 class DataSpec:
     """The data of one step, `(x,)`, `(x, y)` or `(x, y, sample_weight)`, with a name for each tensor.
 
     Attributes:
         parts: tuple of nests of tf.TensorSpec, as `train_step` gets them; None where an output has no weights.
         input_names, target_names, weight_names: list of str, in the order of `tf.nest.flatten`.
-        optional: set of str, the names of weights that need not be fed: ones change nothing.
+        optional: frozenset of str, the names of weights that need not be fed: ones change nothing.
         is_bare: bool, whether a step gets the inputs without a tuple around them: what Keras makes of `fit(x)`.
     """
 
-    def __init__(self, parts, input_names, target_names=(), weight_names=(), optional=(), is_bare=False):
-        self.parts, self.optional, self.is_bare = parts, set(optional), is_bare
-        self.input_names, self.target_names, self.weight_names = (
-            list(input_names),
-            list(target_names),
-            list(weight_names),
-        )
+    parts: Tuple[Any, ...]
+    input_names: List[str]
+    target_names: List[str] = field(default_factory=list)
+    weight_names: List[str] = field(default_factory=list)
+    optional: FrozenSet[str] = frozenset()
+    is_bare: bool = False
 
     def specs(self):
         """All TensorSpecs in order."""
@@ -92,7 +95,7 @@ def step_spec(adapter, inputs, outputs, output_names, data_spec=None):
         return DataSpec((inputs.parts[0], y), inputs.input_names, target_names)
     weight_names = [name + "_sample_weights" for name in leaf_names(weights, output_names, "output")]
     parts = (inputs.parts[0], y, weights)
-    return DataSpec(parts, inputs.input_names, target_names, weight_names, optional=weight_names)
+    return DataSpec(parts, inputs.input_names, target_names, weight_names, optional=frozenset(weight_names))
 
 
 def output_names(adapter, outputs):

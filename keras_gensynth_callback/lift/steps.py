@@ -1,6 +1,8 @@
 """The pieces of a Keras model's Python that are traced: predict, test and train step, and the reset of its metrics."""
 
 import contextlib
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple
 
 import tensorflow as tf
 
@@ -9,9 +11,10 @@ from .custom_gradients import compare_gradients
 from .one_replica import as_one_replica
 from .outputs import output_tensors
 from .tf_private import patched
-from .trace import names_of, trace
+from .trace import Trace, names_of, trace
 
 
+@dataclass(frozen=True, eq=False)
 class Step:
     """A traced step and what was noted while it ran.
 
@@ -28,14 +31,16 @@ class Step:
         custom_gradients: what `compare_gradients` found.
     """
 
-    def __init__(self, traced, notes):
-        self.trace = traced
-        self.outputs, self.output_specs = notes.get("outputs"), notes.get("output_specs")
-        self.returns_outputs = notes.get("predicted") is not None and notes["predicted"] == self.outputs
-        self.logs, losses = notes.get("logs") or {}, notes.get("losses", [])
-        self.log_specs = notes.get("log_specs") or {}
-        self.loss, self.losses = losses[-1] if losses else None, len(losses)
-        self.adds_losses, self.custom_gradients = notes.get("adds_losses", False), notes.get("custom_gradients", [])
+    trace: Trace
+    outputs: Any = None
+    output_specs: Any = None
+    returns_outputs: bool = False
+    logs: Dict[str, str] = field(default_factory=dict)
+    log_specs: Dict[str, tf.TensorSpec] = field(default_factory=dict)
+    loss: Optional[str] = None
+    losses: int = 0
+    adds_losses: bool = False
+    custom_gradients: Tuple[Any, ...] = ()
 
     def results(self):
         """The names of all tensors that the step gives."""
@@ -85,7 +90,7 @@ def train_step(adapter, spec, scopes):
 
 def nothing():
     """The step of a model that has nothing to predict with."""
-    return Step(trace(lambda: (), []), {"outputs": (), "output_specs": ()})
+    return Step(trace(lambda: (), []), outputs=(), output_specs=())
 
 
 def metric_reset(adapter):
@@ -109,7 +114,19 @@ def _traced(adapter, spec, scopes, run, check_gradients=False, of_a_step=False):
     with as_one_replica(adapter.model), adapter.tracing(scopes):
         traced = _explained(adapter, function, spec, compare if check_gradients else None, of_a_step)
     traced.graph.drop(getattr(adapter.steps, "untracked", ()))
-    return Step(traced, notes)
+    losses, outputs = notes.get("losses", []), notes.get("outputs")
+    return Step(
+        traced,
+        outputs,
+        notes.get("output_specs"),
+        returns_outputs=notes.get("predicted") is not None and notes["predicted"] == outputs,
+        logs=notes.get("logs", {}),
+        log_specs=notes.get("log_specs", {}),
+        loss=losses[-1] if losses else None,
+        losses=len(losses),
+        adds_losses=notes.get("adds_losses", False),
+        custom_gradients=tuple(notes.get("custom_gradients", ())),
+    )
 
 
 def _variables(adapter):

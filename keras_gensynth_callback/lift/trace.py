@@ -9,6 +9,8 @@ order by control dependencies. Two things differ from `fit`: the ops of nested f
 import contextlib
 import random
 import threading
+from dataclasses import dataclass
+from typing import Any, Dict, List
 
 import numpy as np
 import tensorflow as tf
@@ -38,6 +40,7 @@ from .writes import free_branches_of_outside, is_write
 LOCK = threading.RLock()
 
 
+@dataclass(frozen=True, eq=False)
 class Trace:
     """What one piece of Python built.
 
@@ -52,12 +55,14 @@ class Trace:
         result: what the Python returned, tensors replaced by their names.
     """
 
-    def __init__(self, concrete, count, gradients, result, layer_of, variables, live):
-        self.graph = editable(concrete.graph)
-        free_branches_of_outside(self.graph)
-        self.inputs = [tensor.op.name for tensor in concrete.inputs[:count]]
-        self.gradient_calls, self.built_gradients, self.result = gradients.calls, gradients.built, result
-        self.variables, self.constants, self.tables = _captures(concrete, count, layer_of, variables, live)
+    graph: EditableGraph
+    inputs: List[str]
+    variables: Dict[str, tf.Variable]
+    constants: Dict[str, tf.Tensor]
+    tables: Dict[str, Any]
+    gradient_calls: List[Any]
+    built_gradients: List[str]
+    result: Any
 
     def stateful_writes(self):
         """The names of the nodes that write to a variable, in order."""
@@ -110,7 +115,11 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
         else:
             concrete = live.function_graph(body, specs)
     gradients, result = runs[-1]
-    return Trace(concrete, len(specs), gradients, names_of(result), layer_of, variables(), live)
+    graph = editable(concrete.graph)
+    free_branches_of_outside(graph)
+    inputs = [tensor.op.name for tensor in concrete.inputs[: len(specs)]]
+    captures = _captures(concrete, len(specs), layer_of, variables(), live)
+    return Trace(graph, inputs, *captures, gradients.calls, gradients.built, names_of(result))
 
 
 def names_of(value):

@@ -1,0 +1,185 @@
+"""Traces each step of a model that an export needs."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Optional, Tuple
+
+from ..distribution import strategy_of
+from ..errors import UnsupportedModelError
+from . import spec as specs
+from . import steps
+from .adapter import Adapter
+from .custom_gradients import refuse_changed_gradients
+from .fitted_data import spec_of_last_fit
+from .one_replica import scope_of
+from .optional_weights import with_optional_weights
+from .outer_model import predicts
+from .resets import reset_values
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is to be lifted.
+
+    Attributes:
+        adapter: Adapter of the model.
+        data_spec: nest of tf.TensorSpec as the iterator of `fit` gives it, or None.
+        trainable: whether the graph is for training, too.
+        include_optimizer: whether the train step comes along.
+        input_signature: nest of tf.TensorSpec for the inputs, or None.
+    """
+
+    adapter: Adapter
+    data_spec: Any = None
+    trainable: bool = True
+    include_optimizer: bool = True
+    input_signature: Any = None
+
+    def with_data_of_last_fit(self):
+        """The same; where no data is given, with that which the model was last trained on, if it was.
+
+        Of its inputs the model itself may know more: that some of their sizes are open.
+        """
+        adapter = self.adapter
+        given = self.data_spec is not None or self.input_signature is not None
+        if given or not self.trainable or not adapter.is_compiled:
+            return self
+        spec, own = spec_of_last_fit(adapter.model), adapter.input_spec()
+        if isinstance(spec, tuple) and own is not None and not adapter.overrides("train_step"):
+            spec = (own, *spec[1:])
+        return replace(self, data_spec=spec)
+
+
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """The steps of a model, traced.
+
+    Attributes:
+        request: Request.
+        serving, predict: DataSpec of what `predict_step` is fed with, and its Step, or None.
+        output_names: the Keras names of what is predicted.
+        spec: DataSpec of what the other steps are fed with.
+        train, test: Step or None.
+        forward: Step, a call of the model in training, where the train step has none; or None.
+        has_train_step: whether `train` is what Keras trains by, and not a forward pass alone.
+        initial_values: dict, id of a metric's variable -> ndarray, where a reset gives something else than zeros.
+        scopes: dict, name scope of a layer's call -> the layer's name, where the Keras reports them.
+        notes: what could not be carried over, in words.
+    """
+
+    request: Request
+    serving: specs.DataSpec
+    predict: Optional[steps.Step]
+    output_names: Tuple[str, ...]
+    spec: specs.DataSpec
+    train: Optional[steps.Step] = None
+    test: Optional[steps.Step] = None
+    forward: Optional[steps.Step] = None
+    has_train_step: bool = False
+    initial_values: Any = None
+    scopes: Any = None
+    notes: Tuple[str, ...] = ()
+
+
+def trace_steps(request):
+    """The Traces of a Request.
+
+    Raises:
+        NotBuiltError: the shapes of the inputs are not known.
+        UnsupportedModelError: the model's Python cannot be traced.
+    """
+    adapter, scopes = request.adapter, {}
+    adapter.both_phases = request.trainable
+    traces = _trace_prediction(request, scopes)
+    if not request.trainable:
+        return traces
+    if not adapter.is_compiled or not adapter.has_own_loss():
+        traces = replace(traces, train=steps.forward_in_training(adapter, traces.spec, scopes))
+    if adapter.is_compiled and (traces.train is None or traces.train.adds_losses):
+        traces = _trace_compiled(traces)
+    train = traces.train
+    refuse_changed_gradients(train.trace.graph.graph_def(), train.custom_gradients, adapter.layer_of)
+    return traces
+
+
+def _trace_prediction(request, scopes):
+    """Traces `predict_step`. A model may be trained on something else than it is called on, or have nothing to call: a
+    GAN. Then there is no trace.
+    """
+    adapter = request.adapter
+    inputs = specs.inputs_spec(adapter, request.data_spec, request.input_signature)
+    nothing = Traces(request, specs.DataSpec((), []), None, (), inputs, scopes=scopes)
+    has_own_step = request.trainable and adapter.is_compiled and adapter.overrides("train_step")
+    if has_own_step and not predicts(adapter):
+        return replace(nothing, notes=("no `serving_default` signature: the model has no `call`",))
+    serving = inputs
+    try:
+        predict = steps.predict_step(adapter, inputs, scopes)
+    except UnsupportedModelError as error:
+        if not has_own_step or request.data_spec is None:
+            raise
+        if adapter.input_spec() is None:  # it was never called, by nobody
+            return replace(nothing, notes=(f"no `serving_default` signature: {str(error).splitlines()[0]}",))
+        serving = specs.inputs_spec(adapter)
+        inputs = replace(inputs, input_names=[f"{name}_train" for name in inputs.input_names])
+        predict = steps.predict_step(adapter, serving, scopes)
+    names = tuple(specs.output_names(adapter, predict.output_specs))
+    return replace(nothing, serving=serving, predict=predict, output_names=names, spec=inputs)
+
+
+def _trace_compiled(traces):
+    """Traces train and test step of a compiled model."""
+    adapter, inputs, scopes, notes = traces.request.adapter, traces.spec, traces.scopes, list(traces.notes)
+    with scope_of(adapter.model):
+        adapter.build_for_training()
+    output_specs = traces.predict.output_specs if traces.predict else ()
+    spec = specs.step_spec(adapter, inputs, output_specs, traces.output_names, traces.request.data_spec)
+    if strategy_of(adapter.model) is not None:
+        _build_metrics(adapter, spec)
+    spec = with_optional_weights(adapter, spec, output_specs, traces.output_names)
+    train, forward = steps.train_step(adapter, spec, scopes), None
+    if train.outputs is None and traces.predict is not None and traces.serving is inputs:
+        forward = _trace_forward(adapter, inputs, scopes, notes)
+    return replace(
+        traces,
+        spec=spec,
+        train=train,
+        forward=forward,
+        test=_trace_test(adapter, spec, scopes, notes),
+        has_train_step=True,
+        initial_values=reset_values(adapter),
+        notes=tuple(notes),
+    )
+
+
+def _trace_test(adapter, spec, scopes, notes):
+    """A model that overrides `train_step` alone often has no test step that runs; Keras's own `evaluate` fails on it,
+    too.
+    """
+    try:
+        return steps.test_step(adapter, spec, scopes)
+    except Exception as error:
+        if not adapter.overrides("train_step"):
+            raise
+        said = str(error).splitlines()[0]
+        notes.append(f"no `eval` signature: test_step fails with {type(error).__name__}: {said}")
+        return None
+
+
+def _trace_forward(adapter, inputs, scopes, notes):
+    """A call of the model in training, where its train step has none."""
+    try:
+        return steps.forward_in_training(adapter, inputs, scopes)
+    except UnsupportedModelError as error:
+        notes.append(f"predictions are those of inference in both phases: {error}")
+        return None
+
+
+def _build_metrics(adapter, spec):
+    """Traces make the variables of metrics where they are not there, but on one device alone."""
+    try:
+        with scope_of(adapter.model):
+            adapter.build_metrics(spec)
+    except Exception:
+        # Where there is no test step that runs, its trace says why.
+        if not adapter.overrides("train_step"):
+            raise
