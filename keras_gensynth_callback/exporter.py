@@ -185,7 +185,9 @@ class Exporter:
         seconds = to_disk if threading.get_ident() == waited[1] else waited[0]
         shown = str if manager is None else manager.shown
         paths = list(map(shown, files))
-        return ExportRecord(shown(prefix), epoch, batch, logs, paths, size, seconds, to_disk, self.target)
+        return ExportRecord(
+            shown(prefix), epoch, batch, dict(logs or {}), list(paths), size, seconds, to_disk, self.target
+        )
 
     def manifest(self, epoch=None, batch=None, logs=None):
         """What the manifest says, but for the files."""

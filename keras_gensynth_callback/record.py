@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class ExportRecord:
     """One committed export.
 
@@ -20,21 +22,15 @@ class ExportRecord:
         target: str, the oldest TensorFlow that reads it.
     """
 
-    def __init__(
-        self,
-        prefix: str,
-        epoch: Optional[int],
-        batch: Optional[int],
-        logs: Optional[Dict[str, Any]],
-        files: List[str],
-        size: int,
-        seconds: float,
-        seconds_to_disk: float,
-        target: str,
-    ) -> None:
-        self.prefix, self.epoch, self.batch, self.logs = prefix, epoch, batch, dict(logs or {})
-        self.files, self.size, self.target = list(files), size, target
-        self.seconds, self.seconds_to_disk = seconds, seconds_to_disk
+    prefix: str
+    epoch: Optional[int]
+    batch: Optional[int]
+    logs: Dict[str, Any]
+    files: List[str]
+    size: int
+    seconds: float
+    seconds_to_disk: float
+    target: str
 
     def __repr__(self) -> str:
         when = f", epoch {self.epoch}" if self.epoch is not None else ""

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from dataclasses import replace
 
 import tensorflow as tf
 
@@ -39,9 +40,9 @@ class Adapter:
             if id(variable.value) in seen:
                 continue
             seen.add(id(variable.value))
-            variable.name = free_name(variable.name, taken)
-            taken.add(variable.name.lower())
-            found.append(variable)
+            name = free_name(variable.name, taken)
+            taken.add(name.lower())
+            found.append(replace(variable, name=name))
         return found
 
     def _all_variables(self):

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import re
+from dataclasses import replace
 
 import tensorflow as tf
 
@@ -66,12 +67,14 @@ class TfKerasV1(TfKeras):
         """Under names that do not depend on what else is in the session's graph, where each has another."""
         variables, roots = list(super()._all_variables()), self._roots()
         plain = collections.Counter(_without_number(variable.name) for variable in variables)
-        for variable in variables:
+
+        def name_of(variable):
             if variable.kind == "weight":
-                variable.name = _without_number_of_graph(variable.name, roots)
-            elif variable.kind == "metric" and plain[_without_number(variable.name)] == 1:
-                variable.name = _without_number(variable.name)
-        return variables
+                return _without_number_of_graph(variable.name, roots)
+            is_alone = variable.kind == "metric" and plain[_without_number(variable.name)] == 1
+            return _without_number(variable.name) if is_alone else variable.name
+
+        return [replace(variable, name=name_of(variable)) for variable in variables]
 
     def _roots(self):
         return {layer.name for layer in self.layers()}

@@ -1,5 +1,8 @@
 """A variable of a model: what it is, and which name TensorFlow 1.15 would give it."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,6 +10,7 @@ import tensorflow as tf
 _WIDER = {tf.uint32: tf.int64}
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Variable:
     """A variable of the model and the name it has in the graph.
 
@@ -21,11 +25,19 @@ class Variable:
         initializer: the Keras initializer of a weight, or None.
     """
 
-    def __init__(self, name, value, kind, trainable=False, initializer=None):
-        self.name, self.value, self.kind, self.trainable = name, value, kind, trainable
-        self.initializer = initializer
-        self.own_dtype = tf.as_dtype(value.dtype).base_dtype
-        self.dtype = _WIDER.get(self.own_dtype, self.own_dtype)
+    name: str
+    value: Any
+    kind: str
+    trainable: bool = False
+    initializer: Any = None
+
+    @property
+    def own_dtype(self):
+        return tf.as_dtype(self.value.dtype).base_dtype
+
+    @property
+    def dtype(self):
+        return _WIDER.get(self.own_dtype, self.own_dtype)
 
     @property
     def shape(self):
