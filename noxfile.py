@@ -13,7 +13,8 @@ from pathlib import Path
 
 import nox
 
-sys.path.insert(0, str(Path(__file__).parent / "scripts"))
+_HERE = Path(__file__).parent
+sys.path.insert(0, str(_HERE / "scripts"))
 from find_reader import find_python  # noqa: E402
 
 nox.options.reuse_existing_virtualenvs = True
@@ -126,11 +127,18 @@ IN_TENSORFLOW_1 = {
 QUIET = [f"-Wignore::{kind}" for kind in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")]
 QUIET += ["-Wignore::ImportWarning"]
 
+_TESTS = {path.stem: str(path.relative_to(_HERE)) for path in sorted(_HERE.glob("tests/*/test_*.py"))}
+
 
 def _files(tensorflow):
+    """The paths of the test files that run beside a TensorFlow."""
+    return [_TESTS[name] for name in _names(tensorflow)]
+
+
+def _names(tensorflow):
     if tensorflow == "1.15":
         return sorted(IN_TENSORFLOW_1)
-    there = {path.stem for path in Path(__file__).parent.glob("tests/test_*.py")}
+    there = set(_TESTS)
     if tensorflow != "newest":
         there = {name for name in there if not name.startswith(BESIDE_THE_NEWEST)}
     return sorted(there - LEFT_OUT - LEFT_OUT_OF.get(tensorflow, set()))
@@ -142,7 +150,7 @@ def _add(tensorflow, python, requirements):
         extras = [*EXTRAS, *(NEWEST_EXTRAS if tensorflow == "newest" else [])]
         session.install(*requirements, "wrapt>=1.11", "pytest>=7", "pytest-xdist>=3", *extras)
         session.install("--no-deps", "--editable", ".")
-        files = [f"tests/{name}.py" for name in _files(tensorflow)]
+        files = _files(tensorflow)
         quiet = QUIET if tensorflow != "newest" else []
         arguments = ["-n", "2", "--dist", "loadfile", "-m", "not slow", *quiet, *session.posargs]
         if tensorflow != "newest":

@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-from keras_gensynth_callback.snapshot import snapshot
+from keras_gensynth_callback.lift.adapters.snapshots import snapshot
 
 # The variables of a training: how many, and how many numbers each has.
 SIZES = {"convnet": (28, 1_000), "resnet50": (750, 94_000)}

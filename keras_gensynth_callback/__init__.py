@@ -9,16 +9,14 @@ from .registration import register_now, register_when_keras_is_imported
 if TYPE_CHECKING:
     import keras
 
-    from .api import build_graph, export_checkpoint
-    from .callback import GenSynthExportCallback
     from .errors import GenSynthExportError
+    from .export import build_graph, export_checkpoint, init_variable_collections_from_keras
     from .inspection import inspect_checkpoint
-    from .live_graph import init_variable_collections_from_keras
-    from .load import load_checkpoint
-    from .model import GenSynthMixin
     from .model_files import convert_model_file
     from .report import write_report
-    from .verify import verify_checkpoint
+    from .restore import load_checkpoint
+    from .training import GenSynthExportCallback, GenSynthMixin
+    from .verification import verify_checkpoint
 
     class GenSynthModel(GenSynthMixin, keras.Model):
         """Use it instead of `keras.Model`, subclassed or as `GenSynthModel(inputs, outputs)`: `fit` exports by itself.
@@ -46,16 +44,16 @@ __all__ = [
 # Imported when first asked for: with them comes TensorFlow, which takes seconds, and which a program may want to set up
 # before.
 _HOMES = {
-    "GenSynthExportCallback": "callback",
+    "GenSynthExportCallback": "training",
     "GenSynthExportError": "errors",
-    "GenSynthMixin": "model",
-    "build_graph": "api",
+    "GenSynthMixin": "training",
+    "build_graph": "export",
     "convert_model_file": "model_files",
-    "export_checkpoint": "api",
-    "init_variable_collections_from_keras": "live_graph",
+    "export_checkpoint": "export",
+    "init_variable_collections_from_keras": "export",
     "inspect_checkpoint": "inspection",
-    "load_checkpoint": "load",
-    "verify_checkpoint": "verify",
+    "load_checkpoint": "restore",
+    "verify_checkpoint": "verification",
     "write_report": "report",
 }
 
@@ -70,7 +68,7 @@ def __getattr__(name):
     # A class for the Keras that the importing module uses; made when asked for, since no Keras is imported for the
     # user.
     if name == "GenSynthModel":
-        from .model import default_keras_model_class, gensynth_model_class
+        from .training import default_keras_model_class, gensynth_model_class
 
         return gensynth_model_class(default_keras_model_class(sys._getframe(1).f_globals))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

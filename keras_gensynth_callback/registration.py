@@ -4,7 +4,7 @@ import sys
 
 import wrapt
 
-from .kerases import KERASES
+from keras_gensynth_callback.kerases import KERASES
 
 _TENSORFLOW = "tensorflow"
 
@@ -27,7 +27,7 @@ def register_now():
     there = _imported.intersection(KERASES)
     if _TENSORFLOW not in _imported or not there or _half_imported():
         return
-    from .model import gensynth_model_class
+    from keras_gensynth_callback.training import gensynth_model_class
 
     for keras in there:
         gensynth_model_class(sys.modules[keras].Model)

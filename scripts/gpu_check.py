@@ -30,7 +30,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint
 from keras_gensynth_callback.lift import adapter_of
-from keras_gensynth_callback.snapshot import snapshot
+from keras_gensynth_callback.lift.adapters.snapshots import snapshot
 
 ROWS = 64
 

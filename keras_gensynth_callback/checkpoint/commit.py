@@ -28,11 +28,12 @@ import os
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import manifest as manifests
-from keras_gensynth_callback.checkpoint import names, scratch, state, storage, values
-from keras_gensynth_callback.checkpoint.local import OddFileError
-from keras_gensynth_callback.checkpoint.lock import locked
 from keras_gensynth_callback.errors import CheckpointWriteError, GenSynthExportError
+
+from . import manifest as manifests
+from . import names, scratch, state, storage, values
+from .local import OddFileError
+from .lock import locked
 
 logger = logging.getLogger("keras_gensynth_callback")
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
-from keras_gensynth_callback.checkpoint import snappy
+from . import snappy
 
 # `dtype` is a tf.DType, `shape` a tuple of int, `slices` the TensorSliceProtos of the parts that its values stand in.
 Entry = collections.namedtuple("Entry", ["shape", "dtype", "shard", "offset", "size", "slices"])

@@ -5,8 +5,9 @@ import re
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import names, storage, values
 from keras_gensynth_callback.errors import CheckpointFormatError
+
+from . import names, storage, values
 
 # `shape` is a tuple of int, `dtype` a tf.DType.
 Tensor = collections.namedtuple("Tensor", ["shape", "dtype"])

@@ -13,9 +13,10 @@ import threading
 import weakref
 from typing import Dict, Set
 
-from keras_gensynth_callback import forks
-from keras_gensynth_callback.checkpoint import local, storage
+from keras_gensynth_callback._util import forks
 from keras_gensynth_callback.errors import FolderInUseError
+
+from . import local, storage
 
 try:
     import fcntl

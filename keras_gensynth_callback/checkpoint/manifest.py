@@ -12,10 +12,11 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import names, storage
-from keras_gensynth_callback.checkpoint.local import OddFileError
-from keras_gensynth_callback.checkpoint.manifest_checks import fault_of
 from keras_gensynth_callback.errors import CheckpointFormatError
+
+from . import names, storage
+from .local import OddFileError
+from .manifest_checks import fault_of
 
 _BLOCK = 1 << 20
 _LARGEST = 1 << 26  # bytes; a manifest has some thousand

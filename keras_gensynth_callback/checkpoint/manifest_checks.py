@@ -1,6 +1,6 @@
 """Whether what stands in a `.json` file beside a checkpoint is a manifest: the types of all that is read from it."""
 
-from keras_gensynth_callback.checkpoint.state import is_plain
+from .state import is_plain
 
 _LARGEST = 2**63
 _NOT_IN_JSON = ("NaN", "Infinity", "-Infinity")

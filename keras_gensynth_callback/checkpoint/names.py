@@ -6,8 +6,9 @@ import re
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import state, storage
 from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
+
+from . import state, storage
 
 META = ".meta"
 INDEX = ".index"

@@ -3,8 +3,8 @@
 import contextlib
 import os
 
-from keras_gensynth_callback.checkpoint import names, scratch, state, storage
-from keras_gensynth_callback.checkpoint.commit import reported
+from . import names, scratch, state, storage
+from .commit import reported
 
 
 def check_writable(prefix):

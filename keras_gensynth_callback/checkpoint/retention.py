@@ -6,10 +6,11 @@ import time
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import names, state, storage
-from keras_gensynth_callback.checkpoint.commit import recover, reported
-from keras_gensynth_callback.checkpoint.manifest import is_of_these_files, read_manifest_file
 from keras_gensynth_callback.errors import CheckpointFormatError, CheckpointWriteError, InvalidArgumentError
+
+from . import names, state, storage
+from .commit import recover, reported
+from .manifest import is_of_these_files, read_manifest_file
 
 logger = logging.getLogger("keras_gensynth_callback")
 

@@ -21,8 +21,8 @@ from typing import Set
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import storage
-from keras_gensynth_callback.checkpoint.lock import held, is_held
+from . import storage
+from .lock import held, is_held
 
 logger = logging.getLogger("keras_gensynth_callback")
 

@@ -12,9 +12,9 @@ import re
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import scratch, storage
-from keras_gensynth_callback.checkpoint.local import OddFileError
-from keras_gensynth_callback.checkpoint.lock import locked
+from . import scratch, storage
+from .local import OddFileError
+from .lock import locked
 
 logger = logging.getLogger("keras_gensynth_callback")
 

@@ -14,7 +14,7 @@ import tempfile
 
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import fsspec_store, local
+from . import fsspec_store, local
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 # What TensorFlow was built with before it could say so.

@@ -5,8 +5,9 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.checkpoint import index_file, names, storage
 from keras_gensynth_callback.errors import CheckpointFormatError, GenSynthExportError, InvalidArgumentError
+
+from . import index_file, names, storage
 
 
 def save_tensors(prefix, tensors):

@@ -4,7 +4,8 @@ import runpy
 
 import click
 
-from ..wording import size_of
+from keras_gensynth_callback._util import size_of
+
 from . import shared, show
 
 
@@ -23,7 +24,7 @@ from . import shared, show
 @shared.told
 def command(path, prefix, target, inference, no_optimizer, data_format, custom_objects, no_safe_mode, as_json):
     """Export the model in a file that Keras wrote: .keras, .h5, or a SavedModel folder."""
-    from ..model_files import convert_model_file
+    from keras_gensynth_callback.model_files import convert_model_file
 
     with shared.waiting(f"Exporting {path}"):
         record = convert_model_file(

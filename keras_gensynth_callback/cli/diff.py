@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from ..wording import shape_of
+from keras_gensynth_callback._util import shape_of
+
 from . import shared, show
 
 _SHOWN = 10
@@ -21,7 +22,7 @@ def command(first, second, show_all, as_json):
 
     Ends with status 0 if they are equal, and 1 if they differ.
     """
-    from ..comparison import compare_checkpoints
+    from keras_gensynth_callback.tools import compare_checkpoints
 
     with shared.waiting(f"Comparing {first} and {second}"):
         found = compare_checkpoints(first, second)

@@ -16,7 +16,7 @@ def command(no_self_test, as_json):
 
     Ends with status 1 if the test fails.
     """
-    from ..diagnosis import diagnose
+    from keras_gensynth_callback.tools import diagnose
 
     with shared.waiting("Looking around, and exporting a small model"):
         found = diagnose(self_test=not no_self_test)

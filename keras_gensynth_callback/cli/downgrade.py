@@ -17,7 +17,7 @@ def command(prefix, new_prefix, target, as_json):
     Its files stay as they are: the new ones are written under NEW_PREFIX, by default PREFIX-tf1.15. Collections that
     are missing are filled as far as the graph shows what belongs there.
     """
-    from ..downgrading import downgrade_checkpoint
+    from keras_gensynth_callback.tools import downgrade_checkpoint
 
     with shared.waiting(f"Rewriting {prefix}"):
         found = downgrade_checkpoint(prefix, new_prefix, target=target)

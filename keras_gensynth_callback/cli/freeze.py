@@ -2,7 +2,8 @@
 
 import click
 
-from ..wording import size_of
+from keras_gensynth_callback._util import size_of
+
 from . import shared, show
 
 
@@ -18,7 +19,7 @@ def command(prefix, path, outputs, target, as_json):
 
     Exports for training will do: the learning phase becomes False.
     """
-    from ..freezing import freeze_checkpoint
+    from keras_gensynth_callback.tools import freeze_checkpoint
 
     with shared.waiting(f"Freezing {prefix}"):
         found = freeze_checkpoint(prefix, path, outputs=list(outputs) or None, target=target)

@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from ..wording import shape_of, size_of
+from keras_gensynth_callback._util import shape_of, size_of
+
 from . import shared, show
 
 
@@ -20,8 +21,8 @@ def command(prefix, target, tensorboard, strict, as_json):
 
     The checkpoint may be anybody's, as long as it has a .meta file. Nothing of it is run.
     """
-    from ..event_file import write_event_file
-    from ..inspection import inspect_checkpoint
+    from keras_gensynth_callback.inspection import inspect_checkpoint
+    from keras_gensynth_callback.tools import write_event_file
 
     with shared.waiting(f"Reading {prefix}"):
         found = inspect_checkpoint(prefix, target=target)

@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from ..wording import size_of
+from keras_gensynth_callback._util import size_of
+
 from . import shared, show
 
 
@@ -23,7 +24,7 @@ def command(prefix, path, verify, reader, target, as_json):
 
     The checkpoint may be anybody's, as long as it has a .meta file. Ends with status 1 if a verdict of --verify is NO.
     """
-    from ..report import write_report
+    from keras_gensynth_callback.report import write_report
 
     python = (reader or shared.found_reader()) if verify else None
     with shared.waiting(f"Writing the report of {prefix}"):

@@ -7,11 +7,12 @@ import sys
 
 import click
 
-from ..arguments import DATA_FORMATS, check_filepath
-from ..errors import InvalidArgumentError
+from keras_gensynth_callback.arguments import DATA_FORMATS, check_filepath
+from keras_gensynth_callback.errors import InvalidArgumentError
+
 from . import shared
 
-_PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "run_script.py")
+_PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "run", "run_script.py")
 _EXPORT_TO = "--export-to"
 
 

@@ -11,7 +11,7 @@ import threading
 import click
 from rich.console import Console
 
-from ..arguments import DATA_FORMATS
+from keras_gensynth_callback.arguments import DATA_FORMATS
 
 AFTER_SECONDS = 2.0  # what takes longer says on a terminal that it works
 NO = 1  # the exit status where the answer is no
@@ -44,7 +44,7 @@ def told(function):
     @functools.wraps(function)
     def command(*args, **kwargs):
         quiet_tensorflow()
-        from ..errors import GenSynthExportError
+        from keras_gensynth_callback.errors import GenSynthExportError
 
         try:
             return function(*args, **kwargs)
@@ -111,6 +111,6 @@ def _plain(value):
 
 def found_reader():
     """The path of an interpreter with TensorFlow 1.x, or None."""
-    from ..readers import find_readers
+    from keras_gensynth_callback._util import find_readers
 
     return next((reader.python for reader in find_readers()), None)

@@ -24,7 +24,7 @@ def command(prefix, against, reader, data, rtol, as_json):
     That process has neither Keras nor this package, and TensorFlow 1.15 where an interpreter with it is found (see
     `doctor`), else the installed TensorFlow in its v1 mode. Ends with status 1 if a verdict is NO.
     """
-    from ..trial import try_checkpoint
+    from keras_gensynth_callback.tools import try_checkpoint
 
     python = reader or shared.found_reader()
     with shared.waiting(f"Trying {prefix}"):

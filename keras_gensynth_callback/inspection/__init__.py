@@ -10,6 +10,38 @@ filling       what of that the graph shows by itself
 inspecting    all of it together
 """
 
-from .inspecting import inspect_checkpoint
+from .collections import VARIABLE_COLLECTIONS, members, variable_def_from_graph, variable_defs
+from .damaged import told_if_damaged
+from .filling import missing_members, outputs_of
+from .inspecting import inspect_checkpoint, inspected
+from .layers import CARRYING, layers_of, layers_of_nodes, scope_of, scopes_around, weights_by_layer
+from .meta_file import read_meta_graph
+from .signatures import inputs_and_outputs, is_learning_phase, is_placeholder, signatures_of
+from .variables import variables_of
+from .writes import PASSING, is_variable
 
-__all__ = ["inspect_checkpoint"]
+__all__ = [
+    "CARRYING",
+    "PASSING",
+    "VARIABLE_COLLECTIONS",
+    "inputs_and_outputs",
+    "inspect_checkpoint",
+    "inspected",
+    "is_learning_phase",
+    "is_placeholder",
+    "is_variable",
+    "layers_of",
+    "layers_of_nodes",
+    "members",
+    "missing_members",
+    "outputs_of",
+    "read_meta_graph",
+    "scope_of",
+    "scopes_around",
+    "signatures_of",
+    "told_if_damaged",
+    "variable_def_from_graph",
+    "variable_defs",
+    "variables_of",
+    "weights_by_layer",
+]

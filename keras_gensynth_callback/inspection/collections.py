@@ -5,7 +5,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import control_flow_pb2, saver_pb2
 
-from ..graphdef import tensor_name
+from keras_gensynth_callback.graph import tensor_name
 
 _KEYS = tf.compat.v1.GraphKeys
 VARIABLE_COLLECTIONS = (

@@ -4,8 +4,8 @@ import re
 
 import tensorflow as tf
 
-from ..graphdef import data_inputs, node_of, tensor_name
-from ..lift.writes import is_write
+from keras_gensynth_callback.graph import data_inputs, is_write, node_of, tensor_name
+
 from .collections import members
 from .layers import CARRYING, scopes_around
 from .variables import initializers_of, is_statistic

@@ -4,9 +4,10 @@ import collections
 
 import tensorflow as tf
 
-from ..graphdef import node_of
-from ..static import small_constant
-from ..target import misfits, needs_gpu, without_gradient
+from keras_gensynth_callback.graph import node_of
+from keras_gensynth_callback.static import small_constant
+from keras_gensynth_callback.target import misfits, needs_gpu, without_gradient
+
 from .collections import members
 from .variables import initializers_of, is_statistic
 from .writes import moving_writes, reached_by

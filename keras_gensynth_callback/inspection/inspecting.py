@@ -6,22 +6,22 @@ import collections
 import os
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from ..arguments import check_target
-from ..checkpoint import list_tensors, read_manifest, storage
-from ..checkpoint.names import as_text, files_of
-from ..damaged import told_if_damaged
-from ..errors import CheckpointFormatError
-from ..graphdef import EditableGraph
-from ..meta_file import read_meta_graph
-from ..target import known_targets
+from keras_gensynth_callback.arguments import check_target
+from keras_gensynth_callback.checkpoint import as_text, files_of, list_tensors, read_manifest, storage
+from keras_gensynth_callback.errors import CheckpointFormatError
+from keras_gensynth_callback.graph import EditableGraph
+from keras_gensynth_callback.target import known_targets
+
 from .collections import members
+from .damaged import told_if_damaged
 from .gaps import gaps_of
 from .layers import layers_of
+from .meta_file import read_meta_graph
 from .signatures import inputs_and_outputs, signatures_of
 from .variables import variables_of
 
 if TYPE_CHECKING:
-    from ..annotations import Path, Target
+    from keras_gensynth_callback._types import Path, Target
 
 DEFAULT_TARGET = "1.15"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..graphdef import is_control, node_of
-from ..lift.writes import is_write
+from keras_gensynth_callback.graph import is_control, is_write, node_of
+
 from .writes import is_variable, variable_of
 
 # They carry a value on, and are no work of a layer.

@@ -2,9 +2,7 @@
 
 import tensorflow as tf
 
-from ..graphdef import tensor_name
-from ..lift.conditionals import LEARNING_PHASE
-from ..op_types import type_name
+from keras_gensynth_callback.graph import LEARNING_PHASE, tensor_name, type_name
 
 _SERVING = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 # Placeholders that are fed with other things than the model's inputs.

@@ -5,8 +5,8 @@ import re
 
 import tensorflow as tf
 
-from ..graphdef import node_of
-from ..op_types import type_name
+from keras_gensynth_callback.graph import node_of, type_name
+
 from .collections import members, variable_defs
 from .writes import is_variable, moving_writes
 

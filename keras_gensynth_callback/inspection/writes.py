@@ -1,6 +1,6 @@
 """Which nodes of a graph change variables while it runs, besides those that restore, initialise and set them."""
 
-from ..lift.writes import is_write
+from keras_gensynth_callback.graph import is_write
 
 # Variables of TensorFlow 1.x before resources: the ops that write to a reference.
 _REF_WRITES = ("Assign", "AssignAdd", "AssignSub", "ScatterUpdate", "ScatterAdd", "ScatterSub")

@@ -1,9 +1,19 @@
 """Turns a Keras model into a plain v1 graph and says what each thing in it is. The only room that knows Kerases."""
 
-from .environment import check_environment
+from .adapters import adapter_of, check_environment, distribution, v1_engine, values_of
+from .fitted_data import spec_of_batches
 from .keras_numbers import KerasNumbers
 from .lifting import lift
-from .select import adapter_of, values_of
-from .simplify import shorten_identities
+from .tracing import scope_of
 
-__all__ = ["KerasNumbers", "adapter_of", "check_environment", "lift", "shorten_identities", "values_of"]
+__all__ = [
+    "KerasNumbers",
+    "adapter_of",
+    "check_environment",
+    "distribution",
+    "lift",
+    "scope_of",
+    "spec_of_batches",
+    "v1_engine",
+    "values_of",
+]

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ..graphdef import node_of
+from keras_gensynth_callback.graph import node_of
 
 
 def spell_out_erfc(graph):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from .tf_private import element_spec_of, spec_of_one_replica, specs_of_calls
+from keras_gensynth_callback.compat import element_spec_of, spec_of_one_replica, specs_of_calls
 
 _DEPTH = 4  # of closures: Keras 3 wraps the function of a step three times
 

@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from ..errors import DefectError, UnsupportedModelError
-from ..graphdef import node_of, tensor_name
-from .flow import Flow
+from keras_gensynth_callback.errors import DefectError, UnsupportedModelError
+from keras_gensynth_callback.graph import node_of, tensor_name
+
 from .normalize import drop_private_attributes
-from .trace import editable, v1_control_flow
+from .tracing import Flow, editable, v1_control_flow
 
 
 def meta_graph_of(graph):

@@ -5,15 +5,15 @@ from typing import Any, Dict, Optional, Tuple
 
 import tensorflow as tf
 
-from ..graphdef import EditableGraph, moved, node_of, unique
+from keras_gensynth_callback.graph import EditableGraph, moved, node_of, unique, unite
+
 from . import steps
+from .adapters import Variable
 from .metrics import value_without_update
 from .normalize import normalize
 from .passes import PASSES_OVER_TRACES, Needed, run_passes
 from .random_draws import draw_anew
 from .traces import Traces
-from .union import unite
-from .variable import Variable
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,7 @@ the same kernel, transposed by an attribute, and would be taken for a second use
 
 import tensorflow as tf
 
-from ..graphdef import data_inputs, node_of
-from .writes import VARIABLE_READS
+from keras_gensynth_callback.graph import VARIABLE_READS, data_inputs, node_of
 
 _PASSING = ("Identity", "Cast")
 

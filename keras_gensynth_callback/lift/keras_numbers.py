@@ -9,7 +9,7 @@ import random
 import numpy as np
 import tensorflow as tf
 
-from .adapter import restored_lists
+from .adapters import restored_lists
 from .steps import flat_logs
 
 # One rounding error of each type.

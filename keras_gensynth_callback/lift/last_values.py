@@ -3,9 +3,10 @@
 A graph of TensorFlow 1.x has a metric's value without any data; so a variable holds the last one.
 """
 
-from ..graphdef import node_of, tensor_name
+from keras_gensynth_callback.graph import node_of, tensor_name
+
+from .adapters import LastValue, Variable
 from .normalize import become_handle
-from .variable import LastValue, Variable
 
 
 def keep_last_value(graph, metric, tensor, spec):

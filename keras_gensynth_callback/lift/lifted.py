@@ -5,10 +5,11 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-from ..graphdef import EditableGraph
+from keras_gensynth_callback.graph import EditableGraph
+
+from .adapters import Variable
 from .spec import DataSpec
-from .tables import Table
-from .variable import Variable
+from .tracing import Table
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,10 +1,10 @@
 """The way from a Keras model to a `Lifted` graph, stage by stage."""
 
-from ..graphdef import tensor_name
-from .conditionals import LEARNING_PHASE
+from keras_gensynth_callback.graph import LEARNING_PHASE, tensor_name
+
+from .adapters import adapter_of
 from .inference import merge_inference, name_alike
 from .lifted import Lifted
-from .select import adapter_of
 from .structure import check_structure
 from .tidying import refer_to_results, rename, simplify
 from .traces import Request, trace_steps

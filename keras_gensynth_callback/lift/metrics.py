@@ -1,6 +1,6 @@
 """Metrics in the graph: their value without an update."""
 
-from ..graphdef import data_inputs, moved, node_of, tensor_name
+from keras_gensynth_callback.graph import data_inputs, moved, node_of, tensor_name
 
 
 def value_without_update(graph, tensor):

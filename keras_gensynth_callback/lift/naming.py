@@ -4,8 +4,7 @@
 
 import re
 
-from ..graphdef import unique
-from .conditionals import LEARNING_PHASE
+from keras_gensynth_callback.graph import LEARNING_PHASE, unique
 
 # Keras 3 calls a Conv2D `convolution`; in TF 1.15 an op is called by its type.
 _KERAS_3_OPS = re.compile(r"^(convolution|depthwise)(_\d+)?$")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import tensorflow as tf
 
-from ..graphdef import attr_value, moved, unique
+from keras_gensynth_callback.graph import attr_value, moved, unique
 
 # Larger constants do not belong into a GraphDef, which is limited to 2 GB: they become variables that nothing trains.
 _LARGEST_CONSTANT = 64 * 1024

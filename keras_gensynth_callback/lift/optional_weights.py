@@ -10,12 +10,10 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from ..graphdef import node_of, tensor_name
-from .losses import split_losses
-from .one_replica import as_one_replica
+from keras_gensynth_callback.graph import VARIABLE_READS, node_of, split_losses, tensor_name
+
 from .spec import DataSpec, leaf_names
-from .trace import trace
-from .writes import VARIABLE_READS
+from .tracing import as_one_replica, trace
 
 _BATCH = 3
 

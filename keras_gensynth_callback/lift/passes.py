@@ -4,10 +4,16 @@ the one graph in the end. `python -m keras_gensynth_callback.lift` lists them.
 
 from typing import Callable, NamedTuple, Tuple
 
+from keras_gensynth_callback.graph import (
+    drop_unused_inputs,
+    fold_constants,
+    last_output_without_array,
+    merge_equal_nodes,
+    one_counter_a_loop,
+)
+
 from .converters import spell_out_erfc
 from .inner_gradients import transpose_kernels_of_gradients
-from .rnn_loops import last_output_without_array, one_counter_a_loop
-from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes
 
 
 class Pass(NamedTuple):

@@ -8,8 +8,15 @@ longer moved on. What is drawn from a seed that is constant, or fed, stays as it
 
 import tensorflow as tf
 
-from ..graphdef import attr_value, data_inputs, is_control, node_of
-from .writes import VARIABLE_READS, is_write, written_variable
+from keras_gensynth_callback.graph import (
+    VARIABLE_READS,
+    attr_value,
+    data_inputs,
+    is_control,
+    is_write,
+    node_of,
+    written_variable,
+)
 
 # Op -> (op without seed, indices of the inputs that it keeps, its attributes: names of those they are taken from).
 _FIRST = {"dtype": "dtype", "T": "T"}

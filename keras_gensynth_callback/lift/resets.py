@@ -5,12 +5,12 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from ..distribution import strategy_of
-from ..graphdef import node_of
-from ..snapshot import snapshot
+from keras_gensynth_callback.compat import strategy_of
+from keras_gensynth_callback.graph import fold_constants, node_of
+
 from . import steps
-from .one_replica import scope_of
-from .simplify import fold_constants
+from .adapters import snapshot
+from .tracing import scope_of
 
 
 def reset_values(adapter):

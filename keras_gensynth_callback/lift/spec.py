@@ -10,7 +10,7 @@ from typing import Any, FrozenSet, List, Tuple
 
 import tensorflow as tf
 
-from ..errors import InvalidArgumentError, NotBuiltError
+from keras_gensynth_callback.errors import InvalidArgumentError, NotBuiltError
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _parts(data_spec):
 
 
 def _relaxed(part):
-    from .adapter import relaxed
+    from .adapters import relaxed
 
     if part is None or isinstance(part, tf.OptionalSpec):
         return None

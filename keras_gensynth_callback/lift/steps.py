@@ -6,12 +6,10 @@ from typing import Any, Dict, Optional, Tuple
 
 import tensorflow as tf
 
-from ..errors import GenSynthExportError, UnsupportedModelError
-from .custom_gradients import compare_gradients
-from .one_replica import as_one_replica
-from .outputs import output_tensors
-from .tf_private import patched
-from .trace import Trace, names_of, trace
+from keras_gensynth_callback.compat import patched
+from keras_gensynth_callback.errors import GenSynthExportError, UnsupportedModelError
+
+from .tracing import Trace, as_one_replica, compare_gradients, names_of, output_tensors, trace
 
 
 @dataclass(frozen=True, eq=False)

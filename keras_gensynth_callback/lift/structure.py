@@ -2,10 +2,8 @@
 
 import tensorflow as tf
 
-from ..errors import DefectError
-from ..graphdef import node_of
-from ..op_types import disagreements
-from .writes import is_write, written_variable
+from keras_gensynth_callback.errors import DefectError
+from keras_gensynth_callback.graph import disagreements, is_write, node_of, written_variable
 
 
 def check_structure(lifted, changed=(), differentiated=()):

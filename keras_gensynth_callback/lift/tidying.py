@@ -5,17 +5,26 @@ as TensorFlow 1.15 would name it.
 from dataclasses import dataclass, replace
 from typing import Dict, FrozenSet, Optional, Tuple
 
-from ..errors import UnsupportedModelError
-from ..graphdef import EditableGraph, moved, node_of, tensor_name
-from .conditionals import LEARNING_PHASE
+from keras_gensynth_callback.errors import UnsupportedModelError
+from keras_gensynth_callback.graph import (
+    LEARNING_PHASE,
+    EditableGraph,
+    is_write,
+    moved,
+    node_of,
+    outlet,
+    split_losses,
+    stands_in_loop,
+    tensor_name,
+    written_variable,
+)
+
 from .inference import Named
 from .last_values import keep_last_value
-from .losses import split_losses
 from .metrics import value_without_update
 from .naming import rename_contexts, tf1_names, tf1_scopes
 from .passes import PASSES_OVER_THE_GRAPH, Needed, run_passes
 from .training import optimizer_name
-from .writes import is_write, outlet, stands_in_loop, written_variable
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,17 +3,16 @@
 from dataclasses import dataclass, replace
 from typing import Any, Optional, Tuple
 
-from ..distribution import strategy_of
-from ..errors import UnsupportedModelError
+from keras_gensynth_callback.compat import strategy_of
+from keras_gensynth_callback.errors import UnsupportedModelError
+
 from . import spec as specs
 from . import steps
-from .adapter import Adapter
-from .custom_gradients import refuse_changed_gradients
+from .adapters import Adapter, predicts
 from .fitted_data import spec_of_last_fit
-from .one_replica import scope_of
 from .optional_weights import with_optional_weights
-from .outer_model import predicts
 from .resets import reset_values
+from .tracing import refuse_changed_gradients, scope_of
 
 
 @dataclass(frozen=True, eq=False)

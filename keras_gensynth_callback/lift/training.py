@@ -5,13 +5,21 @@ from typing import Dict, FrozenSet, Tuple
 
 import tensorflow as tf
 
-from ..graphdef import moved, node_of, tensor_name
-from .conditionals import LEARNING_PHASE
+from keras_gensynth_callback.graph import (
+    LEARNING_PHASE,
+    is_write,
+    lay_over,
+    moved,
+    node_of,
+    step_nodes,
+    tensor_name,
+    unite,
+    writes_of,
+    written_variable,
+)
+
 from .gradients import fill_gradients
 from .inference import Merged, shrink
-from .phases import lay_over
-from .union import unite
-from .writes import is_write, step_nodes, writes_of, written_variable
 
 
 @dataclass(frozen=True, eq=False)

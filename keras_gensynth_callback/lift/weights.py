@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ..graphdef import attr_value
+from keras_gensynth_callback.graph import attr_value
 
 
 def default_weights(graph, spec, names):

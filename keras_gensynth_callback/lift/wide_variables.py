@@ -1,7 +1,6 @@
 """Variables of a type that TensorFlow 1.x cannot assign on a CPU, kept in a wider one."""
 
-from ..graphdef import data_inputs, is_control
-from .writes import is_write, written_variable
+from keras_gensynth_callback.graph import data_inputs, is_control, is_write, written_variable
 
 
 def keep_in_wider_types(graph, variables):

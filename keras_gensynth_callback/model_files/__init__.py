@@ -6,6 +6,12 @@ for models, by `topology` and `counts`; `loading` makes the model within a `budg
 where Keras's own loaders do not do it; `convert` exports it.
 """
 
+from .contents import read_model_file
 from .convert import convert_model_file
+from .loading import load_model
 
-__all__ = ["convert_model_file"]
+__all__ = [
+    "convert_model_file",
+    "load_model",
+    "read_model_file",
+]

@@ -4,7 +4,8 @@ import io
 import stat
 import zipfile
 
-from ..errors import ModelFileError, UnsafeModelFileError
+from keras_gensynth_callback.errors import ModelFileError, UnsafeModelFileError
+
 from .bounds import check_content, largest_text
 from .hdf5 import check_hdf5
 

@@ -1,7 +1,7 @@
 """How much memory a model file may ask for: what a file of its size can reasonably mean."""
 
-from ..errors import ModelFileError
-from ..wording import size_of
+from keras_gensynth_callback._util import size_of
+from keras_gensynth_callback.errors import ModelFileError
 
 _MIB = 2**20
 

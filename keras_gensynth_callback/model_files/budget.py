@@ -5,9 +5,10 @@ import threading
 
 import tensorflow as tf
 
-from ..errors import ModelFileError
-from ..lift.tf_private import patched
-from ..wording import shape_of, size_of
+from keras_gensynth_callback._util import shape_of, size_of
+from keras_gensynth_callback.compat import patched
+from keras_gensynth_callback.errors import ModelFileError
+
 from .bounds import largest_model
 
 

@@ -10,8 +10,9 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from ..errors import ModelFileError
-from ..wording import shape_of
+from keras_gensynth_callback._util import shape_of
+from keras_gensynth_callback.errors import ModelFileError
+
 from .compiled import compile_model, optimizer_values
 from .references import dicts
 

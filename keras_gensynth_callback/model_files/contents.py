@@ -8,7 +8,8 @@ import zipfile
 
 import tensorflow as tf
 
-from ..errors import GenSynthExportError, ModelFileError
+from keras_gensynth_callback.errors import GenSynthExportError, ModelFileError
+
 from .archive import CONFIG, METADATA, WEIGHTS, check_archive, read_text
 from .configs import decoded
 from .hdf5 import check_hdf5

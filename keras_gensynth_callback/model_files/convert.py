@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from ..api import export_checkpoint
-from ..arguments import check_bool, check_custom_objects, check_filepath, check_graph, check_path
-from ..errors import GenSynthExportError
+from keras_gensynth_callback.arguments import check_bool, check_custom_objects, check_filepath, check_graph, check_path
+from keras_gensynth_callback.errors import GenSynthExportError
+from keras_gensynth_callback.export import export_checkpoint
+
 from .contents import read_model_file
 from .loading import failed_model, load_model
 
 if TYPE_CHECKING:
-    from ..annotations import ComputeDtype, DataFormat, Graph, Nest, Path, Target
-    from ..record import ExportRecord
+    from keras_gensynth_callback._types import ComputeDtype, DataFormat, Graph, Nest, Path, Target
+    from keras_gensynth_callback.record import ExportRecord
 
 
 def convert_model_file(

@@ -5,7 +5,7 @@ import sys
 
 import tensorflow as tf
 
-from ..errors import MissingKerasError
+from keras_gensynth_callback.errors import MissingKerasError
 
 
 def keras_of(file):

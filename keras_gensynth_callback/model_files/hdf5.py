@@ -4,7 +4,8 @@ HDF5 has links to other files, datasets that are stored in other files or made o
 libraries, and datasets of any size that are not stored at all. Keras writes none of them.
 """
 
-from ..errors import ModelFileError, UnsafeModelFileError
+from keras_gensynth_callback.errors import ModelFileError, UnsafeModelFileError
+
 from .bounds import check_content
 
 _DEEPEST = 100

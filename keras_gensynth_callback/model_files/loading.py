@@ -3,7 +3,8 @@
 import inspect
 import zipfile
 
-from ..errors import GenSynthExportError, ModelFileError, UnsafeModelFileError
+from keras_gensynth_callback.errors import GenSynthExportError, ModelFileError, UnsafeModelFileError
+
 from .budget import Budget
 from .building import build_model, call_once, is_misread_by_keras_2
 from .compiled import choose_metrics_again, load_hdf5_of_keras_3, warn_of_lost_state

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from ..errors import MissingCustomObjectError
-from ..kerases import KERASES
+from keras_gensynth_callback.errors import MissingCustomObjectError
+from keras_gensynth_callback.kerases import KERASES
+
 from .compiled import CHOSEN_BY_SHAPE
 from .objects import FAMILIES, KerasObjects
 from .references import references, references_of_training

@@ -9,7 +9,7 @@ import inspect
 import sys
 import types
 
-from ..kerases import KERASES
+from keras_gensynth_callback.kerases import KERASES
 
 # Roots that files name, whatever the Keras at hand is called.
 _NAMESPACES = (

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from ..errors import ModelFileError, UnsafeModelFileError
+from keras_gensynth_callback.errors import ModelFileError, UnsafeModelFileError
 
 
 def check_kind(path):

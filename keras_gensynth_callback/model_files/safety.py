@@ -5,7 +5,8 @@ Keras's own `safe_mode` looks at less, and `tf_keras` imports whatever module a 
 
 import re
 
-from ..errors import ModelFileError, UnsafeModelFileError
+from keras_gensynth_callback.errors import ModelFileError, UnsafeModelFileError
+
 from .counts import count_problem
 from .operations import impure_operation
 from .references import dicts, of_object, references, references_of_training

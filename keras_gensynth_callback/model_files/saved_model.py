@@ -5,7 +5,8 @@ import os
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from ..errors import ModelFileError
+from keras_gensynth_callback.errors import ModelFileError
+
 from .bounds import check_content
 from .configs import decoded
 

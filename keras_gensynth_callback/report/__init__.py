@@ -12,4 +12,6 @@ page/           its template, style and program; dagre, which lays graphs out (M
 
 from .writing import write_report
 
-__all__ = ["write_report"]
+__all__ = [
+    "write_report",
+]

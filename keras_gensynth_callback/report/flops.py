@@ -7,10 +7,16 @@ loops.
 
 import numpy as np
 
-from ..freezing import keep_predictions
-from ..graphdef import WHILE_CONTEXT, EditableGraph, data_inputs, node_of
-from ..op_types import op_definition, output_types
-from ..static import StaticShapes, small_constant
+from keras_gensynth_callback.graph import (
+    WHILE_CONTEXT,
+    EditableGraph,
+    data_inputs,
+    node_of,
+    op_definition,
+    output_types,
+)
+from keras_gensynth_callback.static import StaticShapes, small_constant
+from keras_gensynth_callback.tools import keep_predictions
 
 _A_RESULT = {
     **dict.fromkeys("Add AddV2 Sub Mul RealDiv Maximum Minimum Pow BiasAdd Neg Square Log Reciprocal".split(), 1),

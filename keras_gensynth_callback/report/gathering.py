@@ -1,8 +1,7 @@
 """All that a report says of a checkpoint, as plain values: `gather`. Nothing of the graph is run."""
 
-from ..inspection.filling import outputs_of
-from ..inspection.inspecting import inspected
-from ..inspection.layers import layers_of
+from keras_gensynth_callback.inspection import inspected, layers_of, outputs_of
+
 from .flops import Predictions
 from .layer_graph import LayerGraph, groups_of
 from .learning_phase import switched_by_learning_phase

@@ -3,9 +3,15 @@
 import collections
 import itertools
 
-from ..graphdef import COND_CONTEXT, data_inputs, node_of, tensor_name
-from ..inspection.layers import layers_of_nodes, scope_of, scopes_around, weights_by_layer
-from ..inspection.writes import PASSING, is_variable
+from keras_gensynth_callback.graph import COND_CONTEXT, data_inputs, node_of, tensor_name
+from keras_gensynth_callback.inspection import (
+    PASSING,
+    is_variable,
+    layers_of_nodes,
+    scope_of,
+    scopes_around,
+    weights_by_layer,
+)
 
 # So many things beside each other still read well; where there are more, those with a common beginning of their names
 # are shown together, if there are enough of them.

@@ -2,9 +2,8 @@
 
 import collections
 
-from ..graphdef import COND_CONTEXT, data_inputs, node_of
-from ..inspection.layers import CARRYING
-from ..inspection.signatures import is_learning_phase
+from keras_gensynth_callback.graph import COND_CONTEXT, data_inputs, node_of
+from keras_gensynth_callback.inspection import CARRYING, is_learning_phase
 
 _SWITCHES = {"Switch": 1, "RefSwitch": 1, "If": 0, "StatelessIf": 0, "Select": 0, "SelectV2": 0}
 

@@ -2,9 +2,8 @@
 
 import os
 
-from ..checkpoint import read_manifest, state, storage
-from ..checkpoint.names import check_plain_file, files_of
-from ..errors import CheckpointFormatError
+from keras_gensynth_callback.checkpoint import check_plain_file, files_of, read_manifest, state, storage
+from keras_gensynth_callback.errors import CheckpointFormatError
 
 # {(folder, series): rows}, of the runs that this program reports.
 _RUNS: dict = {}

@@ -2,7 +2,7 @@
 
 import os
 
-from ..wording import shape_of, size_of
+from keras_gensynth_callback._util import shape_of, size_of
 
 # What each collection is for (tf.GraphKeys).
 PURPOSES = {

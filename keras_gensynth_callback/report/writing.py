@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Dict, Optional, Union
 
-from ..checkpoint import scratch, storage
-from ..checkpoint.commit import reported
-from ..checkpoint.names import REPORT, as_text, is_report
-from ..damaged import told_if_damaged
-from ..errors import CheckpointWriteError, MissingExtraError
-from ..record import ExportRecord
-from ..trial import try_checkpoint
+from keras_gensynth_callback.checkpoint import REPORT, as_text, is_report, reported, scratch, storage
+from keras_gensynth_callback.errors import CheckpointWriteError, MissingExtraError
+from keras_gensynth_callback.inspection import told_if_damaged
+from keras_gensynth_callback.record import ExportRecord
+from keras_gensynth_callback.tools import try_checkpoint
+
 from . import wording
 from .gathering import gather
 from .run_of_exports import recall, remember
 
 if TYPE_CHECKING:
-    from ..annotations import Path, Target
+    from keras_gensynth_callback._types import Path, Target
 
 _PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page")
 

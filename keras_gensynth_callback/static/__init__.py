@@ -12,4 +12,8 @@ shapes      the shapes of all tensors of a graph
 from .constants import small_array, small_constant
 from .shapes import StaticShapes
 
-__all__ = ["StaticShapes", "small_array", "small_constant"]
+__all__ = [
+    "StaticShapes",
+    "small_array",
+    "small_constant",
+]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..graphdef import data_inputs, is_control, node_of, tensor_name
+from keras_gensynth_callback.graph import data_inputs, is_control, node_of, tensor_name
+
 from .ops import FUNCTIONS
 from .values import MOST_VALUES, value_of
 

@@ -1,6 +1,6 @@
 """The attributes of a node, compared with what the target's op has."""
 
-from ..op_types import type_name
+from keras_gensynth_callback.graph import type_name
 
 
 def fit_attributes(node, definition, writer, changes):

@@ -8,8 +8,8 @@ as an output of the model, keeps its layout, too.
 import numpy as np
 import tensorflow as tf
 
-from ..graphdef import data_inputs, is_control, node_of, tensor_name
-from ..op_types import output_types
+from keras_gensynth_callback.graph import data_inputs, is_control, node_of, output_types, tensor_name
+
 from . import layout_ops as ops
 from .layout import Layout, moves_nothing, reordered
 from .layout_changes import Changes

@@ -1,7 +1,7 @@
 """What of a graph, as it stands in a file, a target cannot load, run or differentiate. Nothing is changed."""
 
-from ..graphdef import EditableGraph
-from ..op_types import op_definition
+from keras_gensynth_callback.graph import EditableGraph, op_definition
+
 from .attributes import HINTS, fit_attributes
 from .differentiable import ops_without_gradient
 from .fit import PROCESS_LOCAL

@@ -1,7 +1,7 @@
 """Which ops stop the target's `tf.gradients`."""
 
-from ..graphdef import is_control, node_of
-from ..op_types import op_definition
+from keras_gensynth_callback.graph import is_control, node_of, op_definition
+
 from .table import OpTable
 
 _FLOATING = frozenset([1, 2, 8, 14, 18, 19])  # DT_FLOAT, DT_DOUBLE, DT_COMPLEX64, DT_BFLOAT16, DT_COMPLEX128, DT_HALF

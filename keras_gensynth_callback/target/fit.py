@@ -2,8 +2,8 @@
 
 import collections
 
-from ..graphdef import WHILE_CONTEXT, node_of
-from ..op_types import op_definition, type_name
+from keras_gensynth_callback.graph import WHILE_CONTEXT, node_of, op_definition, type_name
+
 from . import rewrites
 from .attributes import fit_attributes
 from .channels_last import put_channels_last

@@ -7,7 +7,8 @@ the model itself transposes, turned tensors come for nothing.
 
 import numpy as np
 
-from ..graphdef import data_inputs, is_control, node_of, tensor_name
+from keras_gensynth_callback.graph import data_inputs, is_control, node_of, tensor_name
+
 from . import layout_ops as ops
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from ..graphdef import attr_value, data_inputs, input_name, is_control, node_of, tensor_name
+from keras_gensynth_callback.graph import attr_value, data_inputs, input_name, is_control, node_of, tensor_name
+
 from . import layout_ops as ops
 
 

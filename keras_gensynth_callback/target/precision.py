@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ..errors import UnsupportedModelError
+from keras_gensynth_callback.errors import UnsupportedModelError
 
 _SHORT = {tf.float16.as_datatype_enum: "float16", tf.bfloat16.as_datatype_enum: "bfloat16"}
 _FLOAT32 = tf.float32.as_datatype_enum

@@ -2,7 +2,7 @@
 
 import collections
 
-from ..errors import UnsupportedOpError
+from keras_gensynth_callback.errors import UnsupportedOpError
 
 Problem = collections.namedtuple("Problem", ["node", "op", "reason"])
 

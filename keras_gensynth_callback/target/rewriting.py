@@ -6,9 +6,8 @@ A rewritten node keeps its name: it becomes the last op of what replaces it, so 
 import numpy as np
 import tensorflow as tf
 
-from ..graphdef import FAR, attr_value, data_inputs, is_control, node_of, tensor_name
-from ..op_types import input_types
-from ..static import small_constant
+from keras_gensynth_callback.graph import FAR, attr_value, data_inputs, input_types, is_control, node_of, tensor_name
+from keras_gensynth_callback.static import small_constant
 
 
 class Unfit(Exception):

@@ -13,8 +13,8 @@ import re
 
 from tensorflow.core.framework import op_def_pb2
 
-from ..errors import InvalidArgumentError
-from ..op_types import op_definition
+from keras_gensynth_callback.errors import InvalidArgumentError
+from keras_gensynth_callback.graph import op_definition
 
 CURRENT = "current"
 _DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.exporter import Exporter
+from keras_gensynth_callback.export.exporter import Exporter
 
 from .models import BATCH
 

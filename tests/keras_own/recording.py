@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras.src.testing import TestCase
 from keras.src.testing.test_case import create_eager_tensors
 
-from keras_gensynth_callback.lift.tf_private import patched
+from keras_gensynth_callback.compat.tensorflow import patched
 
 from .configurations import Array, Configuration, bound_arguments
 

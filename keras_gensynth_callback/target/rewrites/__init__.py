@@ -5,7 +5,7 @@ no equivalent. To add one, write it under `@rewrites("OpName")` in the module of
 imported here.
 """
 
-from . import (  # noqa: F401
+from . import (
     broadcasting,
     convolution,
     counting,
@@ -23,4 +23,21 @@ from . import (  # noqa: F401
 from .integers import WIDENED, compute_in_wider_integers
 from .registry import RULES
 
-__all__ = ["RULES", "WIDENED", "compute_in_wider_integers"]
+__all__ = [
+    "RULES",
+    "WIDENED",
+    "broadcasting",
+    "compute_in_wider_integers",
+    "convolution",
+    "counting",
+    "diagonals",
+    "first_versions",
+    "gathering",
+    "images",
+    "linear",
+    "normalization",
+    "padding",
+    "random",
+    "resizing",
+    "short_floats",
+]

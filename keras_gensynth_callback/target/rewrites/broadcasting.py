@@ -6,7 +6,8 @@ are both the batch, and taken to be equal.
 
 import tensorflow as tf
 
-from ...graphdef import data_inputs
+from keras_gensynth_callback.graph import data_inputs
+
 from .registry import rewrites
 
 _FLOATING = (tf.float16, tf.float32, tf.float64)

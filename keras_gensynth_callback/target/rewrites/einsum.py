@@ -7,7 +7,8 @@ operands alone), `free` (in one operand and the result), `summed` (in one operan
 
 import tensorflow as tf
 
-from ...graphdef import data_inputs
+from keras_gensynth_callback.graph import data_inputs
+
 from ..rewriting import Unfit
 
 _LONGEST = 512

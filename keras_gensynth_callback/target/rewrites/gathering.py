@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from ...graphdef import node_of
+from keras_gensynth_callback.graph import node_of
+
 from ..rewriting import Unfit
 from .registry import rewrites
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...graphdef import is_control, tensor_name
+from keras_gensynth_callback.graph import is_control, tensor_name
+
 from .registry import rewrites
 
 _EMPTY = np.zeros([0], np.float32)

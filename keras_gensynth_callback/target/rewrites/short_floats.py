@@ -7,7 +7,8 @@ graph, for which it has none: `SquaredDifference` of `Square(Sub(x, y))`, say
 
 import tensorflow as tf
 
-from ...op_types import op_definition
+from keras_gensynth_callback.graph import op_definition
+
 from .registry import rewrites
 
 _SHORT = tf.bfloat16.as_datatype_enum

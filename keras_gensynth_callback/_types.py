@@ -1,0 +1,24 @@
+"""Types of public arguments, for type checkers alone: modules import them under `TYPE_CHECKING`."""
+
+import os
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Union
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from keras_gensynth_callback.record import ExportRecord
+
+    Path = Union[str, "os.PathLike[str]"]
+    Target = Literal["1.13", "1.14", "1.15", "current"]
+    Graph = Literal["trainable", "inference"]
+    ComputeDtype = Optional[Literal["float32"]]
+    DataFormat = Literal["channels_last", "keep"]
+    Mode = Literal["auto", "min", "max"]
+    SaveFreq = Union[Literal["epoch", "train_end"], int]
+    OnError = Literal["raise", "warn"]
+    OnExport = Optional[Callable[[ExportRecord], object]]
+    # None of the frameworks has types.
+    Model = Any
+    Tensor = Any
+    Nest = Any
+    Arrays = Optional[Dict[str, Any]]

@@ -1,0 +1,89 @@
+"""GraphDefs, read and changed as protos: no Keras, no session that belongs to anybody. Stands below all other rooms.
+
+editable     a GraphDef that can be edited, with its v1 control flow contexts
+op_types     the types of tensors, by the definitions of their ops
+variables    which nodes read and change variables, and what runs after them
+match, union which node of one graph is which of another; two graphs brought together
+overlay      the training trace laid over the inference trace, chosen by `keras_learning_phase`
+build_conditionals   v1 conditionals on the learning phase
+simplify     fewer nodes, the same numbers
+losses       a total loss taken apart into its terms
+rnn_loops    loops as TF 1.15's own layers have them
+checks       whether a MetaGraphDef that somebody else wrote is one
+"""
+
+from .build_conditionals import LEARNING_PHASE
+from .checks import Fault, check_meta_graph, check_names
+from .editable import (
+    COND_CONTEXT,
+    FAR,
+    WHILE_CONTEXT,
+    EditableGraph,
+    attr_value,
+    data_inputs,
+    input_name,
+    is_control,
+    moved,
+    node_of,
+    tensor_name,
+    unique,
+)
+from .losses import split_losses
+from .op_types import disagreements, input_types, op_definition, output_types, type_name
+from .overlay import lay_over
+from .rnn_loops import last_output_without_array, one_counter_a_loop
+from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes, shorten_identities
+from .union import unite
+from .variables import (
+    SPARSE_READS,
+    VARIABLE_READS,
+    free_branches_of_outside,
+    is_write,
+    outlet,
+    stands_in_loop,
+    step_nodes,
+    writes_of,
+    written_variable,
+)
+
+__all__ = [
+    "COND_CONTEXT",
+    "EditableGraph",
+    "FAR",
+    "Fault",
+    "LEARNING_PHASE",
+    "SPARSE_READS",
+    "VARIABLE_READS",
+    "WHILE_CONTEXT",
+    "attr_value",
+    "check_meta_graph",
+    "check_names",
+    "data_inputs",
+    "disagreements",
+    "drop_unused_inputs",
+    "fold_constants",
+    "free_branches_of_outside",
+    "input_name",
+    "input_types",
+    "is_control",
+    "is_write",
+    "last_output_without_array",
+    "lay_over",
+    "merge_equal_nodes",
+    "moved",
+    "node_of",
+    "one_counter_a_loop",
+    "op_definition",
+    "outlet",
+    "output_types",
+    "shorten_identities",
+    "split_losses",
+    "stands_in_loop",
+    "step_nodes",
+    "tensor_name",
+    "type_name",
+    "unique",
+    "unite",
+    "writes_of",
+    "written_variable",
+]

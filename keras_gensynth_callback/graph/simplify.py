@@ -1,0 +1,188 @@
+"""Makes a graph smaller without changing a number: what is computed twice is computed once, what is constant is a
+constant.
+"""
+
+import tensorflow as tf
+
+from .editable import data_inputs, has_control_inputs, input_name, is_control, moved, node_of, tensor_name
+from .match import attributes, keeps_order
+
+_CONTROL_FLOW = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"}
+# A constant that grows by folding belongs into the file only while it is small.
+_LARGEST_FOLDED = 1024
+
+
+def merge_equal_nodes(graph, pinned=()):
+    """Lets one node stand for all that have the same op, attributes and inputs.
+
+    Args:
+        graph: EditableGraph, changed in place.
+        pinned: node names that must stay.
+
+    Returns:
+        dict, tensor name that went -> tensor name that stands for it.
+    """
+    pinned, first, replaced = set(pinned), {}, {}
+    for name in graph.topological():
+        node = graph.nodes[name]
+        for index, tensor in enumerate(node.input):
+            if not is_control(tensor) and node_of(tensor) in replaced:
+                node.input[index] = moved(tensor, replaced)
+        if name in pinned or not (_is_pure(graph, node) or _is_pure_inside(graph, node)):
+            continue
+        inputs = tuple(tensor if is_control(tensor) else tensor_name(tensor) for tensor in node.input)
+        key = attributes(node), inputs, id(graph.context_of.get(name))
+        stands = first.setdefault(key, name)
+        if stands != name:
+            replaced[name] = stands
+    for node in graph.nodes.values():
+        for index, tensor in enumerate(node.input):
+            if node_of(tensor) in replaced:
+                node.input[index] = moved(tensor, replaced)
+    for context in graph.contexts:
+        context.rename(lambda tensor: moved(tensor, replaced))
+    graph.remove(replaced)
+    return replaced
+
+
+def fold_constants(graph, pinned=()):
+    """Computes what depends on constants alone.
+
+    Args:
+        graph: EditableGraph, changed in place.
+        pinned: node names that must stay as they are.
+    """
+    pinned, constant = set(pinned), set()
+    for name in graph.topological():
+        node = graph.nodes[name]
+        if node.op == "ReadVariableOp":
+            continue
+        if node.op == "Const" and not node.input and _is_pure(graph, node):
+            constant.add(name)
+        elif node.input and _is_pure(graph, node) and all(node_of(tensor) in constant for tensor in node.input):
+            constant.add(name)
+    wanted = {
+        tensor_name(tensor)
+        for node in graph.nodes.values()
+        if node.name not in constant
+        for tensor in node.input
+        if not is_control(tensor) and node_of(tensor) in constant and graph.nodes[node_of(tensor)].op != "Const"
+    }
+    wanted = sorted(tensor for tensor in wanted if node_of(tensor) not in pinned)
+    values = _computed(graph, constant, wanted)
+    folded = {tensor: _constant(graph, tensor, value) for tensor, value in values.items() if _is_small(value)}
+    graph.redirect(folded)
+
+
+def _computed(graph, constant, wanted):
+    """dict, tensor -> its value, for those of `wanted` that NumPy has a type for."""
+    if not wanted:
+        return {}
+    part = tf.compat.v1.GraphDef()
+    needed = graph.ancestors({node_of(tensor) for tensor in wanted})
+    part.node.extend(graph.nodes[name] for name in graph.nodes if name in needed & constant)
+    with tf.Graph().as_default() as private:
+        tf.import_graph_def(part, name="")
+        tensors = [private.get_tensor_by_name(name) for name in wanted]
+        fetched = {tensor.name: tensor for tensor in tensors if tensor.dtype not in (tf.variant, tf.resource)}
+        with tf.compat.v1.Session(graph=private) as session:
+            return session.run(fetched)
+
+
+def _is_small(value):
+    return getattr(value, "size", _LARGEST_FOLDED + 1) <= _LARGEST_FOLDED and value.dtype.kind in "biufc"
+
+
+def _constant(graph, tensor, value):
+    proto = tf.make_tensor_proto(value)
+    return tensor_name(graph.add("Const", node_of(tensor), dtype=tf.as_dtype(value.dtype), value=proto).name)
+
+
+def _is_pure(graph, node):
+    # A read that waits for nothing sees the variable as it was before the step, and so do all others that wait for
+    # nothing.
+    waits = has_control_inputs(node)
+    return (
+        node.name not in graph.context_of
+        and not waits
+        and (node.op == "ReadVariableOp" or not keeps_order(node))
+        and _has_no_effect(node)
+    )
+
+
+def _is_pure_inside(graph, node):
+    """Whether a node inside of a loop or conditional gives what any other like it in the same branch gives.
+
+    A constant there waits for the branch. An Identity may be what a context or a gradient knows the branch by.
+    """
+    waits = has_control_inputs(node)
+    return (
+        node.name in graph.context_of
+        and node.op != "Identity"
+        and (node.op == "Const" or not waits)
+        and not keeps_order(node)
+        and _has_no_effect(node)
+    )
+
+
+def _has_no_effect(node):
+    return (
+        node.op not in _CONTROL_FLOW
+        # A target takes the seed that it is made of.
+        and not node.op.startswith("StatelessRandomGetKeyCounter")
+        and node.op != "NoOp"
+        and "Assert" not in node.op
+        and "Print" not in node.op
+        and "Stack" not in node.op
+        and "TensorArray" not in node.op
+    )
+
+
+def drop_unused_inputs(graph):
+    """Removes control inputs that a node has twice, or has as data anyway."""
+    for node in graph.nodes.values():
+        data = set(map(node_of, data_inputs(node)))
+        kept, seen = [], set()
+        for tensor in node.input:
+            if is_control(tensor):
+                if node_of(tensor) in data or tensor in seen:
+                    continue
+                seen.add(tensor)
+            kept.append(tensor if is_control(tensor) else input_name(tensor))
+        if len(kept) != len(node.input):
+            del node.input[:]
+            node.input.extend(kept)
+
+
+def shorten_identities(graph, pinned=()):
+    """Lets one `Identity` stand where several follow each other, outside of loops and conditionals.
+
+    Args:
+        graph: EditableGraph, changed in place.
+        pinned: node names that must stay.
+    """
+    gone, pinned = {}, set(pinned)
+    for name in graph.topological():
+        node = graph.nodes[name]
+        if not _passes_on(graph, node):
+            continue
+        first = graph.nodes[gone.get(node_of(node.input[0]), node_of(node.input[0]))]
+        if not _passes_on(graph, first):
+            continue
+        if name not in pinned:
+            gone[name] = first.name
+        elif first.name not in pinned:
+            # What is asked for by name stays, and the other one goes.
+            node.input[0] = first.input[0]
+            gone[first.name] = name
+            gone.update({other: name for other, stands in gone.items() if stands == first.name})
+    for node in graph.nodes.values():
+        for index, tensor in enumerate(node.input):
+            node.input[index] = moved(tensor, gone)
+    for context in graph.contexts:
+        context.rename(lambda tensor: moved(tensor, gone))
+    graph.remove(gone)
+
+
+def _passes_on(graph, node):
+    return node.op == "Identity" and len(node.input) == 1 and node.name not in graph.context_of

@@ -1,0 +1,34 @@
+"""One interface to a Keras model, and the Kerases behind it.
+
+base, variable        the interface; a variable and its name
+select, environment   the Keras of a model, by its class; by what it trains
+keras3, tf_keras, tf_keras_v1   one a generation
+v1_engine, v1_steps, session_graph   what graph mode keeps in the session's graph
+initializers          what each weight is drawn from
+outer_model           models that are trained by their layers alone
+snapshots             the values of all variables at one moment
+"""
+
+from . import v1_engine
+from .base import Adapter, relaxed, restored_lists
+from .environment import check_environment
+from .initializers import distribution
+from .outer_model import predicts
+from .select import adapter_of, values_of
+from .snapshots import snapshot
+from .variable import LastValue, Variable
+
+__all__ = [
+    "Adapter",
+    "LastValue",
+    "Variable",
+    "adapter_of",
+    "check_environment",
+    "distribution",
+    "predicts",
+    "relaxed",
+    "restored_lists",
+    "snapshot",
+    "v1_engine",
+    "values_of",
+]

@@ -1,0 +1,42 @@
+"""What a model trains by: the backend of its Keras, its strategy, eagerly or in a graph."""
+
+import sys
+
+import tensorflow as tf
+
+from keras_gensynth_callback.compat import check_strategy
+from keras_gensynth_callback.errors import UnsupportedBackendError
+from keras_gensynth_callback.kerases import of_framework
+
+from .v1_engine import is_of_v1_engine, live_graph
+
+
+def check_environment(model):
+    """Raises an error where a model trains by what no graph can be made of.
+
+    Raises:
+        UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow; an eager model of TensorFlow 1.15.
+        UnsupportedStrategyError: a model that trains under a strategy that is not known.
+    """
+    check_strategy(model, in_graph_mode=is_of_v1_engine(model))
+    _check_backend(model)
+
+
+def _check_backend(model):
+    if is_of_v1_engine(model) and live_graph(model) is None:
+        raise UnsupportedBackendError(
+            f"The model `{model.name}` of tf.keras in TensorFlow {tf.__version__} runs eagerly; in this TensorFlow a "
+            "model is exported from graph mode, the default of TensorFlow 1.x. Do without "
+            "`tf.compat.v1.enable_eager_execution()` and `enable_v2_behavior()`, or save the model (`model.save`) and "
+            "train or convert it in a newer TensorFlow."
+        )
+    if not hasattr(type(model), "stateless_call"):
+        return
+    keras = sys.modules[next(base.__module__ for base in type(model).__mro__ if of_framework(base)).split(".")[0]]
+    backend = keras.config.backend()
+    if backend != "tensorflow":
+        raise UnsupportedBackendError(
+            f"The model `{model.name}` runs on Keras's `{backend}` backend; a TensorFlow graph can only be made "
+            'with the `tensorflow` backend. Set the environment variable KERAS_BACKEND=tensorflow (or "backend": '
+            '"tensorflow" in keras.json) before Keras is imported.'
+        )

@@ -1,0 +1,176 @@
+"""tf.keras in graph mode: TF 1.15, and TF 2 with eager execution off."""
+
+import collections
+import contextlib
+import re
+from dataclasses import replace
+
+import tensorflow as tf
+
+from keras_gensynth_callback.compat import broadcasts_unasserted, patched
+
+from .base import relaxed, reset
+from .session_graph import LiveGraph
+from .tf_keras import TfKeras, _base_name
+from .v1_engine import layers_of, live_graph, metrics_of
+from .v1_steps import V1Steps
+from .variable import LastValue, Variable
+
+
+class TfKerasV1(TfKeras):
+    """Models of Keras's graph-mode engine, which live in the graph of a session."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        backend = self._backend()
+        self.steps = V1Steps(model, backend)
+        self.live = LiveGraph(live_graph(model), backend.get_session)
+
+    def layers(self):
+        return layers_of(self.model)
+
+    def metrics(self):
+        return metrics_of(self.model)
+
+    def read(self, values):
+        there = [value for value in values if not isinstance(value, LastValue)]
+        read = iter(self.live.read([getattr(value, "_tensor", value) for value in there]))
+        return [value.read_value() if isinstance(value, LastValue) else next(read) for value in values]
+
+    def write(self, values):
+        self.live.write(values)
+
+    @property
+    def is_compiled(self):
+        # A model whose inputs are not known yet has no endpoints: what `compile` was given waits for `fit`.
+        return self.optimizer is not None and hasattr(self.model, "_training_endpoints")
+
+    def is_built(self):
+        return bool(self.model.built and self.model.inputs) and all(layer.built for layer in self.layers())
+
+    def input_spec(self):
+        inputs = [relaxed(tensor.shape, tensor.dtype) for tensor in self.model.inputs or []]
+        return inputs[0] if len(inputs) == 1 else inputs or None
+
+    def is_subclassed(self):
+        return not getattr(self.model, "_is_graph_network", False)  # TF 1.15 has no class of its own for the others
+
+    def input_names(self):
+        return list(self.model.input_names)
+
+    def output_names(self):
+        return list(self.model.output_names)
+
+    def build_for_training(self):
+        """Nothing: the optimizer makes its slots in the session's graph when its updates are first built."""
+
+    def _all_variables(self):
+        """Under names that do not depend on what else is in the session's graph, where each has another."""
+        variables, roots = list(super()._all_variables()), self._roots()
+        plain = collections.Counter(_without_number(variable.name) for variable in variables)
+
+        def name_of(variable):
+            if variable.kind == "weight":
+                return _without_number_of_graph(variable.name, roots)
+            is_alone = variable.kind == "metric" and plain[_without_number(variable.name)] == 1
+            return _without_number(variable.name) if is_alone else variable.name
+
+        return [replace(variable, name=name_of(variable)) for variable in variables]
+
+    def _roots(self):
+        return {layer.name for layer in self.layers()}
+
+    def optimizers(self):
+        return [] if self.optimizer is None else [self.optimizer]
+
+    def _optimizer_variables(self, optimizer):
+        name, roots = type(optimizer).__name__, self._roots()
+        inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
+        scope = rf"^(training[^/]*/)?({re.escape(getattr(optimizer, '_name', name))}(_\d+)?/)?"
+        # The property makes the counter.
+        counter = None if vars(optimizer).get("_iterations", True) is None else optimizer.iterations
+        slots = inner.variables() if inner is not None else optimizer.weights
+        held = [(None if inner else "iter", counter), *((None, slot) for slot in slots if slot is not counter)]
+        for own_name, variable in [*held, *getattr(optimizer, "_hyper", {}).items()]:
+            if isinstance(variable, tf.Variable):
+                rest = own_name or _without_number_of_graph(re.sub(scope, "", _base_name(variable)), roots)
+                yield Variable(f"training/{name}/{rest}", variable, "optimizer")
+
+    @contextlib.contextmanager
+    def tracing(self, scopes):
+        metrics = metrics_of(self.model)
+        owners = [*self.layers(), *metrics]
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.live.graph.as_default())
+            stack.enter_context(super().tracing(scopes))
+            stack.enter_context(broadcasts_unasserted())
+            stack.enter_context(_exchanged_lists(owners))
+            stack.enter_context(_restored_results(metrics))
+            yield
+
+    def loss_scope(self):
+        return contextlib.nullcontext()  # the engine's own is of this name
+
+    def forward_in_training(self, inputs):
+        return self.steps.forward(inputs, training=True)
+
+    def loss_of(self, x, y, y_pred, sample_weight):
+        return self.steps.loss_of(y, y_pred, sample_weight)
+
+    def forget_losses(self):
+        """Nothing: while a trace is made, layers hold no losses but its own."""
+
+    def reset_metrics(self):
+        """Sets the metrics back, by ops in the graph that is being built."""
+        with patched(self._backend(), "batch_set_value", _assign_all):
+            for metric in metrics_of(self.model):
+                reset(metric)
+
+
+def _without_number_of_graph(name, roots):
+    """`hidden/kernel` of `hidden_1/kernel` where the layer is `hidden`: another one of this name is in the graph."""
+    root, _, rest = name.partition("/")
+    plain = _without_number(root)
+    return f"{plain}/{rest}" if rest and root not in roots and plain in roots else name
+
+
+def _without_number(name):
+    return re.sub(r"_\d+$", "", name)
+
+
+def _assign_all(wrapped, instance, args, kwargs):
+    for variable, value in args[0]:
+        variable.assign(tf.cast(value, variable.dtype))
+
+
+@contextlib.contextmanager
+def _exchanged_lists(owners):
+    """Inside of the block, layers and metrics hold no losses and updates but those of their calls there."""
+    kept = []
+    for owner in owners:
+        for name in ("_losses", "_updates", "_metrics"):
+            if isinstance(vars(owner).get(name), list):
+                kept.append((owner, name, vars(owner)[name]))
+                object.__setattr__(owner, name, list(vars(owner)[name]) if name == "_metrics" else [])
+    try:
+        yield
+    finally:
+        for owner, name, before in kept:
+            # Keras puts a list that it keeps checkpoints of into a wrapper; that is to be tracked again.
+            put = object.__setattr__ if type(before) is list else setattr
+            put(owner, name, before)
+
+
+@contextlib.contextmanager
+def _restored_results(metrics):
+    """The engine fetches what each metric's last call returned."""
+    kept = [(metric, metric._call_result) for metric in metrics if hasattr(metric, "_call_result")]
+    for metric, _ in kept:
+        object.__delattr__(metric, "_call_result")
+    try:
+        yield
+    finally:
+        for metric in metrics:
+            vars(metric).pop("_call_result", None)
+        for metric, result in kept:
+            object.__setattr__(metric, "_call_result", result)

@@ -1,0 +1,179 @@
+"""The way back: values of a checkpoint, ours or what a TF 1.x program saved from it, into the Keras model."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, List
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from keras_gensynth_callback.checkpoint import META, check_plain_file, existing_prefix, read_tensors, storage
+from keras_gensynth_callback.errors import (
+    CheckpointFormatError,
+    CheckpointMismatchError,
+    GenSynthExportError,
+    NotBuiltError,
+)
+from keras_gensynth_callback.graph import node_of
+from keras_gensynth_callback.inspection import members, told_if_damaged
+from keras_gensynth_callback.lift import adapter_of, lift, scope_of
+
+from .name_mapping import in_names_of_model
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Model, Path
+
+_SHOWN = 12
+
+logger = logging.getLogger("keras_gensynth_callback")
+
+
+def load_checkpoint(model: Model, filepath: Path) -> List[str]:
+    """Reads a checkpoint into a Keras model: weights, and as far as they are there, optimizer, metrics and random
+    state.
+
+    The checkpoint may be an export, or what `tf.compat.v1.train.Saver.save` of a TF 1.x program wrote from one, under
+    the same names. Variables that such a program added for itself - slots of another optimizer, say - are passed
+    over. A line is logged of what was passed over, and of what the model has and the checkpoint has not.
+
+    Any Keras reads what any other wrote, where layers have the same names and weights the same shapes, and, of the
+    optimizer, what both know: the moments of Adam and the momentum of SGD, say.
+
+    A model in graph mode gets the values in Keras's session.
+
+    Args:
+        model: a built Keras model on TensorFlow, of the architecture that was exported.
+        filepath: str or PathLike, the checkpoint prefix.
+
+    Returns:
+        The names of the variables that were read, a sorted list of str.
+
+    Raises:
+        CheckpointFormatError: the files are missing, truncated or of another kind.
+        CheckpointMismatchError: the checkpoint is of another architecture; the model is as it was.
+        NotBuiltError: the model has no weights yet.
+
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
+        >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+        >>> gensynth.load_checkpoint(model, record.prefix)
+        ['level/bias', 'level/kernel']
+    """
+    prefix = existing_prefix(filepath)
+    with told_if_damaged(prefix):
+        values, exported = read_tensors(prefix), _weights_of(prefix)
+    adapter = adapter_of(model)
+    if not adapter.is_built():
+        raise NotBuiltError(
+            f"The model `{model.name}` has no weights yet that the checkpoint {prefix!r} could be read into. Call "
+            "it once on a batch of "
+            "data, or build it with `model.build(input_shape)`, and load then."
+        )
+    variables = adapter.variables()
+    values = in_names_of_model(values, {v.name: _shape(v) for v in variables if v.kind == "weight"})
+    _refuse_other_architecture(model, prefix, variables, values, exported)
+    if any(name not in {variable.name for variable in variables} for name in values):
+        variables = _with_slots_and_metrics(adapter, values)
+        _refuse_other_architecture(model, prefix, variables, values, exported)
+    found = [variable for variable in variables if variable.name in values]
+    adapter.write([(variable.value, _as_dtype_of(variable.value, values[variable.name])) for variable in found])
+    _report_the_rest(model, prefix, variables, values)
+    return sorted(variable.name for variable in found)
+
+
+def _as_dtype_of(variable, value):
+    dtype = variable.dtype.base_dtype
+    return value if dtype == tf.string else value.astype(dtype.as_numpy_dtype)
+
+
+def _report_the_rest(model, prefix, variables, values):
+    known = {variable.name for variable in variables}
+    for names, where in (
+        (known - set(values), f"Kept as they were, since {prefix} does not have them"),
+        (set(values) - known, f"Passed over in {prefix}"),
+    ):
+        if names:
+            logger.info("Model %s. %s: %s", model.name, where, ", ".join(sorted(names)))
+
+
+def _with_slots_and_metrics(adapter, values):
+    """The model's variables, once the optimizer's slots and the metrics' variables exist that the checkpoint has
+    values for.
+    """
+    made = ["metrics/"]  # by a trace alone
+    if adapter.is_compiled and adapter.live is not None:
+        made.append("training/")
+    elif adapter.is_compiled and any(name.startswith("training/") for name in values):
+        with scope_of(adapter.model):
+            adapter.build_for_training()
+    variables = adapter.variables()
+    known = {variable.name for variable in variables}
+    if adapter.is_compiled and any(name.startswith(tuple(made)) and name not in known for name in values):
+        try:
+            # Keras creates the variables of compiled metrics when they first see data, which a trace is enough for.
+            lift(adapter.model)
+        except GenSynthExportError:
+            return variables  # weights and optimizer can be read all the same
+        variables = adapter.variables()
+    return variables
+
+
+def _refuse_other_architecture(model, prefix, variables, values, exported):
+    expected = {variable.name: _shape(variable) for variable in variables}
+    weights = [variable.name for variable in variables if variable.kind == "weight"]
+    missing = [f"{name} {expected[name]}: not in the checkpoint" for name in weights if name not in values]
+    other = [
+        f"{name}: {expected[name]} in the model, {values[name].shape} in the checkpoint"
+        for name in expected
+        if name in values and values[name].shape != expected[name]
+    ]
+    dtypes = {variable.name: variable.value.dtype for variable in variables if variable.name in values}
+    other += [
+        f"{name}: {dtype.name} in the model, {values[name].dtype} in the checkpoint"
+        for name, dtype in dtypes.items()
+        if (dtype == tf.string) != (values[name].dtype == object) or _is_complex(values[name], dtype)
+    ]
+    surplus = [
+        f"{name} {values[name].shape}: not in the model" for name in exported if name in values and name not in expected
+    ]
+    differences = missing + other + surplus
+    if differences:
+        more = f"\n  ... and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+        raise CheckpointMismatchError(
+            f"The checkpoint {prefix!r} is of another architecture than the model `{model.name}`; nothing was read. "
+            "What differs:\n  "
+            + "\n  ".join(differences[:_SHOWN])
+            + more
+            + "\nBuild the model as it was when it was exported: the same layers, sizes and names. (An export with "
+            'graph="inference" has the weights alone that predictions need.)'
+        )
+
+
+def _is_complex(value, dtype):
+    """Whether a value has an imaginary part that a variable of this type has no place for."""
+    return value.dtype.kind == "c" and not dtype.is_complex
+
+
+def _shape(variable):
+    return tuple(variable.value.shape.as_list())
+
+
+def _weights_of(prefix):
+    """The names of the weights of the model that was exported, from the collection `model_variables`; [] without a
+    `.meta`.
+    """
+    path = prefix + META
+    if not storage.exists(path):
+        return []
+    check_plain_file(path)
+    serialized = storage.read_file(path)
+    try:
+        meta_graph = tf.compat.v1.MetaGraphDef.FromString(serialized)
+    except (DecodeError, RecursionError) as error:
+        raise CheckpointFormatError(
+            f"{path!r} is not a MetaGraphDef, or truncated: {error}. Take another copy of it, or remove it: the "
+            "values are read without it."
+        ) from error
+    return [node_of(name) for name in members(meta_graph, tf.compat.v1.GraphKeys.MODEL_VARIABLES)]

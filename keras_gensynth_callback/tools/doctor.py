@@ -1,0 +1,48 @@
+"""What is installed, what checkpoints can be tried in, and whether an export works here."""
+
+import os
+import sys
+import tempfile
+
+from keras_gensynth_callback._util import find_readers, installed_version
+
+_PACKAGES = ("keras-gensynth-callback", "tensorflow", "tensorflow-cpu", "keras", "tf_keras", "wrapt", "numpy", "h5py")
+_OF_THE_COMMAND_LINE = ("click", "rich")
+
+
+def diagnose(self_test=True):
+    """Looks at this machine.
+
+    Args:
+        self_test: bool, whether a small model is exported and tried, which takes some seconds.
+
+    Returns:
+        dict: `versions`, name -> version, or None for what is not installed; `readers`, a list of `python` and
+        `tensorflow`; `self_test`, what `try_checkpoint` returned, or None; `ok`.
+    """
+    names = (*_PACKAGES, *_OF_THE_COMMAND_LINE)
+    versions = {"python": sys.version.split()[0], **{name: installed_version(name) for name in names}}
+    readers = find_readers()
+    tried = _self_test(readers[0].python if readers else None) if self_test else None
+    return {
+        "versions": versions,
+        "readers": [dict(reader._asdict()) for reader in readers],
+        "self_test": tried,
+        "ok": tried is None or tried["ok"],
+    }
+
+
+def _self_test(python):
+    import tensorflow as tf
+
+    from keras_gensynth_callback.export import export_checkpoint
+
+    from .trying import try_checkpoint
+
+    layers, inputs = tf.keras.layers, tf.keras.Input((4,), name="input")
+    hidden = layers.Dropout(0.5)(layers.BatchNormalization()(layers.Dense(3)(inputs)))
+    model = tf.keras.Model(inputs, layers.Dense(2, name="output")(hidden))
+    model.compile("sgd", "mse", metrics=["mae"])
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = export_checkpoint(model, os.path.join(folder, "net")).prefix
+        return try_checkpoint(prefix, python=python)
