@@ -17,7 +17,14 @@ from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
-from tensorflow.python.ops import cond_v2, control_flow_ops, functional_ops, gradients_util, weights_broadcast_ops
+from tensorflow.python.ops import (
+    cond_v2,
+    control_flow_ops,
+    control_flow_util,
+    functional_ops,
+    gradients_util,
+    weights_broadcast_ops,
+)
 from tensorflow.python.ops.parallel_for import control_flow_ops as vectorization
 from tensorflow.python.util import tf_decorator
 
@@ -309,9 +316,34 @@ def gradients_of_graphs(take):
     """
 
     def helper(wrapped, instance, args, kwargs):
-        return take(lambda: wrapped(*args, **kwargs), *_targets_and_sources(*args, **kwargs))
+        with loops_behind_sources_left_alone():
+            return take(lambda: wrapped(*args, **kwargs), *_targets_and_sources(*args, **kwargs))
 
     return patched(gradients_util, "_GradientsHelper", helper)
+
+
+@contextlib.contextmanager
+def loops_behind_sources_left_alone():
+    """Inside of the block `tf.gradients` changes no loop that a source is the result of.
+
+    It would count the turns of such a loop for a gradient that never goes through it, and then one phase has a loop that
+    the other has not. `MaybeCreateControlFlowState` is where it looks for loops, and `IsLoopExit` how it knows them
+    later. TF 1.15 to 2.21.
+    """
+    sources = set()
+
+    def create(wrapped, instance, args, kwargs):
+        on_the_way, known = args[0], args[1]
+        exits = filter(control_flow_util.IsLoopExit, on_the_way)
+        sources.update(op for op in exits if not any(tensor.op in known for tensor in op.inputs))
+        return wrapped(*args, **kwargs)
+
+    def is_exit(wrapped, instance, args, kwargs):
+        return args[0] not in sources and wrapped(*args, **kwargs)
+
+    states = gradients_util.control_flow_state
+    with patched(states, "MaybeCreateControlFlowState", create), patched(control_flow_util, "IsLoopExit", is_exit):
+        yield
 
 
 def _targets_and_sources(ys, xs, grad_ys=None, *_, **__):

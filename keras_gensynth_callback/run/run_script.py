@@ -27,8 +27,6 @@ def main(options, script, arguments):
     _install_hooks(json.loads(options))
     sys.argv[:] = [script, *arguments]
     sys.excepthook = _show_without_this_program
-    with open(script, "rb") as file:
-        code = compile(file.read(), script, "exec", dont_inherit=True)
     module = types.ModuleType("__main__")
     loader = importlib.machinery.SourceFileLoader("__main__", script)
     module.__dict__.update(__file__=script, __loader__=loader, __builtins__=__builtins__, __cached__=None)
@@ -36,6 +34,8 @@ def main(options, script, arguments):
         module.__dict__["__annotations__"] = {}
     sys.modules["__main__"] = module
     try:
+        with open(script, "rb") as file:
+            code = compile(file.read(), script, "exec", dont_inherit=True)
         exec(code, module.__dict__)
     except BaseException as error:
         # What went wrong in the script says enough.
@@ -50,7 +50,7 @@ def _install_hooks(options):
         spec = importlib.util.spec_from_file_location(_PACKAGE, place, submodule_search_locations=[_FOLDER])
         sys.modules[_PACKAGE] = package = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(package)
-    from .fit_patches import FitHooks
+    from keras_gensynth_callback.run.fit_patches import FitHooks
 
     hooks = FitHooks(**options)
     hooks.install()

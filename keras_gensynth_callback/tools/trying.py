@@ -11,7 +11,7 @@ from keras_gensynth_callback.checkpoint import changed_files, existing_prefix, r
 from keras_gensynth_callback.errors import GenSynthExportError, InvalidArgumentError, VerificationError
 from keras_gensynth_callback.inspection import read_meta_graph
 from keras_gensynth_callback.lift import adapter_of
-from keras_gensynth_callback.verification import difference, run_in
+from keras_gensynth_callback.verification import difference, run_in, storable
 
 _TARGET, _WEIGHTS = "_target", "_sample_weights"
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "try_program.py")
@@ -74,7 +74,7 @@ def _files(prefix):
 def _tried(prefix, data, python, folder):
     """What the program found, and the arrays that it left."""
     arrays, out = os.path.join(folder, "data.npz"), os.path.join(folder, "out.npz")
-    np.savez(arrays, **{name: np.asarray(value) for name, value in data.items()})
+    np.savez(arrays, **{name: storable(value) for name, value in data.items()})
     done = run_in(python, _PROGRAM, prefix, arrays, out)
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     if done.returncode and any("No module named" in line for line in lines[-1:]):

@@ -5,12 +5,13 @@ comparing_numbers, numbers_program   its numbers compared with Keras's
 """
 
 from .comparing_numbers import verify_numbers
-from .verifying import difference, reload, run_in, verify_checkpoint
+from .verifying import difference, reload, run_in, storable, verify_checkpoint
 
 __all__ = [
     "difference",
     "reload",
     "run_in",
+    "storable",
     "verify_checkpoint",
     "verify_numbers",
 ]

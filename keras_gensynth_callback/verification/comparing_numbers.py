@@ -17,7 +17,7 @@ from keras_gensynth_callback.compat import strategy_of
 from keras_gensynth_callback.errors import VerificationError
 from keras_gensynth_callback.lift import KerasNumbers
 
-from .verifying import run_in
+from .verifying import run_in, storable
 
 BATCH, SIZES = 4, (8, 32, 128)
 # How far numbers may be off, relative to the largest of an array.
@@ -96,7 +96,7 @@ def _computed(model, arrays, meta_graph, values):
     with tempfile.TemporaryDirectory() as folder:
         prefix, data, out = [os.path.join(folder, name) for name in ("net", "data.npz", "out.npz")]
         write_checkpoint(prefix, values, meta_graph, {})
-        np.savez(data, **arrays)
+        np.savez(data, **{name: storable(value) for name, value in arrays.items()})
         done = run_in(sys.executable, _PROGRAM, prefix, data, out)
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["nothing was said"]

@@ -55,7 +55,8 @@ def main(prefix, data, out):
             session.run(steps, fed)
             after = session.run(variables)
             found.update({"trained/" + name: after[name] - before[name] for name in variables})
-    np.savez(out, **found)
+    # Texts are no numbers, and would be pickled.
+    np.savez(out, **{name: value for name, value in found.items() if np.asarray(value).dtype.kind != "O"})
 
 
 if __name__ == "__main__":

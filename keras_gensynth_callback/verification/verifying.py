@@ -103,7 +103,7 @@ def reload(prefix, values, inputs=None, python=None):
 def _run(prefix, inputs, python):
     with tempfile.TemporaryDirectory() as folder:
         arrays = os.path.join(folder, "arrays.npz")
-        np.savez(arrays, **{name: np.asarray(value) for name, value in inputs.items()})
+        np.savez(arrays, **{name: storable(value) for name, value in inputs.items()})
         done = run_in(python, _PROGRAM, prefix, arrays)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["nothing was said"]
@@ -159,3 +159,12 @@ def difference(found, expected):
     if not expected.size:
         return 0.0
     return float(np.max(np.abs(found - expected)) / (np.max(np.abs(expected)) or 1.0))
+
+
+def storable(value):
+    """`value` as an array that `numpy.savez` stores without pickles, which no program here loads: texts as bytes."""
+    value = np.asarray(value)
+    if value.dtype.kind != "O":
+        return value
+    texts = [text.encode("utf-8") if isinstance(text, str) else bytes(text) for text in value.ravel()]
+    return np.array(texts, dtype="S").reshape(value.shape)

@@ -81,7 +81,8 @@ class Worker:
 def keras_worker(keras_name):
     """The exporting program of one Keras."""
     threads = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    path = os.pathsep.join(str(p) for p in (_FOLDER.parent.parent, _FOLDER.parent, _FOLDER.parent.parent / "scripts"))
+    tests = _FOLDER.parent
+    path = os.pathsep.join(map(str, (tests.parent, tests, tests / "helpers", tests.parent / "scripts")))
     environ = {**os.environ, **threads, "PYTHONPATH": path}
     return Worker([sys.executable, "-W", "ignore", "-m", "generated.keras_program", keras_name], environ)
 

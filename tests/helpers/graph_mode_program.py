@@ -14,7 +14,7 @@ import sys
 import traceback
 
 REPOSITORY, MODE, FOLDER = sys.argv[1:4]
-sys.path[:0] = [REPOSITORY, os.path.join(REPOSITORY, "tests")]
+sys.path[:0] = [REPOSITORY, os.path.join(REPOSITORY, "tests", "helpers")]
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import numpy as np  # noqa: E402

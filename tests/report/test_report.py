@@ -120,7 +120,7 @@ def test_what_the_learning_phase_switches_is_told_by_layer(small_export):
     assert list(switched) == ["level", "dropout", None]
     assert switched["level"]["training"]["FusedBatchNormV3"] == 1
     assert switched["level"]["inference"] == {"FusedBatchNormV3": 1}
-    assert switched["dropout"]["training"]["StatelessRandomUniform"] == 1
+    assert switched["dropout"]["training"]["RandomUniform"] == 1
     assert switched["dropout"]["inference"] == {}
     nodes = {node.name: node for node in read_meta_graph(small_export.prefix).graph_def.node}
     for row in switched.values():

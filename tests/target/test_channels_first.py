@@ -285,7 +285,7 @@ def test_inspect_warns_of_images_for_gpus_only(keras, tmp_path):
             if "for which TensorFlow 1.x has kernels on GPUs only" in text
         ]
         assert bool(words) is warned
-        assert all(text.startswith("Conv2D, Conv2DBackpropInput") for text in words), words
+        assert all("Conv2D" in text.split(" (")[0].split(", ") for text in words), words
 
 
 def test_an_output_that_is_an_image_keeps_its_channels_in_front(keras, reader, tmp_path):

@@ -1,5 +1,7 @@
 """With `verify=True` a graph must give the numbers of Keras before anything of it is exported."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -108,3 +110,11 @@ def test_a_model_that_takes_no_made_up_data_is_exported_with_a_warning(keras, tm
     with pytest.warns(UserWarning, match="are not verified: Keras does not take data that are made up"):
         export_checkpoint(model, tmp_path / "net", verify=True)
     assert (tmp_path / "net.index").exists()
+
+
+def test_texts_that_go_in_and_come_out_are_no_numbers_to_compare(keras3, tmp_path):
+    words = keras3.Input((2,), dtype="string", name="words")
+    ids = keras3.layers.StringLookup(vocabulary=["tea", "milk"], num_oov_indices=0)(words)
+    outputs = {"score": keras3.layers.Embedding(2, 3)(ids), "words": keras3.layers.Identity()(words)}
+    export_checkpoint(keras3.Model(words, outputs), tmp_path / "net", verify=True)
+    assert os.path.exists(tmp_path / "net.meta")
