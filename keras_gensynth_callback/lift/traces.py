@@ -3,8 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Any, Optional, Tuple
 
+import tensorflow as tf
+
 from keras_gensynth_callback.compat import strategy_of
 from keras_gensynth_callback.errors import UnsupportedModelError
+from keras_gensynth_callback.graph import is_write, node_of, written_variable
 
 from . import spec as specs
 from . import steps
@@ -136,6 +139,8 @@ def _trace_compiled(traces):
         _build_metrics(adapter, spec)
     spec = with_optional_weights(adapter, spec, output_specs, traces.output_names)
     train, forward = steps.train_step(adapter, spec, scopes), None
+    if train.outputs is not None and _predicts_after_the_step(adapter, train):
+        train = replace(train, outputs=None)
     if train.outputs is None and traces.predict is not None and traces.serving is inputs:
         forward = _trace_forward(adapter, inputs, scopes, notes)
     return replace(
@@ -148,6 +153,16 @@ def _trace_compiled(traces):
         initial_values=reset_values(adapter),
         notes=tuple(notes),
     )
+
+
+def _predicts_after_the_step(adapter, train):
+    """Whether a train step called the model on its inputs when it had moved the weights already."""
+    graph, held = train.trace.graph, train.trace.variables
+    trainable = {id(value) for value in adapter.trainable_values()}
+    weights = {name for name, variable in held.items() if id(variable) in trainable}
+    behind = graph.ancestors(node_of(tensor) for tensor in tf.nest.flatten(train.outputs))
+    nodes = [graph.nodes[name] for name in behind]
+    return any(is_write(node) and written_variable(graph, node) in weights for node in nodes)
 
 
 def _trace_test(adapter, spec, scopes, notes):
