@@ -225,15 +225,18 @@ class Trial:
                 todo.append(reader)
                 if reader.type.startswith("LookupTableFind"):
                     keys.append(self.keys_of(reader.inputs[0].op))
-                elif reader.type == "ResourceGather" and tensor.dtype.is_integer:
-                    variable = next(
-                        (v for v in self.v1.global_variables() if getattr(v, "handle", None) is reader.inputs[0]), None
-                    )
-                    if variable is not None and variable.shape.as_list()[0]:
-                        ids.append(variable.shape.as_list()[0])
+                elif reader.type in ("ResourceGather", "GatherV2", "Gather") and tensor.dtype.is_integer:
+                    ids += self.rows_of(reader.inputs[0])
         wanted = tensor.dtype.as_numpy_dtype
         keys = [found for found in keys if found is not None and found.dtype == self.np.dtype(wanted)]
         return (keys[0] if keys else []), ids
+
+    def rows_of(self, tensor):
+        """How many rows a variable has that rows are chosen of: a list of one number, or of none."""
+        while tensor.op.type in ("ReadVariableOp", "Identity"):
+            tensor = tensor.op.inputs[0]
+        held = [v for v in self.v1.global_variables() if v.op.name == tensor.op.name]
+        return [v.shape.as_list()[0] for v in held if v.shape.rank and v.shape.as_list()[0]]
 
     def keys_of(self, table):
         """The keys that a table is initialised with, or None."""

@@ -1,10 +1,10 @@
 """Loops whose TensorArray has one slot, built so that TensorFlow 1.x can run them and take their gradient.
 
-Keras's `rnn` writes index 0 of a TensorArray of size 1 in each step when only the last output is wanted. A v1
-TensorArray refuses the second write, and the v1 gradient of such a loop hands the last step's gradient to every step.
-Both are settled while the graph is built, before gradients are: inside `single_slot_arrays` such an array travels
-through the loop as an ordinary loop variable, the value last written, and becomes a TensorArray again behind the
-loop.
+Keras's `rnn` writes index 0 of a TensorArray of size 1 in each step when only the last output is wanted, and so does its
+`scan` with what it carries. A v1 TensorArray refuses the second write, and the v1 gradient of such a loop hands the
+last step's gradient to every step. Both are settled while the graph is built, before gradients are: inside
+`single_slot_arrays` such an array travels through the loop as an ordinary loop variable, the value last written, and
+becomes a TensorArray again behind the loop.
 """
 
 import contextlib
@@ -80,9 +80,16 @@ def _build_loop(wrapped, instance, args, kwargs):
 def _has_one_slot(value):
     if not isinstance(value, tf.TensorArray) or value.handle is None or value.handle.op.type != "TensorArrayV3":
         return False
-    # An array that was written already is not empty, so that its content would be lost.
-    is_new = value.flow.op is value.handle.op
-    return is_new and not value.dynamic_size and tf.get_static_value(value.handle.op.inputs[0]) == 1
+    if value.dynamic_size or tf.get_static_value(value.handle.op.inputs[0]) != 1:
+        return False
+    return value.flow.op is value.handle.op or _written_value(value) is not None
+
+
+def _written_value(array):
+    """What was written to an array before the loop, once, as Keras's `scan` does with what it carries; or None."""
+    write = array.flow.op
+    is_first = write.type == "TensorArrayWriteV3" and write.inputs[3].op is array.handle.op
+    return write.inputs[2] if is_first else None
 
 
 def _invariant(variable):
@@ -94,7 +101,10 @@ def _invariant(variable):
 
 
 def _initial_value(array):
-    """Zeros that no step reads; they are the result if the loop makes no step."""
+    """What was written already; or zeros that no step reads, and that are the result if the loop makes no step."""
+    written = _written_value(array)
+    if written is not None:
+        return written
     shape = array.element_shape
     return tf.zeros([] if shape.rank is None else [size or 0 for size in shape.as_list()], array.dtype)
 
