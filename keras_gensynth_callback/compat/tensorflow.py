@@ -327,7 +327,7 @@ def loops_behind_sources_left_alone():
     """Inside of the block `tf.gradients` changes no loop that a source is the result of.
 
     It would count the turns of such a loop for a gradient that never goes through it, and one phase would have a loop
-    that the other has not. `MaybeCreateControlFlowState` is where it looks for loops, and `IsLoopExit` how it knows them
+    that the other has not. `MaybeCreateControlFlowState` is where it looks for loops, `IsLoopExit` how it knows them
     later. TF 1.15 to 2.21.
     """
     sources = set()

@@ -235,7 +235,7 @@ class Trial:
         """How many rows a variable has that rows are chosen of: a list of one number, or of none."""
         while tensor.op.type in ("ReadVariableOp", "Identity"):
             tensor = tensor.op.inputs[0]
-        held = [v for v in self.v1.global_variables() if v.op.name == tensor.op.name]
+        held = [v for v in self.graph.get_collection("variables") if v.op.name == tensor.op.name]
         return [v.shape.as_list()[0] for v in held if v.shape.rank and v.shape.as_list()[0]]
 
     def keys_of(self, table):

@@ -1,7 +1,7 @@
 """Loops whose TensorArray has one slot, built so that TensorFlow 1.x can run them and take their gradient.
 
-Keras's `rnn` writes index 0 of a TensorArray of size 1 in each step when only the last output is wanted, and so does its
-`scan` with what it carries. A v1 TensorArray refuses the second write, and the v1 gradient of such a loop hands the
+Keras's `rnn` writes index 0 of a TensorArray of size 1 in each step when only the last output is wanted, and so does
+its `scan` with what it carries. A v1 TensorArray refuses the second write, and the v1 gradient of such a loop hands the
 last step's gradient to every step. Both are settled while the graph is built, before gradients are: inside
 `single_slot_arrays` such an array travels through the loop as an ordinary loop variable, the value last written, and
 becomes a TensorArray again behind the loop.
