@@ -17,7 +17,7 @@ from keras_gensynth_callback.cli.app import commands
 ROOT = Path(__file__).resolve().parent.parent
 # Page of the site -> file of the repository, of those that are not in docs/.
 ELSEWHERE = {
-    "architecture.md": "CONTRIBUTING.md",
+    "contributing.md": "CONTRIBUTING.md",
     "changes.md": "CHANGELOG.md",
     "performance.md": "benchmarks/README.md",
     "tutorials/README.md": "tutorials/README.md",

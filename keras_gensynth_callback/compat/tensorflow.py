@@ -1,6 +1,6 @@
 """Every private name of TensorFlow that lifting needs, each with its reason and the versions it was seen in.
 
-`tests/test_private_apis.py` touches each of them first, so that a release that moves one fails there and not in a
+`tests/compat/test_private_apis.py` touches each of them first, so that a release that moves one fails there and not in a
 user's training.
 """
 
@@ -15,20 +15,32 @@ from tensorflow.python.client import device_lib
 from tensorflow.python.eager import context as eager_context
 from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
-from tensorflow.python.framework import func_graph, ops
+from tensorflow.python.framework import func_graph, op_def_registry, ops
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 from tensorflow.python.ops import (
     cond_v2,
     control_flow_ops,
+    control_flow_state,
     control_flow_util,
     functional_ops,
+    gen_math_ops,
     gradients_util,
     weights_broadcast_ops,
 )
 from tensorflow.python.ops.parallel_for import control_flow_ops as vectorization
 from tensorflow.python.util import tf_decorator
 
-from keras_gensynth_callback.graph import VARIABLE_READS
+# Ops that read variables, by their handles.
+_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
+
+
+def op_definition(name):
+    """The OpDef of an op in the TensorFlow that is installed, or None.
+
+    TensorFlow has no public way to ask for it by the op's name. TF 1.13 to 2.21; 1.15 has no `get`, but a dict of all.
+    """
+    get = getattr(op_def_registry, "get", None) or op_def_registry.get_registered_ops().get
+    return get(name)
 
 
 def gradient_function(op):
@@ -341,8 +353,9 @@ def loops_behind_sources_left_alone():
     def is_exit(wrapped, instance, args, kwargs):
         return args[0] not in sources and wrapped(*args, **kwargs)
 
-    states = gradients_util.control_flow_state
-    with patched(states, "MaybeCreateControlFlowState", create), patched(control_flow_util, "IsLoopExit", is_exit):
+    with patched(control_flow_state, "MaybeCreateControlFlowState", create), patched(
+        control_flow_util, "IsLoopExit", is_exit
+    ):
         yield
 
 
@@ -433,7 +446,7 @@ def _changes_something(op, context):
     """Whether an op of a branch, or the end of a conditional inside of it, may change a variable."""
     if op._control_flow_context is not context:
         return False
-    return op.type == "Merge" or op.op_def.is_stateful and op.type not in VARIABLE_READS
+    return op.type == "Merge" or op.op_def.is_stateful and op.type not in _READS
 
 
 def order_reads_before_branches(graph):
@@ -447,7 +460,7 @@ def order_reads_before_branches(graph):
             continue
         outside = switch._control_flow_context.outer_context
         for op in switch.inputs[0].consumers():
-            if op.type in VARIABLE_READS and op._control_flow_context is outside and position[op] < position[switch]:
+            if op.type in _READS and op._control_flow_context is outside and position[op] < position[switch]:
                 switch._add_control_input(op)
 
 
@@ -536,3 +549,24 @@ def patched(owner, name, wrapper):
             put(owner, name, before)
         else:
             drop(owner, name)
+
+
+def selects_built_by(build):
+    """A context in which `build(wrapped, instance, args, kwargs)` builds the op of `tf.where`.
+
+    `select_v2` is the one place through which `tf.where` of TF 2, under whichever alias, builds it. TF 1.15 to 2.21.
+    """
+    return patched(gen_math_ops, "select_v2", build)
+
+
+@contextlib.contextmanager
+def loops_built_by(build):
+    """Inside of the block, `build(wrapped, instance, args, kwargs)` builds each v1 `while_loop`.
+
+    `BuildLoop` is the one place through which they are built, under whichever alias. What ends their gradient,
+    `PostProcessing`, finds a loop variable that a step does not read with `==`, which between tensors of TF 2 builds an
+    op. TF 1.13 to 2.21.
+    """
+    with patched(control_flow_ops.WhileContext, "BuildLoop", build):
+        with patched(control_flow_state._ControlFlowState, "PostProcessing", by_identity):
+            yield

@@ -2,7 +2,7 @@
 
 First by value: same op, same attributes, same inputs. Then, where an input differs, by name: the same line of Python,
 fed with something else. A wrong guess by name costs nodes, never a number, since each differing input is then chosen
-by the learning phase (`phases.py`). Loops and conditionals are matched whole or not at all, since nothing can be
+by the learning phase (`overlay.py`). Loops and conditionals are matched whole or not at all, since nothing can be
 chosen inside of a loop.
 """
 

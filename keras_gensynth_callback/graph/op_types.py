@@ -4,20 +4,12 @@ attributes.
 
 import tensorflow as tf
 
-# Private, but TensorFlow has no public way to ask for the definition of an op by its name. TF 1.13 to 2.21.
-from tensorflow.python.framework import op_def_registry
+from keras_gensynth_callback.compat import op_definition
 
 from .editable import data_inputs, node_of, tensor_name
 
 # A value of this type is changed in place; it is read as a value of the type without the flag.
 _REFERENCE = 100
-
-
-def op_definition(name):
-    """The OpDef of an op in the TensorFlow that is installed, or None."""
-    # TF 1.15 has no `get`, but a dict of all.
-    get = getattr(op_def_registry, "get", None) or op_def_registry.get_registered_ops().get
-    return get(name)
 
 
 def type_name(enum):

@@ -37,7 +37,7 @@ def trained(keras, eager=True):
     return model
 
 
-# TensorFlow: lift/tf_private.py
+# TensorFlow: compat/tensorflow.py
 
 
 def test_a_function_graph_stands_beside_the_graph_of_a_session():
@@ -204,7 +204,7 @@ def test_tensors_are_compared_as_the_equality_flag_says():
 
 
 def test_devices_are_listed_by_methods_of_the_context_and_by_one_function():
-    """lift/devices.py"""
+    """lift/tracing/devices.py"""
     names = {name for _, name, _ in tf_private.device_lists()}
     assert {"list_logical_devices", "list_physical_devices", "num_gpus", "list_local_devices"} <= names
     assert all(callable(getattr(owner, name)) for owner, name, _ in tf_private.device_lists())
@@ -299,7 +299,7 @@ def test_where_builds_its_op_by_one_function():
     assert seen == ["SelectV2"]
 
 
-# TensorFlow: lift/loops.py
+# TensorFlow: lift/tf1_forms/tensor_arrays.py
 
 
 def test_v1_loops_are_built_by_a_method_with_known_arguments():
@@ -328,7 +328,7 @@ def test_the_definition_of_an_op_is_found_by_its_name():
     assert op_def_registry.get
 
 
-# Both Kerases: lift/keras3.py, lift/tf_keras.py, first_batch.py
+# Both Kerases: lift/adapters/keras3.py, lift/adapters/tf_keras.py, training/first_batch.py
 
 
 def test_layers_at_any_depth_are_flattened(keras):
@@ -415,7 +415,7 @@ def test_keras_3_says_whether_a_call_takes_training(keras3):
 
 
 def test_keras_3_lists_what_a_layer_keeps_itself(keras3):
-    """lift/time_distributed.py"""
+    """lift/tf1_forms/time_distributed.py"""
     layers = keras3.layers
     model = keras3.Sequential([keras3.Input((3,)), layers.BatchNormalization(), layers.Dropout(0.5)])
     kept = [[len(layer._non_trainable_variables), len(layer._seed_generators)] for layer in (model, *model.layers)]
@@ -425,7 +425,7 @@ def test_keras_3_lists_what_a_layer_keeps_itself(keras3):
 
 
 def test_keras_3_says_of_recurrent_layers_whether_they_must_use_cudnn(keras3):
-    """lift/devices.py"""
+    """lift/tracing/devices.py"""
     assert keras3.layers.LSTM(2, use_cudnn=True).use_cudnn is True
 
 
@@ -476,7 +476,7 @@ def test_functional_models_have_a_class_of_their_own(keras, keras_name):
     assert type(keras.Model(inputs, keras.layers.Dense(1)(inputs))) is _functional_class(keras.Model)
 
 
-# Both Kerases: lift/training_ops.py
+# Both Kerases: lift/tf1_forms/optimizers.py
 
 SLOTS = {
     "SGD": ({"momentum": 0.9}, ["momentums"]),
@@ -512,7 +512,7 @@ def test_keras_3_has_no_slots_for_sgd_without_momentum(keras3):
     assert not optimizer.momentums
 
 
-# tf_keras: lift/tf_keras.py
+# tf_keras: lift/adapters/tf_keras.py
 
 
 def test_tf_keras_nadam_counts_its_traces_and_keeps_a_product(keras2):
@@ -539,7 +539,7 @@ def test_tf_keras_layers_draw_from_generators_with_a_seed_that_moves(keras2):
     assert (before, generator._seed) == (3, 4)
 
 
-# tf.distribute: lift/tf_private.py, lift/keras3.py
+# tf.distribute: compat/tensorflow.py, lift/adapters/keras3.py
 
 
 def test_outside_of_strategies_a_mirrored_variable_is_the_first_of_its_copies():

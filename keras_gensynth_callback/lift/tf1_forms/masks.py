@@ -9,16 +9,13 @@ import contextlib
 
 import tensorflow as tf
 
-# Private, but the one place through which `tf.where` of TF 2, under whichever alias, builds its op.
-from tensorflow.python.ops import gen_math_ops
-
-from keras_gensynth_callback.compat import patched
+from keras_gensynth_callback.compat import selects_built_by
 
 
 @contextlib.contextmanager
 def plain_selects():
     """While it is active, `tf.where` in a graph builds `Select` where nothing has to be broadcast."""
-    with patched(gen_math_ops, "select_v2", _select):
+    with selects_built_by(_select):
         yield
 
 

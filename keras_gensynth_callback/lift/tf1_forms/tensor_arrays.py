@@ -11,12 +11,7 @@ import contextlib
 
 import tensorflow as tf
 
-# Private, but the one place through which each `while_loop` of the v1 API, under whichever alias, is built, and the one
-# that ends its gradient.
-from tensorflow.python.ops.control_flow_ops import WhileContext
-from tensorflow.python.ops.control_flow_state import _ControlFlowState
-
-from keras_gensynth_callback.compat import by_identity, patched
+from keras_gensynth_callback.compat import loops_built_by
 
 
 class Slot:
@@ -50,10 +45,8 @@ class Slot:
 @contextlib.contextmanager
 def single_slot_arrays():
     """While it is active, TensorArrays of size 1 go through v1 `while_loop`s as the value last written."""
-    with patched(WhileContext, "BuildLoop", _build_loop):
-        # A loop variable that a step does not read is found with `==`, which between tensors of TF 2 builds an op.
-        with patched(_ControlFlowState, "PostProcessing", by_identity):
-            yield
+    with loops_built_by(_build_loop):
+        yield
 
 
 def _build_loop(wrapped, instance, args, kwargs):
