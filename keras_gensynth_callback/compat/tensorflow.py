@@ -1,7 +1,7 @@
 """Every private name of TensorFlow that lifting needs, each with its reason and the versions it was seen in.
 
-`tests/compat/test_private_apis.py` touches each of them first, so that a release that moves one fails there and not in a
-user's training.
+`tests/compat/test_private_apis.py` touches each of them first, so that a release that moves one fails there and not in
+a user's training.
 """
 
 import contextlib

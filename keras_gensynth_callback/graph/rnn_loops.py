@@ -120,8 +120,9 @@ def _entered(graph, tensor):
 def last_output_without_array(graph):
     """Lets what reads the only element of a TensorArray be what was written to it.
 
-    That is how Keras's `rnn` takes the last output, once the array stands behind the loop (`lift/tf1_forms/tensor_arrays.py`). The node keeps
-    its name, in whatever trace it stands, so that the traces can still be laid over each other.
+    That is how Keras's `rnn` takes the last output, once the array stands behind the loop
+    (`lift/tf1_forms/tensor_arrays.py`). The node keeps its name, in whatever trace it stands, so that the traces can
+    still be laid over each other.
 
     Args:
         graph: EditableGraph, changed in place; what nothing reads any more stays for `keep`.

@@ -77,7 +77,7 @@ def unsupported_op(keras):
 
 
 def defect(keras):
-    with mock.patch("keras_gensynth_callback.lift.lifting.lay_over", side_effect=KeyError("level/MatMul")):
+    with mock.patch("keras_gensynth_callback.lift.training.lay_over", side_effect=KeyError("level/MatMul")):
         gensynth.export_checkpoint(plain(keras), "exports/net")
 
 

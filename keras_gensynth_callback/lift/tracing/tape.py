@@ -1,8 +1,8 @@
 """Gradients that the model's Python takes while it is traced.
 
 Those of the train step, which it hands to an optimizer, belong to the graph that serves both phases, which is made from
-the traces later (`graph/overlay.py`). So the trace gets a placeholder for each of them and a note of what was asked for; they
-are taken in that graph (`gradients.py`), and what the step does with them is traced as it is.
+the traces later (`graph/overlay.py`). So the trace gets a placeholder for each of them and a note of what was asked
+for; they are taken in that graph (`gradients.py`), and what the step does with them is traced as it is.
 
 All other gradients are part of a forward pass and are built where they are asked for: those of `predict_step` and
 `test_step`, those that a layer takes in its call, those that another tape records in order to differentiate them again,
