@@ -1,5 +1,6 @@
 """What Keras's own tests make is noted once, put into models, and compared with what TensorFlow 1.15 says of it."""
 
+import json
 import types
 
 import keras
@@ -10,7 +11,7 @@ from breadth.catalogue import Row
 from breadth.suite import Suite
 from find_reader import clean_environ
 from keras.src.testing import TestCase
-from keras_own import cases, configurations, outcomes, page, recording
+from keras_own import __main__, cases, configurations, outcomes, page, recording
 from keras_own.configurations import Array, Configuration
 
 
@@ -110,3 +111,29 @@ def test_the_section_is_replaced_and_the_rest_of_the_page_stays(tmp_path, monkey
     assert "| layers | 2 | 1 | 1 | 0 | 0 | 0 |" in text
     assert '- layers, `Dense`, as with `{"kwargs": {"units": 4}}`: `UnsupportedOpError: no such op`' in text
     assert table.own_tests(text) in text
+
+
+def test_what_ends_the_process_is_the_outcome_of_what_was_running(tmp_path, monkeypatch):
+    options = types.SimpleNamespace(out=tmp_path)
+    running = [(tmp_path / "first.json", an_outcome("crashed"))]
+    statuses = []
+
+    def part(command):
+        statuses.append(command[-1])
+        if running:
+            file, begun = running.pop()
+            (tmp_path / "running-1").write_text(json.dumps([str(file), begun._asdict()]))
+            return -11
+        return 0
+
+    monkeypatch.setattr(__main__.subprocess, "call", part)
+    assert __main__._part(options, 1) == 0
+    assert statuses == ["1", "1"]
+    (kept,) = tmp_path.glob("*")
+    told = outcomes.Outcome(**json.loads(kept.read_text()))
+    assert (kept.name, told.outcome, told.why) == ("first.json", "crashed", "the process ended with status -11")
+
+
+def test_a_process_that_ends_with_nothing_running_is_not_started_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(__main__.subprocess, "call", lambda command: 2)
+    assert __main__._part(types.SimpleNamespace(out=tmp_path), 0) == 2

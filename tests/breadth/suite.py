@@ -98,6 +98,13 @@ class Reader:
             process.wait()
 
 
+def _compared(wanted, facts, got, replayed, sensitivity):
+    found = checks.verdicts(wanted, facts, got, replayed)
+    if all(verdict in (None, "–") for verdict in found.values()):
+        return found
+    return checks.verdicts({**wanted, **sensitivity()}, facts, got, replayed)
+
+
 class Suite:
     """Runs rows of one Keras.
 
@@ -146,7 +153,7 @@ class Suite:
                 )
         except StageError as error:
             cause = error.__cause__
-            prefix = "Keras itself fails: " if error.stage == "recipe" else ""
+            prefix = "" if error.stage == "export" else "Keras itself fails: "
             text = f"{prefix}{type(cause).__name__}: {cause}"
             trace = "".join(traceback.format_exception(type(cause), cause, cause.__traceback__))
             classes = [cls.__name__ for cls in type(cause).__mro__]
@@ -161,10 +168,12 @@ class Suite:
         for folder in self._reader.answers(wait):
             row, wanted, facts, sensitivity = self._waiting.pop(folder)
             replayed = json.loads((folder / "replay.json").read_text())
-            got = dict(np.load(folder / "replay.npz")) if (folder / "replay.npz").exists() else {}
-            found = checks.verdicts(wanted, facts, got, replayed)
-            if not all(verdict in (None, "–") for verdict in found.values()):
-                found = checks.verdicts({**wanted, **sensitivity()}, facts, got, replayed)
+            try:
+                got = dict(np.load(folder / "replay.npz")) if (folder / "replay.npz").exists() else {}
+                found = _compared(wanted, facts, got, replayed, sensitivity)
+            except Exception as error:
+                # The other rows must not be lost.
+                found = {"export": f"the comparison fails: {type(error).__name__}: {error}"}
             if facts["must be random"] and not facts["random"]:
                 found["random"] = "Keras draws no random numbers here: the recipe does not show what it should"
             traces = "\n".join(replayed.get("tracebacks", {}).values())

@@ -1,6 +1,7 @@
 """Puts what Keras's own tests make into small models, exports, replays, compares: see `scripts/keras_tests --help`."""
 
 import argparse
+import concurrent.futures
 import gc
 import hashlib
 import json
@@ -28,13 +29,10 @@ def main():
         return 0
     for old in () if options.resume else [*options.out.glob("*.json"), *options.out.glob("noted-*")]:
         old.unlink()
-    if options.jobs > 1:
-        parts = [_part(options, number) for number in range(options.jobs)]
-        if any([part.wait() for part in parts]):
-            return 2
-    else:
-        options.part = 0
-        _run(options)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as threads:
+        statuses = list(threads.map(lambda number: _part(options, number), range(options.jobs)))
+    if any(statuses):
+        return 2
     if options.list:
         return 0
     found = outcomes.sort(outcomes.Outcome(**json.loads(path.read_text())) for path in options.out.glob("*.json"))
@@ -63,7 +61,29 @@ def _options():
 
 
 def _part(options, number):
-    return subprocess.Popen([sys.executable, "-m", "keras_own", *sys.argv[1:], "--part", str(number)])
+    """Runs a part in a process of its own, until it ends by itself: what ends the process is an outcome, too."""
+    command = [sys.executable, "-W", "ignore", "-m", "keras_own", *sys.argv[1:], "--part", str(number)]
+    status = subprocess.call(command)
+    while status and _noted_as_crashed(options, number, status):
+        status = subprocess.call(command)
+    return status
+
+
+def _noted_as_crashed(options, number, status):
+    """Whether a configuration was being run; it has a result then, so that it is not run again."""
+    running = _running(options, number)
+    if not running.exists():
+        return False
+    file, told = json.loads(running.read_text())
+    running.unlink()
+    told = outcomes.Outcome(**told)._replace(outcome=outcomes.CRASHED, why=f"the process ended with status {status}")
+    Path(file).write_text(json.dumps(told._asdict(), indent=1))
+    print(outcomes.line(told), flush=True)
+    return True
+
+
+def _running(options, number):
+    return options.out / f"running-{number}"
 
 
 def _run(options):
@@ -81,12 +101,20 @@ def _run(options):
     pattern = re.compile(options.only or "")
     found = [c for c in found if pattern.search(f"{c.kind} {c.name} {c.where}")]
     found = configurations.class_by_class(found)[options.part :: options.jobs]
+    gc.freeze()
     if options.list:
         print("\n".join(map(str, found)))
         return
     files = {each: options.out / f"{hashlib.sha256(each.key().encode()).hexdigest()[:16]}.json" for each in found}
     found = [each for each in found if not files[each].exists()]
-    suite = Suite("keras", find_reader(), clean_environ(), recipe_of=lambda row: cases.case)
+
+    def case_of(row):
+        each = row.object
+        begun = outcomes.Outcome(each.kind, each.name, str(each), each.where, outcomes.CRASHED, "", "")
+        _running(options, options.part).write_text(json.dumps([str(files[each]), begun._asdict()]))
+        return cases.case
+
+    suite = Suite("keras", find_reader(), clean_environ(), recipe_of=case_of)
     for result in suite.run([Row(each.kind, str(number), [], each) for number, each in enumerate(found)]):
         told = outcomes.outcome(found[int(result["name"])], result)
         files[found[int(result["name"])]].write_text(json.dumps(told._asdict(), indent=1))
@@ -94,6 +122,7 @@ def _run(options):
             print(outcomes.line(told), flush=True)
             if options.trace:
                 print(told.trace, flush=True)
+    _running(options, options.part).unlink(missing_ok=True)
 
 
 def _make_fast():

@@ -22,7 +22,7 @@ def outcome(configuration, result):
 
 
 def _word(result):
-    if result.get("stage") == "recipe":
+    if result.get("stage") in ("recipe", "numbers"):
         return NOT_A_MODEL, _without(result["checks"]["export"], "Keras itself fails: ")
     if result.get("stage") == "export":
         refused = "GenSynthExportError" in result["error"] and "DefectError" not in result["error"]
