@@ -241,10 +241,12 @@ class _Lifting:
             slots,
             writes_of(graph, train.trace.built_gradients, self._metric_variables()),
         )
-        unconditional = {written_variable(graph, graph.nodes[name]) for name in own if is_write(graph.nodes[name])}
         all_writes = train.trace.stateful_writes()
-        # A metric that the train step has nothing to do with counts what it sees in both phases.
-        unconditional |= self._metric_variables() - {written_variable(graph, graph.nodes[name]) for name in all_writes}
+        # A metric that the train step has nothing to do with, or only after its gradients, counts what it sees in both
+        # phases. A weight does not: the layer that changes it does so in training alone, whatever the optimizer does.
+        forward = {written_variable(graph, graph.nodes[name]) for name in all_writes if name not in own}
+        own_writes = {written_variable(graph, graph.nodes[name]) for name in own if is_write(graph.nodes[name])}
+        unconditional = {name for name in self._metric_variables() if name in own_writes or name not in forward}
         logs = train.logs if self.test is None else {}
         targets = [name for call in calls for name in [*call.targets, *filter(None, call.output_gradients or [])]]
         self._note_variables(graph, calls, all_writes)

@@ -106,7 +106,8 @@ def _run(options):
         print("\n".join(map(str, found)))
         return
     files = {each: options.out / f"{hashlib.sha256(each.key().encode()).hexdigest()[:16]}.json" for each in found}
-    found = [each for each in found if not files[each].exists()]
+    known, found = len(found), [each for each in found if not files[each].exists()]
+    print(f"{known} configurations, {len(found)} of them to be run", flush=True)
 
     def case_of(row):
         each = row.object
