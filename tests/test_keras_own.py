@@ -103,14 +103,29 @@ def test_the_section_is_replaced_and_the_rest_of_the_page_stays(tmp_path, monkey
     document = tmp_path / "COVERAGE.md"
     document.write_text("# Coverage\n\n| `Dense` | yes |\n")
     monkeypatch.setattr(table, "DOCUMENT", document)
-    page.write([an_outcome("right"), an_outcome("right")])
-    page.write([an_outcome("right"), an_outcome("refused", "UnsupportedOpError: no such op")])
+    page.write([an_outcome("right"), an_outcome("right")], 2)
+    page.write([an_outcome("right"), an_outcome("refused", "UnsupportedOpError: no such op")], 2)
     text = document.read_text()
     assert text.startswith("# Coverage\n\n| `Dense` | yes |\n\n## Keras's own tests\n")
     assert text.count("## Keras's own tests") == 1
     assert "| layers | 2 | 1 | 1 | 0 | 0 | 0 |" in text
     assert '- layers, `Dense`, as with `{"kwargs": {"units": 4}}`: `UnsupportedOpError: no such op`' in text
     assert table.own_tests(text) in text
+    assert "still to be run" not in text
+
+
+def test_what_is_still_to_be_run_is_said():
+    assert "2 of 5 configurations were run; the others are still to be run." in page.section(
+        [an_outcome("right")] * 2, 5
+    )
+
+
+def test_what_ends_for_one_reason_is_one_line():
+    whys = [f"UnsupportedOpError: 'functional_{n}/dense_{n}' holds no such op" for n in range(2)]
+    found = [an_outcome("refused", why) for why in whys] + [an_outcome("refused", "UnsupportedOpError: another")]
+    text = page.section(found, 3)
+    assert "- layers, `Dense` (2), as with" in text
+    assert text.count("holds no such op") == text.count("another") == 1
 
 
 def test_what_ends_the_process_is_the_outcome_of_what_was_running(tmp_path, monkeypatch):

@@ -27,7 +27,11 @@ def main():
     if options.part is not None:
         _run(options)
         return 0
-    for old in () if options.resume else [*options.out.glob("*.json"), *options.out.glob("noted-*")]:
+    for old in (
+        ()
+        if options.resume
+        else [*options.out.glob("*.json"), *options.out.glob("noted-*"), *options.out.glob("count-*")]
+    ):
         old.unlink()
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as threads:
         statuses = list(threads.map(lambda number: _part(options, number), range(options.jobs)))
@@ -38,7 +42,7 @@ def main():
     found = outcomes.sort(outcomes.Outcome(**json.loads(path.read_text())) for path in options.out.glob("*.json"))
     print(outcomes.table(found))
     if options.write:
-        page.write(found)
+        page.write(found, sum(int(path.read_text()) for path in options.out.glob("count-*")))
     return 1 if any(each.outcome in outcomes.FAULTS for each in found) else 0
 
 
@@ -107,6 +111,7 @@ def _run(options):
         return
     files = {each: options.out / f"{hashlib.sha256(each.key().encode()).hexdigest()[:16]}.json" for each in found}
     known, found = len(found), [each for each in found if not files[each].exists()]
+    (options.out / f"count-{options.part}").write_text(str(known))
     print(f"{known} configurations, {len(found)} of them to be run", flush=True)
 
     def case_of(row):
