@@ -4,3 +4,5 @@
 what is noted; `cases` puts each configuration into a small model; the harness of `breadth` exports it, replays it in
 TensorFlow 1.15 and compares; `outcomes` names what came out, and `page` writes it into docs/COVERAGE.md.
 """
+
+KINDS = ("layers", "losses", "metrics", "optimizers")

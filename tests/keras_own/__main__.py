@@ -16,7 +16,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 from find_reader import clean_environ, find_reader
 
-from keras_own import outcomes, page
+from keras_own import outcomes
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -42,6 +42,8 @@ def main():
     found = outcomes.sort(outcomes.Outcome(**json.loads(path.read_text())) for path in options.out.glob("*.json"))
     print(outcomes.table(found))
     if options.write:
+        from keras_own import page
+
         page.write(found, sum(int(path.read_text()) for path in options.out.glob("count-*")))
     return 1 if any(each.outcome in outcomes.FAULTS for each in found) else 0
 

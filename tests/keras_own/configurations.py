@@ -8,8 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-KINDS = ("layers", "losses", "metrics", "optimizers")
-
 # What `**kwargs` of a constructor takes, with the defaults.
 _ALWAYS = {
     "optimizers": {
@@ -30,7 +28,7 @@ class Configuration:
     """What a test of Keras makes.
 
     Attributes:
-        kind: one of KINDS.
+        kind: one of `keras_own.KINDS`.
         cls: the class.
         inputs: for a layer, a structure of `Array`; for a loss or metric, the arrays of its first call; or None.
         call_kwargs: dict, further arguments of the call of a layer.

@@ -4,7 +4,7 @@ import collections
 
 from breadth import results
 
-from .configurations import KINDS
+from . import KINDS
 
 RIGHT, REFUSED, WRONG, CRASHED, NOT_A_MODEL = OUTCOMES = ("right", "refused", "wrong", "crashed", "not a model")
 FAULTS = (WRONG, CRASHED)
