@@ -96,7 +96,9 @@ def test_a_wrong_number_is_reported(reader, monkeypatch):
 
 
 def an_outcome(word, why=""):
-    return outcomes.Outcome("layers", "Dense", 'layers Dense {"kwargs": {"units": 4}}', "a test", word, why, "")
+    return outcomes.Outcome(
+        "layers", "Dense", 'layers Dense {"kwargs": {"units": 4}}', "a test", word, why, "", "Keras 3 in TensorFlow 2"
+    )
 
 
 def test_the_section_is_replaced_and_the_rest_of_the_page_stays(tmp_path, monkeypatch):

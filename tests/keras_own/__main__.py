@@ -16,7 +16,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 from find_reader import clean_environ, find_reader
 
-from keras_own import outcomes
+from keras_own import outcomes, page
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -27,23 +27,17 @@ def main():
     if options.part is not None:
         _run(options)
         return 0
-    for old in (
-        ()
-        if options.resume
-        else [*options.out.glob("*.json"), *options.out.glob("noted-*"), *options.out.glob("count-*")]
-    ):
-        old.unlink()
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as threads:
-        statuses = list(threads.map(lambda number: _part(options, number), range(options.jobs)))
-    if any(statuses):
+    if not (options.resume or options.kept):
+        for pattern in ("*.json", "noted-*", "count-*"):
+            for old in options.out.glob(pattern):
+                old.unlink()
+    if not options.kept and _any_fails(options):
         return 2
     if options.list:
         return 0
     found = outcomes.sort(outcomes.Outcome(**json.loads(path.read_text())) for path in options.out.glob("*.json"))
     print(outcomes.table(found))
     if options.write:
-        from keras_own import page
-
         page.write(found, sum(int(path.read_text()) for path in options.out.glob("count-*")))
     return 1 if any(each.outcome in outcomes.FAULTS for each in found) else 0
 
@@ -56,6 +50,7 @@ def _options():
     parser.add_argument(
         "--resume", action="store_true", help="those that have a result in the folder are not run again"
     )
+    parser.add_argument("--kept", action="store_true", help="nothing is run; what the folder holds is told")
     parser.add_argument("--list", action="store_true", help="what is noted; nothing is exported")
     parser.add_argument("--trace", action="store_true", help="with the traceback of what is not right")
     parser.add_argument(
@@ -64,6 +59,12 @@ def _options():
     parser.add_argument("--write", action="store_true", help="write the section of docs/COVERAGE.md")
     parser.add_argument("--part", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def _any_fails(options):
+    """Runs all parts, at the same time; returns whether one of them could not be run."""
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as threads:
+        return any(list(threads.map(lambda number: _part(options, number), range(options.jobs))))
 
 
 def _part(options, number):
@@ -118,7 +119,7 @@ def _run(options):
 
     def case_of(row):
         each = row.object
-        begun = outcomes.Outcome(each.kind, each.name, str(each), each.where, outcomes.CRASHED, "", "")
+        begun = outcomes.Outcome(each.kind, each.name, str(each), each.where, outcomes.CRASHED, "", "", "")
         _running(options, options.part).write_text(json.dumps([str(files[each]), begun._asdict()]))
         return cases.case
 

@@ -3,11 +3,9 @@
 import collections
 import re
 
-import keras
-import tensorflow as tf
 from breadth import table
 
-from . import outcomes, recording
+from . import LEFT_OUT, outcomes
 
 _INTRO = """Keras 3 brings its own tests along. Each layer, loss, metric and optimizer that they make, with its
 arguments and the shapes and types of its input, is a configuration here; equal ones count once. Each is put into a
@@ -43,13 +41,14 @@ def section(found, known):
         if known > len(found)
         else ""
     )
-    seen = f"Seen with Keras {keras.__version__} in TensorFlow {tf.__version__}, replayed in TensorFlow 1.15.5.\n"
+    versions = " and ".join(sorted({each.seen for each in found if each.seen}))
+    seen = f"Seen with {versions}, replayed in TensorFlow 1.15.5.\n"
     parts = [f"{table.OWN_TESTS}\n", _INTRO, seen, run, outcomes.table(found) + "\n", _left_out(), *_reasons(found)]
     return "\n".join(part for part in parts if part).rstrip("\n") + "\n"
 
 
 def _left_out():
-    lines = [f"- `{name}`: {reason}" for name, reason in recording.LEFT_OUT.items()]
+    lines = [f"- `{name}`: {reason}" for name, reason in LEFT_OUT.items()]
     return "Test modules that are left out:\n\n" + "\n".join(lines) + "\n"
 
 

@@ -21,12 +21,11 @@ from keras.src.testing.test_case import create_eager_tensors
 
 from keras_gensynth_callback.lift.tf_private import patched
 
+from . import LEFT_OUT
 from .configurations import Array, Configuration, bound_arguments
 
 SOURCE = Path(inspect.getfile(TestCase)).parent.parent
 FOLDERS = ("layers", "losses", "metrics", "optimizers")
-# Test modules that are left out, with the reason.
-LEFT_OUT = {"layers/layer_test.py": "is about layers of its own"}
 # What test modules import, and the wheel does not bring along; the tests that are run do not use it.
 STAND_INS = ("grain", "conftest")
 # Seconds of the processor for a test.
