@@ -146,12 +146,16 @@ def _nodes_of_the_step(named):
 
 
 def _unconditional(named, own, writes):
-    """The names of the variables that are changed in whichever phase."""
-    nodes = named.traces.train.trace.graph.nodes
+    """The names of the variables that are changed in whichever phase.
+
+    A metric that the train step has nothing to do with, or only after its gradients, counts what it sees in both phases.
+    A weight does not: the layer that changes it does so in training alone, whatever the optimizer does.
+    """
     graph = named.traces.train.trace.graph
-    changed = {written_variable(graph, nodes[name]) for name in own if is_write(nodes[name])}
-    # A metric that the train step has nothing to do with counts what it sees in both phases.
-    return changed | named.metric_variables() - {written_variable(graph, nodes[name]) for name in writes}
+    changed = lambda names: {written_variable(graph, graph.nodes[name]) for name in names}  # noqa: E731
+    forward = changed(name for name in writes if name not in own)
+    after_gradients = changed(name for name in own if is_write(graph.nodes[name]))
+    return {name for name in named.metric_variables() if name in after_gradients or name not in forward}
 
 
 def _variables_in_keras(named, writes):

@@ -17,7 +17,9 @@ _ROUNDINGS = 1e-6
 
 
 class StageError(Exception):
-    """What was tried did not work: `stage` is "recipe" (Keras itself) or "export"; the cause is the real error."""
+    """What was tried did not work: `stage` is "recipe" or "numbers" (Keras itself), or "export"; the cause is the real
+    error.
+    """
 
     def __init__(self, stage):
         super().__init__(stage)
@@ -38,7 +40,8 @@ def export_and_record(keras, make, folder, draws=2):
         the numbers, how far those of a deep model move with roundings: costly.
     """
     keras.backend.clear_session()
-    gc.collect()  # a model is part of cycles, and a large one not to be kept until there are many
+    if keras.__name__ != "keras":  # whose clear_session does it, too
+        gc.collect()  # a model is part of cycles, and a large one not to be kept until there are many
     keras.utils.set_random_seed(1)
     times = [time.perf_counter()]
     try:
@@ -58,7 +61,10 @@ def export_and_record(keras, make, folder, draws=2):
     except Exception as error:
         raise StageError("export") from error
     times.append(time.perf_counter())
-    numbers, facts, sensitivity = _numbers(model, x, y, batch, draws, case.get("rounding"))
+    try:
+        numbers, facts, sensitivity = _numbers(model, x, y, batch, draws, case.get("rounding"))
+    except Exception as error:
+        raise StageError("numbers") from error
     times.append(time.perf_counter())
     facts["finite"] = all(
         np.isfinite(n).all() for kind in ("gradient", "trained") for n in _of_kind(numbers, kind).values()

@@ -97,12 +97,17 @@ class Stages(Replay):
         self.keep("trained", values)
 
 
+def _kept(value):
+    """The value as it can be kept: NumPy's files do not know bfloat16."""
+    return np.float32(value) if value.dtype == tf.bfloat16.as_numpy_dtype else value
+
+
 def replay(folder):
     """Replays the export in one folder."""
     v1.reset_default_graph()
     stages = Stages(folder)
     stages.run()
-    np.savez(os.path.join(folder, "replay.npz"), **stages.numbers)
+    np.savez(os.path.join(folder, "replay.npz"), **{k: _kept(v) for k, v in stages.numbers.items()})
     with open(os.path.join(folder, "replay.json"), "w") as f:
         json.dump(stages.facts, f)
 

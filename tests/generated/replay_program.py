@@ -157,7 +157,9 @@ class Stages(Replay):
         self.keep("trained", values)
         self.restore()
         self.session.run(self.own_step(v1.train.GradientDescentOptimizer(1e-3)), self.first(training=True))
-        assert np.isfinite(self.session.run(v1.losses.get_total_loss(), self.first())).all(), "a TF 1.x optimizer diverges"
+        assert np.isfinite(self.session.run(v1.losses.get_total_loss(), self.first())).all(), (
+            "a TF 1.x optimizer diverges"
+        )
 
 
 def replay(folder):

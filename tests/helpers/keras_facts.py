@@ -31,6 +31,8 @@ def _state_after_one_batch(model, x, random):
     metrics = {id(v) for metric in model.metrics for v in metric.variables}
     everything = [v for v in model.non_trainable_variables if id(v) not in metrics and _array(v).dtype.kind in "biufc"]
     state = [v for v in everything if _array(v).dtype.kind == "f"]
+    # A layer may change its trainable weights, too.
+    everything += model.trainable_variables
     kept, before = [_array(v) for v in everything], [_array(v) for v in state]
     model(tf.nest.map_structure(tf.convert_to_tensor, x), training=True)
     after = [_array(v) for v in state]

@@ -1,6 +1,7 @@
 """Puts what Keras's own tests make into small models, exports, replays, compares: see `scripts/keras_tests --help`."""
 
 import argparse
+import concurrent.futures
 import gc
 import hashlib
 import json
@@ -26,21 +27,18 @@ def main():
     if options.part is not None:
         _run(options)
         return 0
-    for old in () if options.resume else [*options.out.glob("*.json"), *options.out.glob("noted-*")]:
-        old.unlink()
-    if options.jobs > 1:
-        parts = [_part(options, number) for number in range(options.jobs)]
-        if any([part.wait() for part in parts]):
-            return 2
-    else:
-        options.part = 0
-        _run(options)
+    if not (options.resume or options.kept):
+        for pattern in ("*.json", "noted-*", "count-*"):
+            for old in options.out.glob(pattern):
+                old.unlink()
+    if not options.kept and _any_fails(options):
+        return 2
     if options.list:
         return 0
     found = outcomes.sort(outcomes.Outcome(**json.loads(path.read_text())) for path in options.out.glob("*.json"))
     print(outcomes.table(found))
     if options.write:
-        page.write(found)
+        page.write(found, sum(int(path.read_text()) for path in options.out.glob("count-*")))
     return 1 if any(each.outcome in outcomes.FAULTS for each in found) else 0
 
 
@@ -52,6 +50,7 @@ def _options():
     parser.add_argument(
         "--resume", action="store_true", help="those that have a result in the folder are not run again"
     )
+    parser.add_argument("--kept", action="store_true", help="nothing is run; what the folder holds is told")
     parser.add_argument("--list", action="store_true", help="what is noted; nothing is exported")
     parser.add_argument("--trace", action="store_true", help="with the traceback of what is not right")
     parser.add_argument(
@@ -62,8 +61,36 @@ def _options():
     return parser.parse_args()
 
 
+def _any_fails(options):
+    """Runs all parts, at the same time; returns whether one of them could not be run."""
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as threads:
+        return any(list(threads.map(lambda number: _part(options, number), range(options.jobs))))
+
+
 def _part(options, number):
-    return subprocess.Popen([sys.executable, "-m", "keras_own", *sys.argv[1:], "--part", str(number)])
+    """Runs a part in a process of its own, until it ends by itself: what ends the process is an outcome, too."""
+    command = [sys.executable, "-W", "ignore", "-m", "keras_own", *sys.argv[1:], "--part", str(number)]
+    status = subprocess.call(command)
+    while status and _noted_as_crashed(options, number, status):
+        status = subprocess.call(command)
+    return status
+
+
+def _noted_as_crashed(options, number, status):
+    """Whether a configuration was being run; it has a result then, so that it is not run again."""
+    running = _running(options, number)
+    if not running.exists():
+        return False
+    file, told = json.loads(running.read_text())
+    running.unlink()
+    told = outcomes.Outcome(**told)._replace(outcome=outcomes.CRASHED, why=f"the process ended with status {status}")
+    Path(file).write_text(json.dumps(told._asdict(), indent=1))
+    print(outcomes.line(told), flush=True)
+    return True
+
+
+def _running(options, number):
+    return options.out / f"running-{number}"
 
 
 def _run(options):
@@ -81,12 +108,22 @@ def _run(options):
     pattern = re.compile(options.only or "")
     found = [c for c in found if pattern.search(f"{c.kind} {c.name} {c.where}")]
     found = configurations.class_by_class(found)[options.part :: options.jobs]
+    gc.freeze()
     if options.list:
         print("\n".join(map(str, found)))
         return
     files = {each: options.out / f"{hashlib.sha256(each.key().encode()).hexdigest()[:16]}.json" for each in found}
-    found = [each for each in found if not files[each].exists()]
-    suite = Suite("keras", find_reader(), clean_environ(), recipe_of=lambda row: cases.case)
+    known, found = len(found), [each for each in found if not files[each].exists()]
+    (options.out / f"count-{options.part}").write_text(str(known))
+    print(f"{known} configurations, {len(found)} of them to be run", flush=True)
+
+    def case_of(row):
+        each = row.object
+        begun = outcomes.Outcome(each.kind, each.name, str(each), each.where, outcomes.CRASHED, "", "", "")
+        _running(options, options.part).write_text(json.dumps([str(files[each]), begun._asdict()]))
+        return cases.case
+
+    suite = Suite("keras", find_reader(), clean_environ(), recipe_of=case_of)
     for result in suite.run([Row(each.kind, str(number), [], each) for number, each in enumerate(found)]):
         told = outcomes.outcome(found[int(result["name"])], result)
         files[found[int(result["name"])]].write_text(json.dumps(told._asdict(), indent=1))
@@ -94,6 +131,7 @@ def _run(options):
             print(outcomes.line(told), flush=True)
             if options.trace:
                 print(told.trace, flush=True)
+    _running(options, options.part).unlink(missing_ok=True)
 
 
 def _make_fast():

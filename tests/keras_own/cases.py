@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 from breadth import losses_and_metrics, training
-from breadth.models import BATCH, SAMPLES, VECTOR, compiled, floats
+from breadth.models import BATCH, SAMPLES, VECTOR, compiled, floats, held
 
 # Samples where the batch may not vary.
 _WHOLE_BATCHES = 2 * BATCH
@@ -33,7 +33,7 @@ def _epsilon(dtype):
 # -- layers
 
 
-def _layer(keras, configuration):
+def _layer(keras, configuration, inside=lambda keras, layer: layer):
     if configuration.inputs is None:
         raise NotAModelError("the test makes it without an input")
     kwargs = configuration.kwargs()
@@ -44,10 +44,14 @@ def _layer(keras, configuration):
     arrays = {k: v for k, v in further.items() if v is not None}
     inputs, tensors = _inputs(keras, given, configuration.inputs, whole)
     more_inputs, more = _inputs(keras, arrays, arrays, whole)
-    layer = configuration.cls(**kwargs)
+    layer = inside(keras, configuration.cls(**kwargs))
     call = {**configuration.call_kwargs, **more}
     outputs = layer(**tensors, **call) if isinstance(tensors, dict) else layer(tensors, **call)
-    outputs = [_behind(keras, output) for output in keras.tree.flatten(outputs) if output.dtype != "string"]
+    outputs = keras.tree.flatten(outputs)
+    if any(output is tensor for output in outputs for tensor in keras.tree.flatten(tensors)):
+        # A functional model has no place for a layer that gives back its symbolic input.
+        return _layer(keras, configuration, held)
+    outputs = [_behind(keras, output) for output in outputs if output.dtype != "string"]
     if not outputs:
         raise NotAModelError("it gives strings, which nothing can be trained by")
     flat_inputs, x = [*inputs, *more_inputs], [*keras.tree.flatten(given), *arrays.values()]

@@ -4,25 +4,25 @@ import collections
 
 from breadth import results
 
-from .configurations import KINDS
+from . import KINDS
 
 RIGHT, REFUSED, WRONG, CRASHED, NOT_A_MODEL = OUTCOMES = ("right", "refused", "wrong", "crashed", "not a model")
 FAULTS = (WRONG, CRASHED)
 
-Outcome = collections.namedtuple("Outcome", ["kind", "name", "said", "where", "outcome", "why", "trace"])
+Outcome = collections.namedtuple("Outcome", ["kind", "name", "said", "where", "outcome", "why", "trace", "seen"])
 
 
 def outcome(configuration, result):
     """What the result of the suite says of a configuration."""
     word, why = _word(result)
     said = str(configuration)
-    return Outcome(
-        configuration.kind, configuration.name, said, configuration.where, word, why, result.get("trace", "")
-    )
+    seen = f"Keras {result['version']} in TensorFlow {result['tensorflow']}"
+    trace = result.get("trace", "")
+    return Outcome(configuration.kind, configuration.name, said, configuration.where, word, why, trace, seen)
 
 
 def _word(result):
-    if result.get("stage") == "recipe":
+    if result.get("stage") in ("recipe", "numbers"):
         return NOT_A_MODEL, _without(result["checks"]["export"], "Keras itself fails: ")
     if result.get("stage") == "export":
         refused = "GenSynthExportError" in result["error"] and "DefectError" not in result["error"]

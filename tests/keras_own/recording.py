@@ -7,7 +7,6 @@ first values that they get. Whether a test passes is of no interest. `fit` ends 
 import contextlib
 import inspect
 import pickle
-import signal
 import sys
 import types
 from pathlib import Path
@@ -16,20 +15,20 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from breadth.suite import at_most
 from keras.src.testing import TestCase
 from keras.src.testing.test_case import create_eager_tensors
 
 from keras_gensynth_callback.compat.tensorflow import patched
 
+from . import LEFT_OUT
 from .configurations import Array, Configuration, bound_arguments
 
 SOURCE = Path(inspect.getfile(TestCase)).parent.parent
 FOLDERS = ("layers", "losses", "metrics", "optimizers")
-# Test modules that are left out, with the reason.
-LEFT_OUT = {"layers/layer_test.py": "is about layers of its own"}
 # What test modules import, and the wheel does not bring along; the tests that are run do not use it.
 STAND_INS = ("grain", "conftest")
-# Seconds for a test.
+# Seconds of the processor for a test.
 LIMIT = 20
 
 
@@ -58,7 +57,9 @@ def recorded_once(paths, kept):
         others = sorted({each.module for each in found if not _lasts(each)})
         kept.write_bytes(pickle.dumps((lasting, others)))
         return found
-    lasting, others = pickle.loads(kept.read_bytes())
+    with _stand_ins():
+        # A layer that a test module has itself is loaded with that module.
+        lasting, others = pickle.loads(kept.read_bytes())
     return lasting + [each for each in recorded(others) if not _lasts(each)]
 
 
@@ -81,7 +82,7 @@ class Recorder:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item):
         self._test, self._module = item.nodeid.rpartition("/")[2], item.path
-        with _at_most(LIMIT):
+        with at_most(LIMIT):
             yield
         self._made.clear()
         _as_before()
@@ -179,17 +180,3 @@ def _as_before():
     keras.config.set_dtype_policy("float32")
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
-
-
-@contextlib.contextmanager
-def _at_most(seconds):
-    def stop(number, frame):
-        raise TimeoutError(f"not done after {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -1,5 +1,6 @@
 """What Keras's own tests make is noted once, put into models, and compared with what TensorFlow 1.15 says of it."""
 
+import json
 import types
 
 import keras
@@ -10,7 +11,7 @@ from breadth.catalogue import Row
 from breadth.suite import Suite
 from find_reader import clean_environ
 from keras.src.testing import TestCase
-from keras_own import cases, configurations, outcomes, page, recording
+from keras_own import __main__, cases, configurations, outcomes, page, recording
 from keras_own.configurations import Array, Configuration
 
 
@@ -95,18 +96,61 @@ def test_a_wrong_number_is_reported(reader, monkeypatch):
 
 
 def an_outcome(word, why=""):
-    return outcomes.Outcome("layers", "Dense", 'layers Dense {"kwargs": {"units": 4}}', "a test", word, why, "")
+    return outcomes.Outcome(
+        "layers", "Dense", 'layers Dense {"kwargs": {"units": 4}}', "a test", word, why, "", "Keras 3 in TensorFlow 2"
+    )
 
 
 def test_the_section_is_replaced_and_the_rest_of_the_page_stays(tmp_path, monkeypatch):
     document = tmp_path / "COVERAGE.md"
     document.write_text("# Coverage\n\n| `Dense` | yes |\n")
     monkeypatch.setattr(table, "DOCUMENT", document)
-    page.write([an_outcome("right"), an_outcome("right")])
-    page.write([an_outcome("right"), an_outcome("refused", "UnsupportedOpError: no such op")])
+    page.write([an_outcome("right"), an_outcome("right")], 2)
+    page.write([an_outcome("right"), an_outcome("refused", "UnsupportedOpError: no such op")], 2)
     text = document.read_text()
     assert text.startswith("# Coverage\n\n| `Dense` | yes |\n\n## Keras's own tests\n")
     assert text.count("## Keras's own tests") == 1
     assert "| layers | 2 | 1 | 1 | 0 | 0 | 0 |" in text
     assert '- layers, `Dense`, as with `{"kwargs": {"units": 4}}`: `UnsupportedOpError: no such op`' in text
     assert table.own_tests(text) in text
+    assert "still to be run" not in text
+
+
+def test_what_is_still_to_be_run_is_said():
+    assert "2 of 5 configurations were run; the others are still to be run." in page.section(
+        [an_outcome("right")] * 2, 5
+    )
+
+
+def test_what_ends_for_one_reason_is_one_line():
+    whys = [f"UnsupportedOpError: 'functional_{n}/dense_{n}' holds no such op" for n in range(2)]
+    found = [an_outcome("refused", why) for why in whys] + [an_outcome("refused", "UnsupportedOpError: another")]
+    text = page.section(found, 3)
+    assert "- layers, `Dense` (2), as with" in text
+    assert text.count("holds no such op") == text.count("another") == 1
+
+
+def test_what_ends_the_process_is_the_outcome_of_what_was_running(tmp_path, monkeypatch):
+    options = types.SimpleNamespace(out=tmp_path)
+    running = [(tmp_path / "first.json", an_outcome("crashed"))]
+    statuses = []
+
+    def part(command):
+        statuses.append(command[-1])
+        if running:
+            file, begun = running.pop()
+            (tmp_path / "running-1").write_text(json.dumps([str(file), begun._asdict()]))
+            return -11
+        return 0
+
+    monkeypatch.setattr(__main__.subprocess, "call", part)
+    assert __main__._part(options, 1) == 0
+    assert statuses == ["1", "1"]
+    (kept,) = tmp_path.glob("*")
+    told = outcomes.Outcome(**json.loads(kept.read_text()))
+    assert (kept.name, told.outcome, told.why) == ("first.json", "crashed", "the process ended with status -11")
+
+
+def test_a_process_that_ends_with_nothing_running_is_not_started_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(__main__.subprocess, "call", lambda command: 2)
+    assert __main__._part(types.SimpleNamespace(out=tmp_path), 0) == 2
