@@ -1,4 +1,4 @@
-"""Programs around the thread that writes: they end, fork, run twice at once, and their clocks jump; no export is lost."""
+"""Programs around the thread that writes: they end, fork, run twice, and clocks jump; no export is lost."""
 
 import json
 import os

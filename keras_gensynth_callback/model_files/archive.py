@@ -74,7 +74,7 @@ def read_text(path, archive, name):
 
 
 def _check_length(path, archive, entry):
-    """Refuses an entry that holds more than it says: `zipfile` inflates all of it before it takes as much as it says."""
+    """Refuses an entry that holds more than it says: `zipfile` inflates all of it before it cuts it off."""
     if entry.compress_type == zipfile.ZIP_STORED:
         return
     longer = copy.copy(entry)

@@ -223,17 +223,9 @@ def _put(rng, path):
     top = path.parents[len(path.parts) - 2 - path.parts.index("work")].parent
     canary, chance = top / "canary", rng.randrange(8)
     if chance < 3:
-        targets = (
-            canary,
-            canary / "own",
-            canary / "none",
-            "/dev/zero",
-            "/dev/stdin",
-            "/proc/self/mem",
-            path.name,
-            "..",
-        )
-        os.symlink(rng.choice((*targets, os.path.relpath(canary / "own", path.parent))), path)
+        near = os.path.relpath(canary / "own", path.parent), path.name, ".."
+        far = canary, canary / "own", canary / "none", "/dev/zero", "/dev/stdin", "/proc/self/mem"
+        os.symlink(rng.choice((*near, *far)), path)
     elif chance == 3:
         os.mkfifo(path)
     elif chance == 4:
