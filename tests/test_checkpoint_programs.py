@@ -20,16 +20,33 @@ from keras_gensynth_callback.checkpoint import (
     write_checkpoint,
 )
 
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the programs are forks of one")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SERIES = {"filepath": "net-{epoch}"}
-PRELUDE = """
-import os, sys, threading
+
+# Imports TensorFlow once, runs no op, and forks: each fork goes on with the program, by arguments of its own.
+HARNESS = """
+import json, os, sys, threading
 import numpy as np
 from keras_gensynth_callback.background import Writer
 from keras_gensynth_callback.checkpoint import CheckpointManager, claim, storage, write_checkpoint
 from keras_gensynth_callback.exports import Export
 
-folder = sys.argv[1]
+may_begin, beginning = os.pipe()
+forks = []
+for arguments in json.loads(sys.argv[1]):
+    sys.stdout.flush()
+    pid = os.fork()
+    if not pid:
+        os.close(beginning)
+        os.read(may_begin, 1)  # ends where there is nobody to write
+        break
+    forks.append(pid)
+else:
+    os.close(beginning)
+    print(json.dumps([os.waitpid(pid, 0)[1] for pid in forks]), flush=True)
+    os._exit(0)
+folder = arguments[0]
 
 
 def write(base, number):
@@ -38,24 +55,19 @@ def write(base, number):
 
 
 def export(base, number, before=lambda: None):
-    return Export(lambda: (before(), write(base, number)), base, number, None, print)
+    return Export(lambda: (before(), write(base, number))[-1], base, number, None, print)
 """
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
 
-
-def started(program, *args):
-    command = [sys.executable, "-W", "ignore", "-c", PRELUDE + textwrap.dedent(program)] + [str(arg) for arg in args]
+def run_forks(program, cases):
+    """The statuses of forks that run a program, all at once, and what they said; `cases` is a list of arguments."""
+    command = [sys.executable, "-W", "ignore", "-c", HARNESS + textwrap.dedent(program), json.dumps(cases)]
     environ = dict(os.environ, PYTHONPATH=ROOT, TF_CPP_MIN_LOG_LEVEL="3")
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environ, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-
-
-def ended(process):
-    """What a program printed, and its status; it must end by itself."""
-    out, said = process.communicate("\n", timeout=300)
-    assert "Traceback" not in said or "the program ends" in said, said
-    return out, process.returncode
+    done = subprocess.run(command, env=environ, stdout=pipe, stderr=pipe, text=True, timeout=600)
+    assert done.stdout, done.stderr
+    statuses = json.loads(done.stdout.splitlines()[-1])
+    return [os.WEXITSTATUS(s) if os.WIFEXITED(s) else -os.WTERMSIG(s) for s in statuses], done.stderr
 
 
 def number_in(prefix):
@@ -77,6 +89,7 @@ def nothing_is_hidden_after_another_write(folder):
 
 # The writer stops at its n-th call of the disk until the main thread is about to end.
 ENDS = """
+    _, end, number = arguments
     write("net", 1)
     stopped, goes_on, calls = threading.Event(), threading.Event(), [0]
 
@@ -84,7 +97,7 @@ ENDS = """
     def counted(original):
         def call(*args):
             calls[0] += 1
-            if calls[0] == int(sys.argv[3]):
+            if calls[0] == number:
                 stopped.set()
                 goes_on.wait()
             return original(*args)
@@ -99,66 +112,51 @@ ENDS = """
     writer = Writer()
     writer.start(export("net", 2, count))
     stopped.wait()
-    if sys.argv[2] == "os._exit":
+    if end == "os._exit":
         os._exit(5)
     goes_on.set()
-    if sys.argv[2] == "sys.exit":
+    if end == "sys.exit":
         sys.exit(5)
     raise RuntimeError("the program ends")
 """
+CALLS = [2, 6, 10, 14, 18]
 
 
-@pytest.mark.parametrize("end, status", [("sys.exit", 5), ("exception", 1)])
-def test_a_program_that_ends_while_the_thread_writes_ends_when_the_export_is_whole(tmp_path, end, status):
-    assert ended(started(ENDS, tmp_path, end, 6))[1] == status
-    assert number_in(tmp_path / "net") == 2
-    assert nothing_is_hidden_after_another_write(tmp_path)
-
-
-@pytest.mark.parametrize("call", [2, 6, 10, 14, 18])
-def test_a_program_that_stops_at_once_leaves_the_export_before_or_the_new_one(tmp_path, call):
-    assert ended(started(ENDS, tmp_path, "os._exit", call))[1] == 5
-    # Until the next write the state file may name the folder in which the export before stands.
-    (listed,) = state.listed(str(tmp_path))
-    left = number_in(tmp_path / listed)
-    assert nothing_is_hidden_after_another_write(tmp_path)
-    assert number_in(tmp_path / "net") == left
-    assert left in (1, 2)
+@needs_fork
+def test_a_program_that_ends_while_the_thread_writes_leaves_a_whole_export(tmp_path):
+    cases = [("sys.exit", 6), ("exception", 10), *(("os._exit", call) for call in CALLS)]
+    folders = [tmp_path / f"{end}-{call}" for end, call in cases]
+    statuses, _ = run_forks(ENDS, [[str(folder), *case] for folder, case in zip(folders, cases)])
+    assert statuses == [5, 1] + [5] * len(CALLS)
+    for folder, (end, _) in zip(folders, cases):
+        # Until the next write the state file may name the folder in which the export before stands.
+        (listed,) = state.listed(str(folder))
+        left = number_in(folder / listed)
+        assert nothing_is_hidden_after_another_write(folder)
+        assert number_in(folder / "net") == left
+        # The interpreter waits for the thread; `os._exit` waits for nothing.
+        assert left == 2 if end != "os._exit" else left in (1, 2)
 
 
 # Two programs
 
 TRAINS = """
-    filepath, first = sys.argv[2], int(sys.argv[3])
-    print("ready", flush=True)
-    sys.stdin.readline()
+    _, filepath, first = arguments
     manager = CheckpointManager(max_to_keep=3, series={"filepath": filepath})
     held = claim(folder, filepath)
     manager.restore(folder)
     for number in range(first, first + 20):
-        base = filepath.format(epoch=number)
-        prefix = os.path.join(folder, base)
+        prefix = os.path.join(folder, filepath.format(epoch=number))
         manifest = {"number": number, "retention": manager.label()}
         write_checkpoint(prefix, {"w": np.full([50], number, np.float32)}, b"graph %d" % number, manifest)
         manager.add(prefix)
-    print("written", flush=True)
 """
 
 
-def run_at_once(folder, *arguments):
-    """What each of two trainings printed, and its status; both begin at the same moment."""
-    processes = [started(TRAINS, folder, *each) for each in arguments]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    return [(*process.communicate(timeout=300), process.returncode) for process in processes]
-
-
+@needs_fork
 def test_two_trainings_of_two_series_in_one_folder_lose_nothing(tmp_path):
-    for out, said, status in run_at_once(tmp_path, ("a-{epoch}", 0), ("b-{epoch}", 100)):
-        assert (out, status) == ("written\n", 0), said
+    statuses, said = run_forks(TRAINS, [[str(tmp_path), "a-{epoch}", 0], [str(tmp_path), "b-{epoch}", 100]])
+    assert statuses == [0, 0], said
     kept = [f"a-{number}" for number in (17, 18, 19)] + [f"b-{number}" for number in (117, 118, 119)]
     assert sorted(state.listed(str(tmp_path))) == kept
     assert [number_in(tmp_path / base) for base in kept] == [17, 18, 19, 117, 118, 119]
@@ -166,12 +164,11 @@ def test_two_trainings_of_two_series_in_one_folder_lose_nothing(tmp_path):
     assert nothing_is_hidden_after_another_write(tmp_path)
 
 
+@needs_fork
 def test_of_two_trainings_of_one_series_one_is_locked_out_in_words_or_both_are_whole(tmp_path):
-    ends = run_at_once(tmp_path, ("net-{epoch}", 0), ("net-{epoch}", 100))
-    wrote = [number for number, (out, _, _) in zip((0, 100), ends) if out == "written\n"]
-    assert wrote
-    for out, said, status in ends:
-        assert out == "written\n" and status == 0 or "FolderInUseError: Exports named 'net-{epoch}'" in said
+    statuses, said = run_forks(TRAINS, [[str(tmp_path), "net-{epoch}", first] for first in (0, 100)])
+    assert 0 in statuses
+    assert statuses.count(1) == said.count("FolderInUseError: Exports named 'net-{epoch}'")
     listed = state.listed(str(tmp_path))
     assert len(listed) == 3
     for base in listed:
@@ -204,13 +201,14 @@ POOL = """
         goes_on.set()
         found += pool.map(abs, range(-50, 0))
         writer.wait()
-    print(sum(found))
+    sys.exit(0 if sum(found) == 2550 else 1)
 """
 
 
 @needs_fork
 def test_a_pool_of_forks_neither_waits_for_the_thread_that_writes_nor_disturbs_it(tmp_path):
-    assert ended(started(POOL, tmp_path)) == (f"{2 * sum(range(1, 51))}\n", 0)
+    statuses, said = run_forks(POOL, [[str(tmp_path)]])
+    assert statuses == [0], said
     assert number_in(tmp_path / "net") == 2
     assert nothing_is_hidden_after_another_write(tmp_path)
 

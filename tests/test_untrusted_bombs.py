@@ -159,11 +159,11 @@ def test_an_index_of_a_terabyte_of_nothing_is_not_read(small_export, tmp_path):
 
 
 def test_names_that_are_written_once_and_meant_often_are_counted(monkeypatch):
-    monkeypatch.setattr(index_file, "_LARGEST_INDEX", 1 << 12)
+    monkeypatch.setattr(index_file, "_LONGEST_NAMES", 1 << 12)
     header = tensor_bundle_pb2.BundleHeaderProto(num_shards=1)
     names = {(b"a" * 1000 + b"%d" % number): entry(size=0, shape=(0,)).SerializeToString() for number in range(5)}
     with pytest.raises(index_file.Fault, match="its names have more than 4096 bytes"):
-        index_file.Index(table({b"": header.SerializeToString(), **names})[:])
+        index_file.Index(table({b"": header.SerializeToString(), **names}))
 
 
 def test_a_hundred_thousand_data_files_that_are_missing_are_not_all_named(small_export, tmp_path):

@@ -21,7 +21,7 @@ Entry = collections.namedtuple("Entry", ["shape", "dtype", "shard", "offset", "s
 
 _MAGIC, _FOOTER, _TRAILER = 0xDB4775248B80FB57, 48, 5
 _RANK, _ELEMENTS, _LONGEST_NAME = 254, 2**63 - 1, 4096
-_LARGEST_INDEX, _MOST_ENTRIES = 1 << 28, 2_000_000
+_LARGEST_INDEX, _LONGEST_NAMES, _MOST_ENTRIES = 1 << 28, 1 << 28, 2_000_000
 _NO_VALUES = (tf.resource, tf.variant)
 
 
@@ -57,8 +57,8 @@ class Index:
             previous = key
             self._add(key, value)
             length += len(key)  # a name may be the one before, and a letter
-            if length > _LARGEST_INDEX:
-                raise Fault(f"its names have more than {_LARGEST_INDEX} bytes")
+            if length > _LONGEST_NAMES:
+                raise Fault(f"its names have more than {_LONGEST_NAMES} bytes")
             if len(self.entries) + len(self.slices) > _MOST_ENTRIES:
                 raise Fault(f"it has more than {_MOST_ENTRIES} entries")
         if self.shards is None:
