@@ -15,16 +15,27 @@ retention  which exports stay
 preflight  whether a prefix can be written, asked before training begins
 """
 
+from keras_gensynth_callback.checkpoint.commit import reported, write_checkpoint
+from keras_gensynth_callback.checkpoint.listing import list_tensors
+from keras_gensynth_callback.checkpoint.lock import claim
+from keras_gensynth_callback.checkpoint.manifest import changed_files, read_manifest
+from keras_gensynth_callback.checkpoint.names import (
+    INDEX,
+    META,
+    REPORT,
+    as_text,
+    check_plain_file,
+    existing_prefix,
+    files_of,
+    is_report,
+    readable,
+)
+from keras_gensynth_callback.checkpoint.preflight import check_writable
+from keras_gensynth_callback.checkpoint.retention import CheckpointManager
+from keras_gensynth_callback.checkpoint.storage import write_file
+from keras_gensynth_callback.checkpoint.values import read_tensors
+
 from . import scratch, state, storage
-from .commit import reported, write_checkpoint
-from .listing import list_tensors
-from .lock import claim
-from .manifest import changed_files, read_manifest
-from .names import INDEX, META, REPORT, as_text, check_plain_file, existing_prefix, files_of, is_report, readable
-from .preflight import check_writable
-from .retention import CheckpointManager
-from .storage import write_file
-from .values import read_tensors
 
 __all__ = [
     "CheckpointManager",

@@ -21,12 +21,18 @@ Entry = collections.namedtuple("Entry", ["shape", "dtype", "shard", "offset", "s
 
 _MAGIC, _FOOTER, _TRAILER = 0xDB4775248B80FB57, 48, 5
 _RANK, _ELEMENTS, _LONGEST_NAME = 254, 2**63 - 1, 4096
-_LARGEST_INDEX, _MOST_ENTRIES = 1 << 28, 2_000_000
+_LARGEST_INDEX, _LONGEST_NAMES, _MOST_ENTRIES = 1 << 28, 1 << 28, 2_000_000
 _NO_VALUES = (tf.resource, tf.variant)
 
 
 class Fault(Exception):
     """What is wrong with an index, in words."""
+
+
+def check_size(size):
+    """Raises Fault where an index has more bytes than any has."""
+    if size > _LARGEST_INDEX:
+        raise Fault(f"it has {size} bytes, and at most {_LARGEST_INDEX} are read")
 
 
 class Index:
@@ -42,15 +48,17 @@ class Index:
     """
 
     def __init__(self, content):
-        if len(content) > _LARGEST_INDEX:
-            raise Fault(f"it has {len(content)} bytes, and at most {_LARGEST_INDEX} are read")
+        check_size(len(content))
         self.shards, self.entries, self.slices = None, {}, {}
-        previous = None
+        previous, length = None, 0
         for key, value in _table(content):
             if previous is not None and key <= previous:
                 raise Fault("its names are not in order")
             previous = key
             self._add(key, value)
+            length += len(key)  # a name may be the one before, and a letter
+            if length > _LONGEST_NAMES:
+                raise Fault(f"its names have more than {_LONGEST_NAMES} bytes")
             if len(self.entries) + len(self.slices) > _MOST_ENTRIES:
                 raise Fault(f"it has more than {_MOST_ENTRIES} entries")
         if self.shards is None:

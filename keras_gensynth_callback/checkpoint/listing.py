@@ -12,6 +12,7 @@ from . import names, storage, values
 # `shape` is a tuple of int, `dtype` a tf.DType.
 Tensor = collections.namedtuple("Tensor", ["shape", "dtype"])
 
+_SHOWN = 10
 _DATA = re.compile(r"\.data-(\d{5})-of-(\d{5})")
 
 
@@ -49,8 +50,8 @@ def _check_data_files(text, tensors):
     ]
     if missing:
         raise CheckpointFormatError(
-            f"The checkpoint {text!r} is not whole: {', '.join(map(repr, missing))} missing. Copy all files whose "
-            "names begin with the prefix."
+            f"The checkpoint {text!r} is not whole: {_first(missing)} missing. Copy all files whose names begin with "
+            "the prefix."
         )
     needed = sum(_bytes_of(tensor) for tensor in tensors.values())
     there = sum(storage.size(files[suffix]) for suffix in shards)
@@ -59,6 +60,11 @@ def _check_data_files(text, tensors):
             f"The checkpoint {text!r} is truncated: its values take {needed} bytes, and its data files have {there}. "
             "Take another copy of them, or export again."
         )
+
+
+def _first(paths):
+    more = f" and {len(paths) - _SHOWN} more are" if len(paths) > _SHOWN else ""
+    return ", ".join(map(repr, paths[:_SHOWN])) + more
 
 
 def _bytes_of(tensor):

@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 import weakref
-from typing import Dict, Set
+from typing import Dict, List, Set
 
 from keras_gensynth_callback._util import forks
 from keras_gensynth_callback.errors import FolderInUseError
@@ -98,10 +98,11 @@ class Claim:
     def __init__(self, folder, series):
         name = hashlib.sha256(series.encode("utf-8", "surrogateescape")).hexdigest()[:8]
         self._path = os.path.join(folder, f".gensynth-lock-{name}")
-        self._descriptor = None
+        # Empty where there are no locks. Given up as well where Ctrl-C comes before it is ours.
+        descriptors: List[int] = []
+        weakref.finalize(self, _give_up, self._path, descriptors, os.getpid())
         if storage.is_local(folder) and fcntl is not None:
-            self._descriptor = _claimed(self._path, folder, series)
-        weakref.finalize(self, _give_up, self._path, self._descriptor, os.getpid())
+            _claim_file(descriptors, self._path, folder, series)
 
     def __deepcopy__(self, memo):
         return self
@@ -118,24 +119,23 @@ def claim(folder, series):
         return held_claim
 
 
-def _claimed(path, folder, series):
-    """The descriptor of a lock file that is ours now, or None where it cannot be made."""
+def _claim_file(descriptors, path, folder, series):
+    """Adds the descriptor of a lock file that is ours now; none where it cannot be made."""
     while _replaces_what_is_no_lock(path):
         descriptor = _open(path, os.O_RDWR | os.O_CREAT | _SAFELY)
         if descriptor is None:
-            return None
-        try:
-            if not _flock(descriptor, wait=False):
-                raise _in_use(_number_in(descriptor), folder, series)
-            if _is_ours(path, descriptor):
-                with contextlib.suppress(OSError):  # the number is for messages
-                    os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-                kept, descriptor = descriptor, None
-                return kept
-        finally:
-            _close(descriptor)
-    return None
+            return
+        descriptors.append(descriptor)
+        if not _flock(descriptor, wait=False):
+            number = _number_in(descriptor)
+            _close(descriptors.pop())
+            raise _in_use(number, folder, series)
+        if _is_ours(path, descriptor):
+            with contextlib.suppress(OSError):  # the number is for messages
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            return
+        _close(descriptors.pop())
 
 
 def _is_ours(path, descriptor):
@@ -171,14 +171,16 @@ def _number_in(descriptor):
     return None
 
 
-def _give_up(path, descriptor, owner):
+def _give_up(path, descriptors, owner):
     # A fork does not have what its parent has.
-    if descriptor is None or os.getpid() != owner:
+    if os.getpid() != owner:
         return
-    with contextlib.suppress(OSError):
-        if _is_file(path, descriptor):
-            os.remove(path)
-    _close(descriptor)
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            # Ctrl-C may have come before the lock was ours.
+            if _flock(descriptor, wait=False) and _is_file(path, descriptor):
+                os.remove(path)
+        _close(descriptor)
 
 
 def _in_use(number, folder, series):

@@ -117,7 +117,23 @@ def existing_prefix(prefix):
     if not there:
         raise CheckpointFormatError(f"There is no checkpoint {text!r}: {_what_is_there(text)}")
     check_plain_file(text + INDEX)
+    for path in files_of(text).values():
+        if storage.kind(path) == "link":
+            _check_link(path)
     return text
+
+
+def _check_link(path):
+    """Refuses a link that leads out of its folder: who made the checkpoint does not choose which files are read."""
+    if not storage.exists(path):
+        raise CheckpointFormatError(f"{path!r} is a link to {os.readlink(path)!r}, and there is no such file.")
+    folder, target = os.path.realpath(os.path.dirname(path) or "."), os.path.realpath(path)
+    # What is no file is told by those that need it.
+    if os.path.dirname(target) != folder and storage.is_plain_file(path):
+        raise CheckpointFormatError(
+            f"{path!r} is a link to {target!r}, which lies in another folder. Expected: the files themselves, or links "
+            "within the folder. Copy the checkpoint with what its links lead to (`cp -L`), and read the copy."
+        )
 
 
 def check_plain_file(path):

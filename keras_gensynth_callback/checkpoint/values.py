@@ -106,7 +106,9 @@ def read_tensors(prefix, only=None):
 
 def read_index(text):
     """The Index of a checkpoint, read without TensorFlow's own reader."""
-    return index_file.Index(storage.read_file(text + names.INDEX))
+    path = text + names.INDEX
+    index_file.check_size(storage.size(path))
+    return index_file.Index(storage.read_file(path))
 
 
 def size_of_shard(text, index, shard):

@@ -148,8 +148,8 @@ def _nodes_of_the_step(named):
 def _unconditional(named, own, writes):
     """The names of the variables that are changed in whichever phase.
 
-    A metric that the train step has nothing to do with, or only after its gradients, counts what it sees in both phases.
-    A weight does not: the layer that changes it does so in training alone, whatever the optimizer does.
+    A metric that the train step has nothing to do with, or only after its gradients, counts what it sees in both
+    phases. A weight does not: the layer that changes it does so in training alone, whatever the optimizer does.
     """
     graph = named.traces.train.trace.graph
     changed = lambda names: {written_variable(graph, graph.nodes[name]) for name in names}  # noqa: E731

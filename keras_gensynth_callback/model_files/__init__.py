@@ -6,9 +6,9 @@ for models, by `topology` and `counts`; `loading` makes the model within a `budg
 where Keras's own loaders do not do it; `convert` exports it.
 """
 
-from .contents import read_model_file
-from .convert import convert_model_file
-from .loading import load_model
+from keras_gensynth_callback.model_files.contents import read_model_file
+from keras_gensynth_callback.model_files.convert import convert_model_file
+from keras_gensynth_callback.model_files.loading import load_model
 
 __all__ = [
     "convert_model_file",

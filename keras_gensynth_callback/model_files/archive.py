@@ -1,6 +1,9 @@
 """What stands in a `.keras` archive: what Keras writes there, and nothing else."""
 
+import collections
+import copy
 import io
+import os
 import stat
 import zipfile
 
@@ -12,6 +15,7 @@ from .hdf5 import check_hdf5
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _ASSETS = "assets/"
 _ENCRYPTED = 0x1
+_BLOCK = 1 << 16
 
 
 def check_archive(path, archive, size):
@@ -33,13 +37,29 @@ def check_archive(path, archive, size):
     names = [entry.filename for entry in entries]
     for entry in entries:
         _check_entry(path, entry)
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    twice = [name for name, count in collections.Counter(names).items() if count > 1]
     if twice:
         raise _damaged(path, f"it holds {twice[0]!r} twice")
     check_content(path, sum(entry.file_size for entry in entries), size)
+    for entry in entries:
+        _check_length(path, archive, entry)
     if WEIGHTS not in names:
         return 0
     return check_hdf5(path, io.BytesIO(archive.read(WEIGHTS)), size)
+
+
+def check_unpacked(path):
+    """The same for the folder that an archive was unpacked to, or that Keras wrote so.
+
+    Args:
+        path: str, a folder without links in it.
+    """
+    for name in sorted(os.listdir(path)):
+        # Others may be there, a README say. Keras takes weights in other formats, too.
+        if name.startswith("model.weights.") and name != WEIGHTS:
+            raise _damaged(path, f"it holds {name!r}, which Keras does not write")
+    weights = os.path.join(path, WEIGHTS)
+    return check_hdf5(path, weights, os.path.getsize(weights)) if os.path.exists(weights) else 0
 
 
 def read_text(path, archive, name):
@@ -52,6 +72,19 @@ def read_text(path, archive, name):
     if entry.file_size > largest_text(entry.compress_size):
         raise _damaged(path, f"{name!r} in it says that it holds {entry.file_size} bytes of text")
     return archive.read(name)
+
+
+def _check_length(path, archive, entry):
+    """Refuses an entry that holds more than it says: `zipfile` inflates all of it before it cuts it off."""
+    if entry.compress_type == zipfile.ZIP_STORED:
+        return
+    longer = copy.copy(entry)
+    longer.file_size += 1
+    longer.CRC = None  # is compared with less than one byte more
+    with archive.open(longer) as content:
+        length = sum(len(block) for block in iter(lambda: content.read(_BLOCK), b""))
+    if length > entry.file_size:
+        raise _damaged(path, f"{entry.filename!r} in it holds more than the {entry.file_size} bytes that it says")
 
 
 def _check_entry(path, entry):

@@ -61,11 +61,21 @@ def _deserialized(deserialize, config):
     """Losses or metrics as `compile` takes them, of a nest of configs."""
     if config is None or config in CHOSEN_BY_SHAPE:
         return config
-    if isinstance(config, str) or isinstance(config, dict) and "class_name" in config:
+    if isinstance(config, str):
+        return _of_name(deserialize, config)
+    if isinstance(config, dict) and "class_name" in config:
         return deserialize(config)
     if isinstance(config, dict):
         return {name: _deserialized(deserialize, value) for name, value in config.items()}
     return [_deserialized(deserialize, value) for value in config]
+
+
+def _of_name(deserialize, name):
+    try:
+        return deserialize(name)
+    # Short names, such as "mse", are known to `compile` of Keras 3, and not to its `deserialize`.
+    except ValueError:
+        return name
 
 
 def load_hdf5_of_keras_3(file, keras, custom_objects, training, **options):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback.errors import GenSynthExportError, ModelFileError
 
-from .archive import CONFIG, METADATA, WEIGHTS, check_archive, read_text
+from .archive import CONFIG, METADATA, check_archive, check_unpacked, read_text
 from .configs import decoded
 from .hdf5 import check_hdf5
 from .places import check_folder, check_kind
@@ -100,8 +100,7 @@ def _read_folder(path, safe_mode):
     if safe_mode:
         check_folder(path)
     if {CONFIG, METADATA} <= names:
-        weights = os.path.join(path, WEIGHTS)
-        stored = check_hdf5(path, weights, os.path.getsize(weights)) if safe_mode and os.path.exists(weights) else None
+        stored = check_unpacked(path) if safe_mode else None
         return _from_json(path, lambda name: _read(os.path.join(path, name)), stored)
     if "saved_model.pb" in names:
         from .saved_model import read_saved_model, stored_values

@@ -6,7 +6,8 @@ libraries, and datasets of any size that are not stored at all. Keras writes non
 
 from keras_gensynth_callback.errors import ModelFileError, UnsafeModelFileError
 
-from .bounds import check_content
+from .bounds import check_content, largest_content
+from .chunks import check_chunks
 
 _DEEPEST = 100
 # deflate, shuffle, fletcher32 and lzf, which h5py has built in. Others are looked for in a folder of plug-ins.
@@ -95,6 +96,7 @@ class _Checker:
         # bfloat16 is stored as two bytes without a type.
         if dataset.dtype.kind not in "biufcSV" or dataset.dtype.fields or dataset.dtype.subdtype:
             raise self._damaged(f"{dataset.name!r} has the type {dataset.dtype}, and should hold numbers")
+        check_chunks(self._path, dataset, filters)
         shapes = filter(None, (dataset.shape or (), dataset.chunks))
         self._content += max([_product(shape) for shape in shapes] or [1]) * dataset.dtype.itemsize
         check_content(self._path, self._content, self._size)
@@ -106,8 +108,15 @@ class _Checker:
             attribute = member.attrs.get_id(name)
             kind = attribute.get_type()
             is_text = isinstance(kind, h5t.TypeStringID)
+            if is_text and kind.is_variable_str():
+                self._check_texts(member, name, attribute.get_space().get_simple_extent_npoints())
             if not is_text and not isinstance(kind, (h5t.TypeIntegerID, h5t.TypeFloatID, h5t.TypeEnumID)):
                 raise self._damaged(f"the attribute {name!r} of {member.name!r} is neither text nor numbers")
+
+    def _check_texts(self, member, name, count):
+        """Refuses an attribute of more texts than the file has place for: all may stand at one place of it."""
+        if count * self._size > largest_content(self._size):
+            raise self._damaged(f"the attribute {name!r} of {member.name!r} has {count} texts of any length")
 
     def _outside(self, problem):
         return UnsafeModelFileError(

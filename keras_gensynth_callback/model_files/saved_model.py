@@ -5,7 +5,8 @@ import os
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from keras_gensynth_callback.errors import ModelFileError
+from keras_gensynth_callback.checkpoint import list_tensors, read_tensors
+from keras_gensynth_callback.errors import CheckpointFormatError, ModelFileError
 
 from .bounds import check_content
 from .configs import decoded
@@ -40,9 +41,13 @@ def stored_values(path):
     prefix = os.path.join(path, "variables", "variables")
     if not tf.io.gfile.exists(prefix + ".index"):
         return 0
-    reader = tf.train.load_checkpoint(prefix)
-    shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-    content = sum(_size(shape) * types[name].size for name, shape in shapes.items())
+    # TensorFlow's own reader, which Keras uses, ends the process where an entry or the length of a text is damaged.
+    try:
+        tensors = list_tensors(prefix)
+        read_tensors(prefix, [name for name, tensor in tensors.items() if tensor.dtype == tf.string])
+    except CheckpointFormatError as error:
+        raise _truncated(path, str(error).rstrip(".")) from error
+    content = sum(_size(tensor.shape) * tensor.dtype.size for tensor in tensors.values())
     check_content(path, content, sum(tf.io.gfile.stat(file).length for file in tf.io.gfile.glob(prefix + ".*")))
     return content
 

@@ -76,15 +76,17 @@ class Failing:
         for owner, name in points_of_failure():
             patch.setattr(owner, name, self._wrapped(name, getattr(owner, name)))
 
+    def _fault_of(self, name):
+        fault = self._fault()
+        return OSError(errno.EACCES, "Permission denied") if name == "flock" and is_of_tensorflow(fault) else fault
+
     def _wrapped(self, name, original):
         def call(*args, **kwargs):
             self.calls += 1
             if self._at is not None and (self.calls == self._at or self._lasting and self.calls > self._at):
                 self.at = self.at or name
-                fault = self._fault()
-                raise (
-                    OSError(errno.EACCES, "Permission denied") if name == "flock" and is_of_tensorflow(fault) else fault
-                )
+                # Held by no variable, which would keep this frame, and so the claim, until garbage is collected.
+                raise self._fault_of(name)
             return original(*args, **kwargs)
 
         return call
@@ -162,8 +164,7 @@ def what_is_wrong(folder, before):
     expected = {"checkpoint", *(name + suffix for name in kept for suffix in suffixes)}
     if what_is_damaged(folder) or state.listed(folder) != kept:
         return f"after it {what_is_damaged(folder)} is damaged, and {state.listed(folder)} listed"
-    # A lock file lasts as long as its claim, which the traceback of an error may hold.
-    found = {name for name in os.listdir(folder) if not name.startswith(".gensynth-lock-")}
+    found = set(os.listdir(folder))
     return f"files: {found ^ expected}" if found != expected else ""
 
 

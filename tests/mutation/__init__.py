@@ -2,6 +2,7 @@
 
 seeds     the files that are changed: exports, and model files of each Keras
 protos    messages changed by reflection
-kinds     what is changed, by kind of file; who reads it
-sandbox   one reader in a process of its own, under limits of time and memory, watched
+kinds     what is changed, by kind of file
+readers   who reads it
+sandbox   readers in a process of their own, under limits of time and memory, watched
 """

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -49,21 +50,30 @@ def work(options):
     import keras  # noqa: F401
     import tf_keras  # noqa: F401
 
-    from keras_gensynth_callback import inspect_checkpoint
     from mutation.kinds import KINDS
     from mutation.sandbox import tried
 
-    # What each child would read again. No op runs: TensorFlow has no threads yet, and the process can be forked.
-    inspect_checkpoint(os.path.join(options.seeds, "cnn"))
+    _warm_up(options.seeds)
     kinds = {name: of for name, of in KINDS.items() if not options.kind or name in options.kind}
     numbers = (
         range(options.start + options.worker, options.start + options.count, options.jobs)
         if options.only is None
         else [options.only]
     )
-    for number in numbers:
-        for row in tried(kinds, options.seeds, options.seed, number):
-            print(json.dumps([number, *row]), flush=True)
+    for row in tried(kinds, options.seeds, options.seed, numbers):
+        print(json.dumps(row), flush=True)
+
+
+def _warm_up(seeds):
+    """Imports and reads what each child would again. No op runs: TensorFlow has no threads yet, so it can be forked."""
+    import keras_gensynth_callback.lift.keras3  # noqa: F401
+    import keras_gensynth_callback.lift.tf_keras  # noqa: F401
+
+    from keras_gensynth_callback import write_report
+
+    with tempfile.TemporaryDirectory() as folder:
+        for prefix in ("cnn", "lstm"):
+            write_report(os.path.join(seeds, prefix), os.path.join(folder, "page.html"))
 
 
 def show(options, rows):

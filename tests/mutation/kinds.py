@@ -1,16 +1,17 @@
-"""What is changed, by kind of file, and who reads it: each takes a folder with seeds and returns a prefix or a file."""
+"""What is changed, by kind of file: each function takes a folder with seeds, and returns a prefix or a file."""
 
 import json
+import os
+import shutil
 import zipfile
 
 import crafted
 import tensorflow as tf
-from tensorflow.core.protobuf import tensor_bundle_pb2
+from tensorflow.core.protobuf import saved_model_pb2, tensor_bundle_pb2
 
-from keras_gensynth_callback import convert_model_file, load_checkpoint
-from keras_gensynth_callback.checkpoint import changed_files, index_file, read_manifest, state
+from keras_gensynth_callback.checkpoint import index_file
 
-from . import protos
+from . import protos, readers
 from .seeds import EXPORTS
 
 v1 = tf.compat.v1
@@ -59,6 +60,11 @@ def index(rng, folder):
     path = prefix.with_suffix(".index")
     if rng.random() < 0.3:
         return _bytes(rng, path) and prefix
+    _change_pairs(rng, path)
+    return prefix
+
+
+def _change_pairs(rng, path):
     pairs = dict(index_file._table(path.read_bytes()))
     for _ in range(rng.choice((1, 1, 3))):
         key = rng.choice(sorted(pairs))
@@ -75,7 +81,6 @@ def index(rng, folder):
             protos.change(rng, message)
             pairs[key] = message.SerializeToString()
     path.write_bytes(crafted.table(pairs))
-    return prefix
 
 
 def data(rng, folder):
@@ -165,37 +170,114 @@ def _bytes(rng, path):
     return path
 
 
-def _loaded(prefix, folder):
-    import keras
-
-    from .seeds import model_of
-
-    return load_checkpoint(model_of(keras, prefix.name, trained=False), prefix)
-
-
-def _checked(prefix, folder):
-    """What `verify` looks at before it starts a process."""
-    found = read_manifest(prefix)
-    return changed_files(prefix, found) if found else None
-
-
-def _listed(prefix, folder):
-    return state.listed(str(prefix.parent))
-
-
-def _converted(path, folder):
-    return convert_model_file(path, folder / "converted" / "net")
+def saved_model(rng, folder):
+    """What Keras says in a SavedModel, its protos, its values, or their bytes."""
+    path = rng.choice(sorted(path for path in folder.iterdir() if path.is_dir()))
+    inner = rng.choice(sorted(inner for inner in path.rglob("*") if inner.is_file()))
+    chance = rng.random()
+    if chance < 0.2:
+        _bytes(rng, inner)
+    elif chance < 0.3:
+        _replace(rng, inner)
+    elif chance < 0.5:
+        _change_pairs(rng, path / "variables" / "variables.index")
+    elif chance < 0.6:
+        message = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+        protos.change(rng, message)
+        (path / "saved_model.pb").write_bytes(message.SerializeToString())
+    else:
+        _change_metadata(rng, path / "keras_metadata.pb")
+    return path
 
 
-_GRAPH = crafted.READERS
-_VALUES = {**{name: _GRAPH[name] for name in ("inspect", "diff", "freeze")}, "load": _loaded}
-# {kind: (function that changes, readers)}
+def _change_metadata(rng, path):
+    from tf_keras.protobuf import saved_metadata_pb2
+
+    message = saved_metadata_pb2.SavedMetadata.FromString(path.read_bytes())
+    root = json.loads(message.nodes[0].metadata)
+    _json(rng, root)
+    message.nodes[0].metadata = json.dumps(root)
+    path.write_bytes(message.SerializeToString())
+
+
+def in_place(rng, folder):
+    """Files of an export that are something else: links, pipes, folders."""
+    prefix = folder / rng.choice(EXPORTS)
+    paths = [*sorted(folder.glob(f"{prefix.name}.*")), folder / "checkpoint"]
+    for path in rng.sample(paths, rng.choice((1, 1, 2))):
+        _replace(rng, path)
+    return prefix
+
+
+def _replace(rng, path):
+    """Puts what is no file of ours in the place of one, or of nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        path.unlink()
+    _put(rng, path)
+
+
+def _put(rng, path):
+    """Puts something at a path where nothing is."""
+    top = path.parents[len(path.parts) - 2 - path.parts.index("work")].parent
+    canary, chance = top / "canary", rng.randrange(8)
+    if chance < 3:
+        near = os.path.relpath(canary / "own", path.parent), path.name, ".."
+        far = canary, canary / "own", canary / "none", "/dev/zero", "/dev/stdin", "/proc/self/mem"
+        os.symlink(rng.choice((*near, *far)), path)
+    elif chance == 3:
+        os.mkfifo(path)
+    elif chance == 4:
+        path.mkdir()
+    elif chance == 5:
+        os.link(canary / "own", path)
+    else:
+        path.write_bytes(rng.choice((b"", b"\x00", b"\xff\xfe", b"net", b"../../../canary/own", b"cnn", b"[" * 9999)))
+
+
+SCRATCH = ".gensynth-tmp-00000000-1-00000000-"
+_IN_SCRATCH = ("journal", "previous", "new", "draft", "previous/cnn.index", "previous/net.meta", "new/cnn.json")
+_IN_FOLDER = ("net.meta", "net.index", "net.json", "net.data-00000-of-00001", "net.html", "cnn.json", "checkpoint")
+
+
+def exports_folder(rng, folder):
+    """A folder of exports out of an archive: scratch folders, journals, locks, states that are none."""
+    for number in range(rng.randrange(4)):
+        scratch = folder / f"{SCRATCH}{number}"
+        if rng.random() < 0.2:
+            _put(rng, scratch)
+            continue
+        scratch.mkdir()
+        for name in rng.sample(_IN_SCRATCH, rng.randrange(5)):
+            if not os.path.lexists((scratch / name).parent):
+                (scratch / name).parent.mkdir()
+            if (scratch / name).parent.is_dir() and not (scratch / name).parent.is_symlink():
+                _replace(rng, scratch / name)
+        os.utime(scratch, (1, 1))
+    if rng.random() < 0.4:
+        _put(rng, folder / readers.lock_name())
+    for name in rng.sample(_IN_FOLDER, rng.randrange(3)):
+        _replace(rng, folder / name)
+    state = folder / "checkpoint"
+    if rng.random() < 0.4 and state.is_file() and not state.is_symlink():
+        _replace(rng, state) if rng.random() < 0.3 else state_file(rng, folder)
+    return folder / rng.choice(("cnn", "net"))
+
+
+EXPORT = ("cnn.*", "lstm.*", "checkpoint")
+_VALUES = readers.of("inspect", "diff", "freeze", "load", "verify")
+_CHECKED = {"verify's checks": readers.checked}
+# {kind: (patterns of seeds, function that changes, readers)}
 KINDS = {
-    "meta": (meta, _GRAPH),
-    "index": (index, _VALUES),
-    "data": (data, {**_VALUES, "verify's checks": _checked}),
-    "manifest": (manifest, {"inspect": _GRAPH["inspect"], "report": _GRAPH["report"], "verify's checks": _checked}),
-    "state": (state_file, {"report": _GRAPH["report"], "listing": _listed}),
-    "keras": (keras_file, {"convert": _converted}),
-    "h5": (h5_file, {"convert": _converted}),
+    "meta": (EXPORT, meta, crafted.READERS),
+    "index": (EXPORT, index, _VALUES),
+    "data": (EXPORT, data, {**_VALUES, **_CHECKED}),
+    "manifest": (EXPORT, manifest, {**readers.of("inspect", "report"), **_CHECKED}),
+    "state": (EXPORT, state_file, {**readers.of("report"), "listing": readers.listed}),
+    "in place": (EXPORT, in_place, {**crafted.READERS, **_VALUES, **_CHECKED, "training": readers.trained}),
+    "folder": (EXPORT, exports_folder, {"training": readers.trained}),
+    "keras": (("*.keras",), keras_file, readers.OF_MODELS),
+    "h5": (("*.h5",), h5_file, readers.OF_MODELS),
+    "saved": (("*-saved",), saved_model, readers.OF_MODELS),
 }

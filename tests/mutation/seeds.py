@@ -3,15 +3,16 @@
 import pathlib
 
 import numpy as np
-from kerases import KERASES, keras_of
+from kerases import KERAS2, KERASES, keras_of
 
 EXPORTS = ("cnn", "lstm")
+DONE = "done-2"  # a number for each set of files
 
 
 def made(folder):
     """Makes the files where they are missing; the folder."""
     folder = pathlib.Path(folder)
-    if (folder / "done").exists():
+    if (folder / DONE).exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     from keras_gensynth_callback import export_checkpoint
@@ -22,9 +23,9 @@ def made(folder):
             model = model_of(keras, name)
             if keras_name == KERASES[0]:
                 export_checkpoint(model, folder / name)
-            for suffix in ("keras", "h5"):
-                model.save(str(folder / f"{keras_name}-{name}.{suffix}"))
-    (folder / "done").touch()
+            for ending in (".keras", ".h5", "-saved") if keras_name == KERAS2 else (".keras", ".h5"):
+                model.save(str(folder / f"{keras_name}-{name}{ending}"))
+    (folder / DONE).touch()
     return folder
 
 
