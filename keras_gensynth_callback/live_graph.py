@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from .errors import InvalidArgumentError, NotBuiltError
 from .lift import v1_engine
+from .lift.v1_variables import own_variables
 
 if TYPE_CHECKING:
     from .annotations import Model
@@ -87,7 +88,8 @@ def fill_if_live(model):
 
 
 def _wanted(model):
-    metric_variables = [variable for metric in v1_engine.metrics_of(model) for variable in metric.variables]
+    own = own_variables(model)[0]
+    metric_variables = [*(v for metric in v1_engine.metrics_of(model) for v in metric.variables), *own]
     losses, regularization_losses = v1_engine.loss_terms(model)
     return {
         _KEYS.GLOBAL_VARIABLES: list(model.weights),
@@ -95,7 +97,7 @@ def _wanted(model):
         _KEYS.MODEL_VARIABLES: list(model.weights),
         _KEYS.LOCAL_VARIABLES: metric_variables,
         _KEYS.METRIC_VARIABLES: metric_variables,
-        _KEYS.UPDATE_OPS: v1_engine.layer_updates(model) + v1_engine.metric_updates(model),
+        _KEYS.UPDATE_OPS: v1_engine.layer_updates(model) + v1_engine.metric_updates(model, own),
         _KEYS.LOSSES: losses,
         _KEYS.REGULARIZATION_LOSSES: regularization_losses,
     }

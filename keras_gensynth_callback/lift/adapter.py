@@ -13,7 +13,7 @@ import tensorflow as tf
 from ..errors import InvalidArgumentError
 from ..snapshot import snapshot
 from .environment import check_environment, of_framework
-from .v1_engine import is_of_v1_engine, live_graph
+from .v1_engine import is_of_v1_engine, layers_of, live_graph
 
 # TensorFlow 1.x assigns no uint32 on a CPU; Keras 3.0 keeps the state of its seeds in it.
 _WIDER = {tf.uint32: tf.int64}
@@ -142,7 +142,7 @@ class Adapter:
 
     def layers(self):
         """The model and all layers in it, at any depth; outer ones first."""
-        return self.model._flatten_layers()
+        return layers_of(self.model)
 
     def read(self, values):
         """The values of variables at this moment, in order: tensors or arrays."""
@@ -179,6 +179,10 @@ class Adapter:
         """Sets the metrics back."""
         for metric in self.model.metrics:
             reset(metric)
+
+    def initial_values(self):
+        """What variables of metrics begin with that no reset writes: dict, id of the variable -> ndarray."""
+        return {}
 
     def build_for_training(self):
         """Creates the optimizer's slots, as the first step of `fit` would."""

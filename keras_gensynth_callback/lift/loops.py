@@ -11,12 +11,10 @@ import contextlib
 
 import tensorflow as tf
 
-# Private, but the one place through which each `while_loop` of the v1 API, under whichever alias, is built, and the one
-# that ends its gradient.
+# Private, but the one place through which each `while_loop` of the v1 API, under whichever alias, is built.
 from tensorflow.python.ops.control_flow_ops import WhileContext
-from tensorflow.python.ops.control_flow_state import _ControlFlowState
 
-from .tf_private import by_identity, patched
+from .tf_private import by_identity, gradient_of_loops, patched
 
 
 class Slot:
@@ -52,7 +50,7 @@ def single_slot_arrays():
     """While it is active, TensorArrays of size 1 go through v1 `while_loop`s as the value last written."""
     with patched(WhileContext, "BuildLoop", _build_loop):
         # A loop variable that a step does not read is found with `==`, which between tensors of TF 2 builds an op.
-        with patched(_ControlFlowState, "PostProcessing", by_identity):
+        with patched(gradient_of_loops(), "PostProcessing", by_identity):
             yield
 
 

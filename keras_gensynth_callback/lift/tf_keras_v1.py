@@ -10,9 +10,10 @@ from .adapter import Variable, relaxed, reset
 from .last_values import LastValue
 from .live import LiveGraph
 from .tf_keras import TfKeras, _base_name
-from .tf_private import broadcasts_unasserted, patched
-from .v1_engine import layers_of, live_graph, metrics_of
+from .tf_private import broadcasts_unasserted, initialisers_left_out, patched
+from .v1_engine import live_graph, metrics_of
 from .v1_steps import V1Steps
+from .v1_variables import OwnVariables
 
 
 class TfKerasV1(TfKeras):
@@ -21,11 +22,9 @@ class TfKerasV1(TfKeras):
     def __init__(self, model):
         super().__init__(model)
         backend = self._backend()
-        self.steps = V1Steps(model, backend)
+        self.steps = V1Steps(model, backend, self._calling)
         self.live = LiveGraph(live_graph(model), backend.get_session)
-
-    def layers(self):
-        return layers_of(self.model)
+        self._own_variables = None
 
     def metrics(self):
         return metrics_of(self.model)
@@ -71,7 +70,28 @@ class TfKerasV1(TfKeras):
                 variable.name = _without_number_of_graph(variable.name, roots)
             elif variable.kind == "metric" and plain[_without_number(variable.name)] == 1:
                 variable.name = _without_number(variable.name)
-        return variables
+        own = self._own()
+        listed = [(variable, "metric") for variable in own.of_metrics] + [(v, "other") for v in own.others]
+        return variables + [Variable(_base_name(variable), variable, kind) for variable, kind in listed]
+
+    def _own(self):
+        """The OwnVariables, of what the session's graph holds: not those of a trace."""
+        if self._own_variables is None:
+            self._own_variables = OwnVariables(self.model)
+        return self._own_variables
+
+    @contextlib.contextmanager
+    def _calling(self):
+        """Around the user's Python in a trace: it finds its variables again, and the session of Keras."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._own().found_again())
+            stack.enter_context(patched(self._backend(), "_get_session", self._outside))
+            stack.enter_context(initialisers_left_out())
+            yield
+
+    def _outside(self, wrapped, instance, args, kwargs):
+        with self.live.graph.as_default():
+            return wrapped(*args, **kwargs)
 
     def _roots(self):
         return {layer.name for layer in self.layers()}
@@ -94,6 +114,7 @@ class TfKerasV1(TfKeras):
 
     @contextlib.contextmanager
     def tracing(self, scopes):
+        self._own()
         metrics = metrics_of(self.model)
         owners = [*self.layers(), *metrics]
         with contextlib.ExitStack() as stack:
@@ -108,13 +129,19 @@ class TfKerasV1(TfKeras):
         return contextlib.nullcontext()  # the engine's own is of this name
 
     def forward_in_training(self, inputs):
-        return self.steps.forward(inputs, training=True)
+        with self._calling():
+            return self.steps.forward(inputs, training=True)
 
     def loss_of(self, x, y, y_pred, sample_weight):
-        return self.steps.loss_of(y, y_pred, sample_weight)
+        with self._calling():
+            return self.steps.loss_of(y, y_pred, sample_weight)
 
     def forget_losses(self):
         """Nothing: while a trace is made, layers hold no losses but its own."""
+
+    def initial_values(self):
+        own = self._own().of_metrics
+        return {id(v): a for v, a in zip(own, self.live.read([v.initializer.inputs[1] for v in own]))}
 
     def reset_metrics(self):
         """Sets the metrics back, by ops in the graph that is being built."""

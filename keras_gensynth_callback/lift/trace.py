@@ -31,6 +31,7 @@ from .tf_private import (
     list_outputs_in_contexts,
     loops_of_defuns_inlined,
     order_reads_before_branches,
+    without_control_flow_v2,
 )
 from .writes import free_branches_of_outside, is_write
 
@@ -129,14 +130,8 @@ def _tf1_tracing():
 @contextlib.contextmanager
 def v1_control_flow():
     """Inside of the block, graphs get the control flow and the TensorArrays of TF 1.x."""
-    with LOCK:
-        enabled = tf.compat.v1.control_flow_v2_enabled()
-        tf.compat.v1.disable_control_flow_v2()
-        try:
-            yield
-        finally:
-            if enabled:
-                tf.compat.v1.enable_control_flow_v2()
+    with LOCK, without_control_flow_v2():
+        yield
 
 
 # What is built differently while a trace is made.
