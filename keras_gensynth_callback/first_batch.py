@@ -8,12 +8,14 @@ original back at its first call, looks at the iterator, and then runs the step a
 what makes it is exchanged, when the callback gets its model, for one that makes a function which can be watched.
 """
 
+import contextlib
 import inspect
 
 import wrapt
 
 from keras_gensynth_callback.lift.environment import of_framework
 from keras_gensynth_callback.lift.fitted_data import spec_of_batches
+from keras_gensynth_callback.lift.tf_private import patched
 
 
 class FirstBatch:
@@ -23,22 +25,28 @@ class FirstBatch:
         self._model = None
         self._original = None
         self._proxy = None
+        self._making = None  # what puts back the method that makes it
         self._kept = None  # the WatchedFunction of a `fit` that keeps it in a local variable
 
     def expect(self, model):
         """A `fit` gives the callback its model: does what has to be done before it makes its train function."""
+        self._unmake()
         self._kept = None
         if not _keeps_its_function(model):
             return
-        make = model.make_train_function
 
-        def make_once(*args, **kwargs):
-            vars(model).pop("make_train_function", None)
-            self._kept = WatchedFunction(make(*args, **kwargs))
+        def make_once(wrapped, instance, args, kwargs):
+            self._unmake()
+            self._kept = WatchedFunction(wrapped(*args, **kwargs))
             return self._kept
 
-        # Not by the model's own __setattr__, which tracks what is set.
-        object.__setattr__(model, "make_train_function", make_once)
+        self._making = contextlib.ExitStack()
+        self._making.enter_context(patched(model, "make_train_function", make_once))
+
+    def _unmake(self):
+        if self._making is not None:
+            making, self._making = self._making, None
+            making.close()
 
     def watch(self, model, action):
         """Exchanges the model's train function until its first call.
@@ -80,6 +88,7 @@ class FirstBatch:
 
     def withdraw(self):
         """Puts the original back where the first step never came."""
+        self._unmake()
         if self._proxy is not None:
             _put_back(self._model, self._proxy, self._original)
             self._forget()

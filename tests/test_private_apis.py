@@ -307,6 +307,19 @@ def test_v1_loops_are_built_by_a_method_with_known_arguments():
     assert parameters == ["self", "pred", "body", "loop_vars", "shape_invariants", "return_same_structure"]
 
 
+def test_a_session_of_keras_runs_no_op_of_a_trace():
+    with tf.Graph().as_default() as outside, tf.compat.v1.Session() as session:
+        one = tf.constant(1.0)
+
+        def body():
+            with tf_private.initialisers_left_out():
+                assert session.run(tf.no_op()) is None
+                assert session.run(one) == 1.0
+
+        tf_private.function_graph(body, [])
+    assert "run" not in vars(tf.compat.v1.Session) and outside is one.graph
+
+
 def test_v1_loops_end_their_gradient_with_one_method():
     assert list(inspect.signature(_ControlFlowState.PostProcessing).parameters) == ["self"]
 

@@ -211,12 +211,12 @@ def metrics_of_tensorflow_1(keras):
         return metrics.accuracy(y_true, tf.round(y_pred))[1]
 
     def started(y_true, y_pred):
-        value, update = metrics.mean_squared_error(y_true, y_pred)
+        update = metrics.mean_squared_error(y_true, y_pred)[1]
         session = getattr(backend, "get_session", None)
         if session is not None:  # it is in tf.keras of TensorFlow 1.x alone
             session().run(tf.compat.v1.local_variables_initializer())
         with tf.control_dependencies([update]):
-            return tf.identity(value)
+            return tf.identity(update)
 
     model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid", name="yes", input_shape=(4,))])
     model.compile("sgd", "binary_crossentropy", metrics=[area, share, started])
