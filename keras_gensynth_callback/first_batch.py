@@ -116,7 +116,9 @@ def _keeps_its_function(model):
     """Whether a model's `fit` calls what it has in a local variable, and not what the model has when a step begins."""
     fits = [vars(base)["fit"] for base in type(model).__mro__ if "fit" in vars(base) and of_framework(base)]
     code = getattr(inspect.unwrap(fits[0]), "__code__", None) if fits else None
-    return hasattr(model, "make_train_function") and code is not None and "train_function" in code.co_varnames
+    if code is None or not hasattr(model, "make_train_function"):
+        return False
+    return "train_function" in (*code.co_varnames, *code.co_cellvars)
 
 
 def _trace_as_keras_would(train_function, args):

@@ -218,19 +218,25 @@ def metrics_of_tensorflow_1(keras):
         with tf.control_dependencies([update]):
             return tf.identity(update)
 
+    optimizer = _optimizers(keras).SGD(0.1)
+
+    def rate(y_true, y_pred):
+        return optimizer.lr
+
     model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid", name="yes", input_shape=(4,))])
-    model.compile("sgd", "binary_crossentropy", metrics=[area, share, started])
+    model.compile(optimizer, "binary_crossentropy", metrics=[area, share, started, rate])
     return {"model": model, "x": _numbers(4), "y": _classes(2)[:, None], "local": 8}
 
 
 def variables_that_a_call_makes(keras):
     layers = keras.layers
 
-    def scaled(inputs):
-        return inputs * tf.compat.v1.get_variable("scale", [4], use_resource=True)
+    class Scaled(layers.Layer):
+        def call(self, inputs):
+            return inputs * tf.compat.v1.get_variable("scale", [4])
 
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, layers.Dense(1)(layers.Lambda(scaled, name="scaled")(inputs)))
+    model = keras.Model(inputs, layers.Dense(1)(Scaled(name="scaled")(inputs)))
     model.compile("sgd", "mse", metrics=["mae"])
     return {"model": model, "x": _numbers(4), "y": _numbers(1)}
 

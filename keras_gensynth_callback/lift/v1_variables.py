@@ -91,9 +91,16 @@ def _stand_in(live):
 
 
 def _held_by_keras(model):
-    optimizer = getattr(model, "optimizer", None)
-    held = [*model.weights, *getattr(optimizer, "weights", ()), *vars(optimizer or model).get("_hyper", {}).values()]
-    return {id(v) for v in [*held, *(v for metric in metrics_of(model) for v in metric.variables)]}
+    of_metrics = [variable for metric in metrics_of(model) for variable in metric.variables]
+    return {id(held) for held in [*model.weights, *of_metrics, *_held_by_optimizer(getattr(model, "optimizer", None))]}
+
+
+def _held_by_optimizer(optimizer):
+    if optimizer is None:
+        return []
+    inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
+    slots = inner.variables() if inner is not None else optimizer.weights
+    return [*slots, *getattr(optimizer, "_hyper", {}).values()]
 
 
 def _call_results(metric):
