@@ -123,6 +123,7 @@ class TfKerasV1(TfKeras):
             stack.enter_context(broadcasts_unasserted())
             stack.enter_context(_exchanged_lists(owners))
             stack.enter_context(_restored_results(metrics))
+            stack.enter_context(_exchanged_tensors(self.layers()))
             yield
 
     def loss_scope(self):
@@ -182,6 +183,20 @@ def _exchanged_lists(owners):
             # Keras puts a list that it keeps checkpoints of into a wrapper; that is to be tracked again.
             put = object.__setattr__ if type(before) is list else setattr
             put(owner, name, before)
+
+
+@contextlib.contextmanager
+def _exchanged_tensors(layers):
+    """Inside of the block, models and layers of TF 1.14 keep no results of metrics but those of a trace."""
+    names = ("_compile_metrics_tensors", "_metrics_tensors")
+    kept = [(layer, name, vars(layer)[name]) for layer in layers for name in names if name in vars(layer)]
+    for layer, name, _ in kept:
+        object.__setattr__(layer, name, {})
+    try:
+        yield
+    finally:
+        for layer, name, before in kept:
+            object.__setattr__(layer, name, before)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from tensorflow.python.eager import context as eager_context
 from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
+from tensorflow.python.framework import function as defuns
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 from tensorflow.python.ops import (
     cond_v2,
@@ -170,6 +171,20 @@ def loops_of_defuns_inlined():
         return tf.compat.v1.while_loop(condition._func, same_shapes, inputs)
 
     with patched(functional_ops, "While", build):
+        yield
+
+
+@contextlib.contextmanager
+def defuns_inlined():
+    """Puts the ops of a `Defun` where it is called: `tf.nn.swish` of TF 1.14 is one.
+
+    A call comes by `__call__` of the class for given types, or of that for any. TF 1.14 to 2.21.
+    """
+
+    def call(wrapped, defun, args, kwargs):
+        return wrapped(*args, **kwargs) if tf.executing_eagerly() else defun._func(*args)
+
+    with patched(defuns._DefinedFunction, "__call__", call), patched(defuns._OverloadedFunction, "__call__", call):
         yield
 
 

@@ -69,7 +69,7 @@ def metrics_of(model):
 
 def metric_results(model):
     """The tensors that `fit` and `evaluate` fetch of the metrics: name -> tensor."""
-    found = {}
+    found = dict(getattr(model, "_all_metrics_tensors", None) or {})  # TF 1.14, whose metrics keep none
     for metric in metrics_of(model):
         result = getattr(metric, "_call_result", None)
         if result is not None:

@@ -10,7 +10,7 @@ import re
 import tensorflow as tf
 
 from ..errors import UnsupportedModelError
-from .v1_engine import ancestors, metrics_of
+from .v1_engine import ancestors, metric_results, metrics_of
 
 _KEYS = tf.compat.v1.GraphKeys
 _HOLDERS = ("VarHandleOp", "VariableV2", "Variable")
@@ -22,7 +22,7 @@ def own_variables(model):
     """
     outputs = list(getattr(model, "outputs", None) or ())
     losses = [loss for loss in [getattr(model, "total_loss", None)] if tf.is_tensor(loss)]
-    results = [result for metric in metrics_of(model) for result in _call_results(metric)]
+    results = tf.nest.flatten(list(metric_results(model).values()))
     held = _held_by_keras(model)
     before = [variable for variable in _variables_behind(outputs + losses) if id(variable) not in held]
     found = {id(variable) for variable in before}
@@ -101,11 +101,6 @@ def _held_by_optimizer(optimizer):
     inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
     slots = inner.variables() if inner is not None else optimizer.weights
     return [*slots, *getattr(optimizer, "_hyper", {}).values()]
-
-
-def _call_results(metric):
-    result = getattr(metric, "_call_result", None)
-    return [] if result is None else tf.nest.flatten(result)
 
 
 def _variables_behind(tensors):
