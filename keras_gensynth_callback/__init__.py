@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .registration import register_now, register_when_keras_is_imported
+from .tensorflow_version import check_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -62,12 +63,15 @@ register_when_keras_is_imported()
 
 def __getattr__(name):
     if name in _HOMES:
+        if _HOMES[name] != "errors":
+            check_tensorflow()
         globals()[name] = value = getattr(importlib.import_module("." + _HOMES[name], __name__), name)
         register_now()
         return value
     # A class for the Keras that the importing module uses; made when asked for, since no Keras is imported for the
     # user.
     if name == "GenSynthModel":
+        check_tensorflow()
         from .training import default_keras_model_class, gensynth_model_class
 
         return gensynth_model_class(default_keras_model_class(sys._getframe(1).f_globals))

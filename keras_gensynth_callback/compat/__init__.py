@@ -12,6 +12,7 @@ from .tensorflow import (
     broadcasts_unasserted,
     cases_as_conditionals,
     concrete_functions_inlined,
+    defuns_inlined,
     device_lists,
     eager_outside_of_functions,
     element_spec_of,
@@ -21,6 +22,7 @@ from .tensorflow import (
     gradient_function,
     gradients_of_graphs,
     identity_inside_contexts,
+    initialisers_left_out,
     inside_context_of,
     inside_control_flow,
     list_outputs_in_contexts,
@@ -37,9 +39,13 @@ from .tensorflow import (
     specs_of_calls,
     vectorized_loops,
     watched_handle,
+    without_control_flow_v2,
 )
 
 __all__ = [
+    "initialisers_left_out",
+    "without_control_flow_v2",
+    "defuns_inlined",
     "selects_built_by",
     "op_definition",
     "loops_built_by",

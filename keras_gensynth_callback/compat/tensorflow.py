@@ -9,18 +9,17 @@ import types
 
 import tensorflow as tf
 import wrapt
-from tensorflow.python.autograph.core import ag_ctx
 from tensorflow.python.autograph.impl import api as autograph
 from tensorflow.python.client import device_lib
 from tensorflow.python.eager import context as eager_context
 from tensorflow.python.eager import def_function, function
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, op_def_registry, ops
+from tensorflow.python.framework import function as defuns
 from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 from tensorflow.python.ops import (
     cond_v2,
     control_flow_ops,
-    control_flow_state,
     control_flow_util,
     functional_ops,
     gen_math_ops,
@@ -41,6 +40,12 @@ def op_definition(name):
     """
     get = getattr(op_def_registry, "get", None) or op_def_registry.get_registered_ops().get
     return get(name)
+
+
+try:
+    from tensorflow.python.autograph.core import ag_ctx
+except ImportError:  # TF 1.14, whose AutoGraph has no status
+    ag_ctx = None
 
 
 def gradient_function(op):
@@ -94,9 +99,46 @@ def watched_handle(variable):
     return variable.handle
 
 
+def gradient_of_loops():
+    """The class that ends the gradient of v1 loops (`PostProcessing`).
+
+    It is in a module of its own in TF 1.15 to 2.21, and in `control_flow_ops` under another name in TF 1.14.
+    """
+    try:
+        from tensorflow.python.ops.control_flow_state import _ControlFlowState
+    except ImportError:
+        return control_flow_ops.ControlFlowState
+    return _ControlFlowState
+
+
+@contextlib.contextmanager
+def without_control_flow_v2():
+    """Inside of the block, graphs get the control flow and the TensorArrays of TF 1.x.
+
+    The switch is public from TF 1.15 on; in TF 1.14 it is a variable of a module.
+    """
+    if hasattr(tf.compat.v1, "control_flow_v2_enabled"):
+        enabled, switch = tf.compat.v1.control_flow_v2_enabled(), _switch_control_flow
+    else:
+        enabled, switch = control_flow_util.ENABLE_CONTROL_FLOW_V2, _set_control_flow
+    switch(False)
+    try:
+        yield
+    finally:
+        switch(enabled)
+
+
+def _switch_control_flow(v2):
+    (tf.compat.v1.enable_control_flow_v2 if v2 else tf.compat.v1.disable_control_flow_v2)()
+
+
+def _set_control_flow(v2):
+    control_flow_util.ENABLE_CONTROL_FLOW_V2 = v2
+
+
 def by_identity(wrapped, instance, args, kwargs):
     """A wrapt wrapper: what it wraps compares tensors by identity, as all of TF 1.x does."""
-    equality = tf.Tensor._USE_EQUALITY
+    equality = getattr(tf.Tensor, "_USE_EQUALITY", False)
     tf.Tensor._USE_EQUALITY = False
     try:
         return wrapped(*args, **kwargs)
@@ -141,6 +183,20 @@ def loops_of_defuns_inlined():
         return tf.compat.v1.while_loop(condition._func, same_shapes, inputs)
 
     with patched(functional_ops, "While", build):
+        yield
+
+
+@contextlib.contextmanager
+def defuns_inlined():
+    """Puts the ops of a `Defun` where it is called: `tf.nn.swish` of TF 1.14 is one.
+
+    A call comes by `__call__` of the class for given types, or of that for any. TF 1.14 to 2.21.
+    """
+
+    def call(wrapped, defun, args, kwargs):
+        return wrapped(*args, **kwargs) if tf.executing_eagerly() else defun._func(*args)
+
+    with patched(defuns._DefinedFunction, "__call__", call), patched(defuns._OverloadedFunction, "__call__", call):
         yield
 
 
@@ -221,6 +277,8 @@ def autograph_status(converts, options=None):
     A `tf.function` sets it by its argument `autograph` while it is traced; nothing public does so elsewhere. TF 1.15 to
     2.21.
     """
+    if ag_ctx is None:
+        return contextlib.nullcontext()
     return ag_ctx.ControlStatusCtx(ag_ctx.Status.ENABLED if converts else ag_ctx.Status.DISABLED, options)
 
 
@@ -239,7 +297,8 @@ def python_of(function):
             yield python
             return
         _, target = tf_decorator.unwrap(python)
-        converted = autograph.convert(recursive=True, optional_features=options, user_requested=True)(target)
+        asked = {"user_requested": True} if ag_ctx is not None else {}  # TF 1.14 takes no such argument
+        converted = autograph.convert(recursive=True, optional_features=options, **asked)(target)
         decorated = tf_decorator.rewrap(python, target, converted)
         try:
             yield decorated
@@ -298,6 +357,26 @@ def functions_wait_for_their_writes():
         yield
 
 
+@contextlib.contextmanager
+def initialisers_left_out():
+    """Inside of the block, a session that is asked to run ops of a trace runs nothing: a metric's Python initialises
+    the variables that it makes, in the session of Keras.
+
+    `BaseSession.run` refuses ops of another graph than its own. TF 1.13 to 2.21.
+    """
+
+    def run(wrapped, session, args, kwargs):
+        fetches = args[0] if args else kwargs["fetches"]
+        ops_alone = all(isinstance(leaf, tf.Operation) for leaf in tf.nest.flatten(fetches))
+        graph = getattr(next(iter(tf.nest.flatten(fetches)), None), "graph", None)
+        if ops_alone and isinstance(graph, func_graph.FuncGraph):
+            return tf.nest.map_structure(lambda leaf: None, fetches)
+        return wrapped(*args, **kwargs)
+
+    with patched(tf.compat.v1.Session, "run", run):
+        yield
+
+
 class FunctionGraph:
     """A FuncGraph with what a ConcreteFunction says of it.
 
@@ -353,10 +432,10 @@ def loops_behind_sources_left_alone():
     def is_exit(wrapped, instance, args, kwargs):
         return args[0] not in sources and wrapped(*args, **kwargs)
 
-    with patched(control_flow_state, "MaybeCreateControlFlowState", create), patched(
-        control_flow_util, "IsLoopExit", is_exit
-    ):
-        yield
+    module = getattr(gradients_util, "control_flow_state", control_flow_ops)  # the latter before TF 1.15
+    with patched(module, "MaybeCreateControlFlowState", create):
+        with patched(control_flow_util, "IsLoopExit", is_exit):
+            yield
 
 
 def _targets_and_sources(ys, xs, grad_ys=None, *_, **__):
@@ -568,5 +647,5 @@ def loops_built_by(build):
     op. TF 1.13 to 2.21.
     """
     with patched(control_flow_ops.WhileContext, "BuildLoop", build):
-        with patched(control_flow_state._ControlFlowState, "PostProcessing", by_identity):
+        with patched(gradient_of_loops(), "PostProcessing", by_identity):
             yield

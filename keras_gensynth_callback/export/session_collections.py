@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, List
 import tensorflow as tf
 
 from keras_gensynth_callback.errors import InvalidArgumentError, NotBuiltError
-from keras_gensynth_callback.lift import v1_engine
+from keras_gensynth_callback.lift import own_variables, v1_engine
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import Model
@@ -87,7 +87,8 @@ def fill_if_live(model):
 
 
 def _wanted(model):
-    metric_variables = [variable for metric in v1_engine.metrics_of(model) for variable in metric.variables]
+    own = own_variables(model)[0]
+    metric_variables = [*(v for metric in v1_engine.metrics_of(model) for v in metric.variables), *own]
     losses, regularization_losses = v1_engine.loss_terms(model)
     return {
         _KEYS.GLOBAL_VARIABLES: list(model.weights),
@@ -95,7 +96,7 @@ def _wanted(model):
         _KEYS.MODEL_VARIABLES: list(model.weights),
         _KEYS.LOCAL_VARIABLES: metric_variables,
         _KEYS.METRIC_VARIABLES: metric_variables,
-        _KEYS.UPDATE_OPS: v1_engine.layer_updates(model) + v1_engine.metric_updates(model),
+        _KEYS.UPDATE_OPS: v1_engine.layer_updates(model) + v1_engine.metric_updates(model, own),
         _KEYS.LOSSES: losses,
         _KEYS.REGULARIZATION_LOSSES: regularization_losses,
     }

@@ -28,7 +28,7 @@ def reset_values(adapter):
         found = None
     if found is None or (eager and any(value is None for value in found.values())):
         return _values_after_reset(adapter)
-    found = {key: value for key, value in found.items() if value is not None}
+    found = {**adapter.initial_values(), **{key: value for key, value in found.items() if value is not None}}
     if eager and strategy_of(adapter.model) is None:
         found = {**_values_now(_metric_variables(adapter)), **found}  # what a reset leaves alone keeps its value
     return found

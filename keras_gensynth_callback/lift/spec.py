@@ -183,7 +183,7 @@ def _inferred_targets(adapter, outputs, names):
 
 
 def _target_spec(spec, loss):
-    name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
-    if "sparse" in name.lower():
+    given = getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+    if "sparse" in (loss if isinstance(loss, str) else given).lower():
         return tf.TensorSpec(spec.shape[:-1], tf.int32)
     return spec

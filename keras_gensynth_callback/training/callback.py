@@ -215,6 +215,11 @@ class GenSynthExportCallback(KerasHooks):
         """
         self._changed |= self._exports.settle(wait=True)
 
+    def set_model(self, model):
+        """Takes the model that is about to be trained."""
+        super().set_model(model)
+        self._first_batch.expect(model)
+
     def on_train_begin(self, logs=None):
         """Checks what can be checked now, and has the model prepared just before its first step."""
         self._first_batch.withdraw()

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+import wrapt
 from kerases import private_module
 from tensorflow.python.distribute.values import PerReplicaSpec
 from tensorflow.python.eager.function import ConcreteFunction
@@ -305,6 +306,28 @@ def test_where_builds_its_op_by_one_function():
 def test_v1_loops_are_built_by_a_method_with_known_arguments():
     parameters = list(inspect.signature(control_flow_ops.WhileContext.BuildLoop).parameters)
     assert parameters == ["self", "pred", "body", "loop_vars", "shape_invariants", "return_same_structure"]
+
+
+def test_defuns_are_called_by_two_classes():
+    square = function.Defun(tf.float32)(lambda x: x * x)
+    twice = function.Defun()(lambda x: x + x)
+    with tf.Graph().as_default() as graph, tf_private.defuns_inlined():
+        twice(square(tf.constant(3.0)))
+    assert {op.type for op in graph.get_operations()} <= {"Const", "Mul", "Add", "AddV2"}
+    assert "__call__" in vars(type(square)) and not isinstance(vars(type(square))["__call__"], wrapt.FunctionWrapper)
+
+
+def test_a_session_of_keras_runs_no_op_of_a_trace():
+    with tf.Graph().as_default() as outside, tf.compat.v1.Session() as session:
+        one = tf.constant(1.0)
+
+        def body():
+            with tf_private.initialisers_left_out():
+                assert session.run(tf.no_op()) is None
+                assert session.run(one) == 1.0
+
+        tf_private.function_graph(body, [])
+    assert "run" not in vars(tf.compat.v1.Session) and outside is one.graph
 
 
 def test_v1_loops_end_their_gradient_with_one_method():

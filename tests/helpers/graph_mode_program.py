@@ -49,11 +49,12 @@ def main(name):
     folder = os.path.join(FOLDER, name)
     os.makedirs(folder)
     prefix = os.path.join(folder, "net")
+    K.get_session().run(tf.compat.v1.local_variables_initializer())
     train(case, GenSynthExportCallback(prefix, save_freq="train_end"))
     facts = {
         "random": case.get("random", False),
         "trainable": [v.shape.as_list() for v in model.trainable_variables],
-        "metric_variables": sum(len(metric.variables) for metric in metrics_of(model)),
+        "metric_variables": sum(len(metric.variables) for metric in metrics_of(model)) + case.get("local", 0),
         "operations added": operations_added_by_an_export(model, os.path.join(folder, "again")),
         "graph collections": {
             key: [getattr(item, "name", str(item)) for item in tf.compat.v1.get_collection(key)]
@@ -94,6 +95,7 @@ def recorded(case):
     batch, weights, exported = case.get("batch", 16), fit.get("sample_weight"), State(model)
     found = {"predict/%d" % i: a for i, a in enumerate(tf.nest.flatten(model.predict(x, batch_size=batch)))}
     exported.restore()
+    K.get_session().run(tf.compat.v1.local_variables_initializer())
     results = model.evaluate(x, y, batch_size=batch, sample_weight=weights, verbose=0)
     results = results if isinstance(results, list) else [results]
     found["average loss"] = np.asarray(results[0])
@@ -118,7 +120,8 @@ class State:
     """The values of all variables of a model's session as they are now."""
 
     def __init__(self, model):
-        self.variables = tf.compat.v1.global_variables()
+        variables = [*tf.compat.v1.global_variables(), *tf.compat.v1.local_variables()]
+        self.variables = list({id(variable): variable for variable in variables}.values())
         self.values = values_of(self.variables)
 
     def restore(self):

@@ -58,6 +58,32 @@ def result_is_a_variable(keras):
     return _binary(keras, [Hits()])
 
 
+def quotients_of_the_users_own(keras):
+    """Beside an optimizer whose step sizes are quotients too."""
+
+    class Bias(keras.metrics.Metric):
+        def __init__(self, name="bias"):
+            super().__init__(name=name)
+            self.total = self.add_weight(name="total", shape=(), initializer="zeros")
+            self.count = self.add_weight(name="count", shape=(), initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.total.assign_add(tf.reduce_sum(y_pred - tf.cast(y_true, y_pred.dtype)))
+            self.count.assign_add(tf.cast(tf.size(y_pred), "float32"))
+
+        def result(self):
+            return self.total / self.count
+
+    def ratio(y_true, y_pred):
+        return tf.reduce_mean(y_pred / (1.0 + tf.abs(y_true)), axis=-1)
+
+    model = _model(keras, 2)
+    if hasattr(model, "add_metric"):
+        model.add_metric(tf.reduce_mean(model.output) / 3.0, name="third", aggregation="mean")
+    model.compile(keras.optimizers.Adam(0.01), "mse", metrics=[Bias(), ratio])
+    return {"model": model, "x": _fed(), "y": _numbers(2)}
+
+
 def reset_with_numpy(keras):
     class Seen(keras.metrics.Metric):
         def __init__(self):
@@ -120,6 +146,7 @@ METRICS = [
     reset_with_numpy,
     reset_leaves_a_setting,
     logs_of_the_batch,
+    quotients_of_the_users_own,
 ]
 
 

@@ -1,7 +1,8 @@
 """Models as they are written for tf.keras of TensorFlow 1.15, where eager execution is off: one function a kind.
 
 Each returns a dict, as those of `carried_models` do, and where they are not the default: `generator` (it is trained by
-`fit_generator`), `targets` (what the export is fed for `y`, where that has other shapes).
+`fit_generator`), `local` (how many
+variables metrics made for themselves), `targets` (what the export is fed for `y`, where that has other shapes).
 """
 
 import numpy as np
@@ -197,6 +198,47 @@ def areas_and_confusions(keras):
     )
     weights = np.random.RandomState(3).uniform(0.2, 2, SAMPLES).astype("float32")
     return {"model": model, "x": _numbers(4), "y": _classes(2)[:, None], "fit": {"sample_weight": weights}}
+
+
+def metrics_of_tensorflow_1(keras):
+    metrics = tf.compat.v1.metrics
+    backend = keras.backend
+
+    def area(y_true, y_pred):
+        return metrics.auc(y_true, y_pred, num_thresholds=20)[1]
+
+    def share(y_true, y_pred):
+        return metrics.accuracy(y_true, tf.round(y_pred))[1]
+
+    def started(y_true, y_pred):
+        update = metrics.mean_squared_error(y_true, y_pred)[1]
+        session = getattr(backend, "get_session", None)
+        if session is not None:  # it is in tf.keras of TensorFlow 1.x alone
+            session().run(tf.compat.v1.local_variables_initializer())
+        with tf.control_dependencies([update]):
+            return tf.identity(update)
+
+    optimizer = _optimizers(keras).SGD(0.1)
+
+    def rate(y_true, y_pred):
+        return optimizer.lr
+
+    model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid", name="yes", input_shape=(4,))])
+    model.compile(optimizer, "binary_crossentropy", metrics=[area, share, started, rate])
+    return {"model": model, "x": _numbers(4), "y": _classes(2)[:, None], "local": 8}
+
+
+def variables_that_a_call_makes(keras):
+    layers = keras.layers
+
+    class Scaled(layers.Layer):
+        def call(self, inputs):
+            return inputs * tf.compat.v1.get_variable("scale", [4])
+
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(1)(Scaled(name="scaled")(inputs)))
+    model.compile("sgd", "mse", metrics=["mae"])
+    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
 
 
 def places_weighted(keras):

@@ -42,6 +42,7 @@ OFTEN = {
         "states_that_go_on",
         "trained_by_a_generator",
         "areas_and_confusions",
+        "metrics_of_tensorflow_1",
     ],
     "disable_eager_execution": ["noise_and_dropout"],
     "disable_v2_behavior": ["masked_sequences"],

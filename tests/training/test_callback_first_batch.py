@@ -8,7 +8,7 @@ from kerases import set_random_seed
 
 from keras_gensynth_callback.training import callback as callback_module
 from keras_gensynth_callback.training.callback import GenSynthExportCallback
-from keras_gensynth_callback.training.first_batch import batch_spec
+from keras_gensynth_callback.training.first_batch import FirstBatch, batch_spec
 
 X = np.random.RandomState(0).rand(24, 3).astype("float32")
 Y = np.random.RandomState(1).randint(0, 2, (24, 1)).astype("float32")
@@ -181,3 +181,38 @@ def test_what_keras_hands_over_as_none_is_none():
 def test_an_iterator_that_does_not_say_has_no_spec():
     assert batch_spec(iter([])) is None
     assert batch_spec(Iterator((tf.TensorSpec([8], tf.float32), "a spec of several replicas"))) is None
+
+
+def model_whose_fit_keeps_its_function(keras2):
+    """As `fit` of TensorFlow 2.2 and 2.3 is written."""
+
+    def fit(self, dataset, callback):
+        callback.expect(self)
+        train_function = self.make_train_function()
+        callback.watch(self, callback.action)
+        iterator = iter(dataset)
+        return [train_function(iterator) for _ in range(2)]
+
+    body = {"fit": fit, "__module__": keras2.Model.__module__}
+    model = type("Sequential", (keras2.Sequential,), body)([keras2.Input((3,)), keras2.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_a_fit_that_keeps_its_function_is_watched_before_its_first_step(keras2):
+    model, seen, first = model_whose_fit_keeps_its_function(keras2), [], FirstBatch()
+    before = model.get_weights()
+    first.action = lambda spec: seen.append((spec, model.get_weights()))
+    model.fit(tf.data.Dataset.from_tensor_slices((X, Y)).batch(4), first)
+    ((spec, weights),) = seen
+    assert [leaf.shape.as_list() for leaf in spec] == [[None, 3], [None, 1]]
+    assert all(map(np.array_equal, weights, before))
+    assert not any(map(np.array_equal, model.get_weights(), before))
+    assert "make_train_function" not in vars(model)
+
+
+def test_a_fit_that_keeps_its_function_and_dies_before_leaves_nothing_behind(keras2):
+    model, first = model_whose_fit_keeps_its_function(keras2), FirstBatch()
+    first.expect(model)
+    first.withdraw()
+    assert "make_train_function" not in vars(model)

@@ -16,9 +16,11 @@ from .initializers import distribution
 from .outer_model import predicts
 from .select import adapter_of, values_of
 from .snapshots import snapshot
+from .v1_variables import own_variables
 from .variable import LastValue, Variable
 
 __all__ = [
+    "own_variables",
     "Adapter",
     "LastValue",
     "Variable",

@@ -10,6 +10,7 @@ from keras_gensynth_callback.errors import InvalidArgumentError
 from keras_gensynth_callback.kerases import of_framework
 
 from .snapshots import snapshot
+from .v1_engine import layers_of
 from .variable import free_name
 
 
@@ -102,7 +103,7 @@ class Adapter:
 
     def layers(self):
         """The model and all layers in it, at any depth; outer ones first."""
-        return self.model._flatten_layers()
+        return layers_of(self.model)
 
     def read(self, values):
         """The values of variables at this moment, in order: tensors or arrays."""
@@ -139,6 +140,10 @@ class Adapter:
         """Sets the metrics back."""
         for metric in self.model.metrics:
             reset(metric)
+
+    def initial_values(self):
+        """What variables of metrics begin with that no reset writes: dict, id of the variable -> ndarray."""
+        return {}
 
     def build_for_training(self):
         """Creates the optimizer's slots, as the first step of `fit` would."""

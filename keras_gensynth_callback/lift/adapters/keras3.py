@@ -161,5 +161,5 @@ class Keras3(Adapter):
             stack.enter_context(patched(sys.modules["keras.src.backend"].numpy, "add", bias_of_one_value))
             stack.enter_context(left_unbuilt(self))
             stack.enter_context(noted_layer_calls(self.keras.layers.Layer))
-            stack.enter_context(training_ops(self.keras.optimizers))
+            stack.enter_context(training_ops(self.keras.optimizers, self.optimizers()))
             yield

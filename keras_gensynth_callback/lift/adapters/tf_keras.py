@@ -146,7 +146,7 @@ class TfKeras(Adapter):
             stack.enter_context(left_unbuilt(self))
             stack.enter_context(noted_layer_calls(self.keras.layers.Layer))
             stack.enter_context(standard_loops(self.keras))
-            stack.enter_context(training_ops(self.keras.optimizers))
+            stack.enter_context(training_ops(self.keras.optimizers, self.optimizers()))
             for owner, method in self._dropout_masks():
                 stack.enter_context(patched(owner, method, masks_apart))
             yield

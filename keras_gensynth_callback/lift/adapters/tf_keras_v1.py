@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import tensorflow as tf
 
-from keras_gensynth_callback.compat import broadcasts_unasserted, patched
+from keras_gensynth_callback.compat import broadcasts_unasserted, initialisers_left_out, patched
 
 from .base import relaxed, reset
 from .session_graph import LiveGraph
 from .tf_keras import TfKeras, _base_name
-from .v1_engine import layers_of, live_graph, metrics_of
+from .v1_engine import live_graph, metrics_of
 from .v1_steps import V1Steps
+from .v1_variables import OwnVariables
 from .variable import LastValue, Variable
 
 
@@ -23,11 +24,9 @@ class TfKerasV1(TfKeras):
     def __init__(self, model):
         super().__init__(model)
         backend = self._backend()
-        self.steps = V1Steps(model, backend)
+        self.steps = V1Steps(model, backend, self._calling)
         self.live = LiveGraph(live_graph(model), backend.get_session)
-
-    def layers(self):
-        return layers_of(self.model)
+        self._own_variables = None
 
     def metrics(self):
         return metrics_of(self.model)
@@ -75,7 +74,29 @@ class TfKerasV1(TfKeras):
             is_alone = variable.kind == "metric" and plain[_without_number(variable.name)] == 1
             return _without_number(variable.name) if is_alone else variable.name
 
-        return [replace(variable, name=name_of(variable)) for variable in variables]
+        own = self._own()
+        listed = [(variable, "metric") for variable in own.of_metrics] + [(v, "other") for v in own.others]
+        named = [replace(variable, name=name_of(variable)) for variable in variables]
+        return named + [Variable(_base_name(variable), variable, kind) for variable, kind in listed]
+
+    def _own(self):
+        """The OwnVariables, of what the session's graph holds: not those of a trace."""
+        if self._own_variables is None:
+            self._own_variables = OwnVariables(self.model)
+        return self._own_variables
+
+    @contextlib.contextmanager
+    def _calling(self):
+        """Around the user's Python in a trace: it finds its variables again, and the session of Keras."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._own().found_again())
+            stack.enter_context(patched(self._backend(), "_get_session", self._outside))
+            stack.enter_context(initialisers_left_out())
+            yield
+
+    def _outside(self, wrapped, instance, args, kwargs):
+        with self.live.graph.as_default():
+            return wrapped(*args, **kwargs)
 
     def _roots(self):
         return {layer.name for layer in self.layers()}
@@ -98,6 +119,7 @@ class TfKerasV1(TfKeras):
 
     @contextlib.contextmanager
     def tracing(self, scopes):
+        self._own()
         metrics = metrics_of(self.model)
         owners = [*self.layers(), *metrics]
         with contextlib.ExitStack() as stack:
@@ -106,19 +128,26 @@ class TfKerasV1(TfKeras):
             stack.enter_context(broadcasts_unasserted())
             stack.enter_context(_exchanged_lists(owners))
             stack.enter_context(_restored_results(metrics))
+            stack.enter_context(_exchanged_tensors(self.layers()))
             yield
 
     def loss_scope(self):
         return contextlib.nullcontext()  # the engine's own is of this name
 
     def forward_in_training(self, inputs):
-        return self.steps.forward(inputs, training=True)
+        with self._calling():
+            return self.steps.forward(inputs, training=True)
 
     def loss_of(self, x, y, y_pred, sample_weight):
-        return self.steps.loss_of(y, y_pred, sample_weight)
+        with self._calling():
+            return self.steps.loss_of(y, y_pred, sample_weight)
 
     def forget_losses(self):
         """Nothing: while a trace is made, layers hold no losses but its own."""
+
+    def initial_values(self):
+        own = self._own().of_metrics
+        return {id(v): a for v, a in zip(own, self.live.read([v.initializer.inputs[1] for v in own]))}
 
     def reset_metrics(self):
         """Sets the metrics back, by ops in the graph that is being built."""
@@ -159,6 +188,20 @@ def _exchanged_lists(owners):
             # Keras puts a list that it keeps checkpoints of into a wrapper; that is to be tracked again.
             put = object.__setattr__ if type(before) is list else setattr
             put(owner, name, before)
+
+
+@contextlib.contextmanager
+def _exchanged_tensors(layers):
+    """Inside of the block, models and layers of TF 1.14 keep no results of metrics but those of a trace."""
+    names = ("_compile_metrics_tensors", "_metrics_tensors")
+    kept = [(layer, name, vars(layer)[name]) for layer in layers for name in names if name in vars(layer)]
+    for layer, name, _ in kept:
+        object.__setattr__(layer, name, {})
+    try:
+        yield
+    finally:
+        for layer, name, before in kept:
+            object.__setattr__(layer, name, before)
 
 
 @contextlib.contextmanager

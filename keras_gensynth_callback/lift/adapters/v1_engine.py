@@ -13,6 +13,7 @@ from keras_gensynth_callback.graph import is_write, split_losses
 
 from ..tracing import editable
 
+_WRITES_OF_REFERENCES = ("Assign", "Scatter")
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall", "If", "While")
 
 
@@ -68,7 +69,7 @@ def metrics_of(model):
 
 def metric_results(model):
     """The tensors that `fit` and `evaluate` fetch of the metrics: name -> tensor."""
-    found = {}
+    found = dict(getattr(model, "_all_metrics_tensors", None) or {})  # TF 1.14, whose metrics keep none
     for metric in metrics_of(model):
         result = getattr(metric, "_call_result", None)
         if result is not None:
@@ -76,13 +77,18 @@ def metric_results(model):
     return found
 
 
-def metric_updates(model):
+def metric_updates(model, others=()):
     """The ops that update the variables of metrics, each once: the writes that what `fit` fetches of a metric waits
     for, or, where it fetches nothing, those in its `updates`, which lists those of an earlier compile as well.
+
+    Args:
+        model: the model.
+        others: variables of metrics that these do not list.
     """
     found = []
     for metric in metrics_of(model):
         handles = {id(variable.handle) for variable in metric.variables}
+        handles |= {id(variable.op.outputs[0]) for variable in others}
         result = getattr(metric, "_call_result", None)
         # `updates` of newer Kerases is empty, and warns that it is.
         for root in getattr(metric, "_updates", ()) if result is None else tf.nest.flatten(result):
@@ -110,7 +116,7 @@ def loss_terms(model):
 
 def _changes(op, handles):
     """Whether an op changes one of the variables with these handles, itself or in a function."""
-    if op.type not in _CALLS and not is_write(op.node_def):
+    if op.type not in _CALLS and not is_write(op.node_def) and not op.type.startswith(_WRITES_OF_REFERENCES):
         return False
     return any(id(_origin(tensor)) in handles for tensor in op.inputs)
 

@@ -20,18 +20,20 @@ class V1Steps:
     Args:
         model: the model.
         backend: the module `backend` of its Keras, with private names.
+        calling: callable, returns the context in which the user's Python is called.
 
     Attributes:
         untracked: list of str, the writes of the step built last that the engine would never run: those of frozen
             layers, and those that no layer lists as an update.
     """
 
-    def __init__(self, model, backend):
-        self.model, self._backend = model, backend
+    def __init__(self, model, backend, calling=contextlib.nullcontext):
+        self.model, self._backend, self._calling = model, backend, calling
         self.untracked = []
 
     def predict_step(self, data):
-        outputs = self.forward(data[0], training=False)
+        with self._calling():
+            outputs = self.forward(data[0], training=False)
         self._note_untracked(tf.nest.flatten(outputs), training=False)
         return outputs
 
@@ -69,9 +71,11 @@ class V1Steps:
         """The loss and the results of the metrics."""
         x, y, weights = (*data, None, None)[:3]
         model = self.model
-        outputs = tf.nest.flatten(self.forward(x, training))
-        masks = [getattr(output, "_keras_mask", None) for output in outputs]
-        with self._with_endpoints(outputs, y, weights) as endpoints:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._calling())
+            outputs = tf.nest.flatten(self.forward(x, training))
+            masks = [getattr(output, "_keras_mask", None) for output in outputs]
+            endpoints = stack.enter_context(self._with_endpoints(outputs, y, weights))
             loss = self.compute_loss(masks)
             model._handle_metrics(
                 outputs,
@@ -145,6 +149,9 @@ def _exchanged(model, name, value):
 @contextlib.contextmanager
 def _compiled_trainable_state(model):
     """Layers are frozen or not as they were when the model was compiled, as in the engine's own train function."""
+    if not hasattr(model, "_compiled_trainable_state"):  # TF 1.14 keeps the list of weights alone
+        yield
+        return
     before = model._get_trainable_state()
     model._set_trainable_state(model._compiled_trainable_state)
     try:

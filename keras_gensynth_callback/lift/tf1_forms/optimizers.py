@@ -11,21 +11,34 @@ import contextlib
 import tensorflow as tf
 
 from keras_gensynth_callback.compat import patched, watched_handle
+from keras_gensynth_callback.kerases import of_framework
 
 
 @contextlib.contextmanager
-def training_ops(optimizers):
+def training_ops(module, optimizers):
     """While the block runs, what is traced updates a variable by its optimizer's training op.
 
     Args:
-        optimizers: a Keras's module `optimizers`.
+        module: a Keras's module `optimizers`: a `train_step` may apply an optimizer that the model does not hold.
+        optimizers: the optimizers that the model holds. Which classes the module has under these names depends on how
+            it is imported in TensorFlow 2.11 and 2.12.
     """
     with contextlib.ExitStack() as stack:
-        for name, emit in _TRAINING_OPS.items():
-            optimizer = getattr(optimizers, name, None)
-            if optimizer is not None and "update_step" in vars(optimizer):
-                stack.enter_context(patched(optimizer, "update_step", _wrapper(emit)))
+        for optimizer, emit in _with_an_op(module, optimizers).items():
+            stack.enter_context(patched(optimizer, "update_step", _wrapper(emit)))
         yield
+
+
+def _with_an_op(module, optimizers):
+    """dict, class of a Keras with an `update_step` of its own -> what emits its op."""
+    inner = [getattr(optimizer, "inner_optimizer", None) for optimizer in optimizers]
+    used = [base for optimizer in [*optimizers, *inner] for base in type(optimizer).__mro__ if of_framework(base)]
+    classes = [*(getattr(module, name, None) for name in _TRAINING_OPS), *used]
+    return {
+        optimizer: _TRAINING_OPS[optimizer.__name__]
+        for optimizer in classes
+        if getattr(optimizer, "__name__", None) in _TRAINING_OPS and "update_step" in vars(optimizer)
+    }
 
 
 def _wrapper(emit):

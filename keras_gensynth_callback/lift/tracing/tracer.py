@@ -21,10 +21,12 @@ from keras_gensynth_callback.compat import (
     branches_without_result,
     cases_as_conditionals,
     concrete_functions_inlined,
+    defuns_inlined,
     identity_inside_contexts,
     list_outputs_in_contexts,
     loops_of_defuns_inlined,
     order_reads_before_branches,
+    without_control_flow_v2,
 )
 from keras_gensynth_callback.errors import UnsupportedModelError
 from keras_gensynth_callback.graph import COND_CONTEXT, WHILE_CONTEXT, EditableGraph, free_branches_of_outside, is_write
@@ -137,14 +139,8 @@ def _tf1_tracing():
 @contextlib.contextmanager
 def v1_control_flow():
     """Inside of the block, graphs get the control flow and the TensorArrays of TF 1.x."""
-    with LOCK:
-        enabled = tf.compat.v1.control_flow_v2_enabled()
-        tf.compat.v1.disable_control_flow_v2()
-        try:
-            yield
-        finally:
-            if enabled:
-                tf.compat.v1.enable_control_flow_v2()
+    with LOCK, without_control_flow_v2():
+        yield
 
 
 # What is built differently while a trace is made.
@@ -156,6 +152,7 @@ _SWITCHES = (
     single_slot_arrays,
     plain_selects,
     loops_of_defuns_inlined,
+    defuns_inlined,
     cases_as_conditionals,
     concrete_functions_inlined,
     cpus_only,
