@@ -97,6 +97,8 @@ class _Row:
     def states(self):
         if self._failed("update"):
             return self._failed("update")
+        if self.replayed.get("moved in inference"):
+            return f"in inference a layer changes weights: {self.replayed['moved in inference']}"
         before = self._of(self.wanted, "before")
         if not before:
             return "–"

@@ -68,13 +68,19 @@ class Stages(Replay):
                 self.numbers["gradient/%s/%s" % (phase, i)] = value
 
     def update(self):
-        trainable = {v.name for v in v1.trainable_variables()}
-        weights = [v for v in v1.get_collection("model_variables") if v.name not in trainable]
+        trainable = v1.trainable_variables()
+        names = {v.name for v in trainable}
+        weights = [v for v in v1.get_collection("model_variables") if v.name not in names]
         state = [v for v in weights if v.dtype.base_dtype.is_floating]
+        self.restore()
         for kind, training in (("before", False), ("after", True)):
+            found = self.session.run(trainable)
             values = self.session.run(self.outputs + self.updates, self.first(training=training))
             if training:
                 self.keep("training", values[: len(self.outputs)])
+            else:
+                pairs = zip([v.name for v in trainable], found, self.session.run(trainable))
+                self.facts["moved in inference"] = [n for n, a, b in pairs if not np.array_equal(a, b)]
             self.keep(kind, self.session.run(state))
             self.restore()
 

@@ -104,6 +104,8 @@ def test_what_tensorflow_1_says_is_told():
     }
     assert "load" not in verdicts(errors={"load": "ValueError: no such op"})
     assert verdicts(steps=2) == {"train steps": "global_step counts 2 of 3 steps"}
+    moved = {"moved in inference": ["dense/kernel:0"]}
+    assert verdicts(**moved) == {"states": "in inference a layer changes weights: ['dense/kernel:0']"}
 
 
 @pytest.mark.parametrize(("rate", "holds"), [(0.4, True), (0.6, False), (0.0, False)])
