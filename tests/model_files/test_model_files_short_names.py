@@ -14,7 +14,7 @@ X, Y = np.ones((4, 3), "float32"), np.zeros((4, 2), "float32")
     "loss, metrics", [("mse", None), ("mae", ["mse"]), ({"level": "mse"}, {"level": ["mae"]}), ("kld", ["MAPE"])]
 )
 def test_a_file_has_the_losses_and_metrics_that_its_model_had(keras3, tmp_path, loss, metrics):
-    model = keras3.Sequential([keras3.Input((3,)), keras3.layers.Dense(2, name="level")], name="net")
+    model = keras3.Sequential([keras3.Input((3,), name="x"), keras3.layers.Dense(2, name="level")], name="net")
     model.compile("adam", loss, metrics=metrics)
     model.train_on_batch(X, Y)
     model.save(tmp_path / "net.h5")

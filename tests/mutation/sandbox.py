@@ -21,7 +21,7 @@ from .readers import NO_PYTHON
 # Of the processor, and of waiting, which on a busy machine says less.
 SECONDS, WAITING, MEMORY = 60, 600, 4 << 30
 BAD = ("raw", "hang", "abort", "touched")
-_A_CHILD = 50  # mutations
+_A_CHILD = 200  # mutations: the first of each kind take longer
 _WATCHED = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.symlink", "os.link", "os.chmod", "os.truncate")
 _RUNS = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect", "socket.bind")
 
