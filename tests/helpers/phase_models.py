@@ -4,6 +4,7 @@ Each returns (model, x, y).
 """
 
 import numpy as np
+import tensorflow as tf
 
 SAMPLES = 32
 
@@ -36,6 +37,20 @@ def dropout_of_half_and_auc(keras):
 
 def noise_of_half(keras):
     return _binary_classifier(keras, keras.layers.GaussianNoise(0.5), ["accuracy"])
+
+
+def two_noises_in_a_row(keras):
+    """Of sums of sums TensorFlow 1.15's arithmetic optimizer makes one."""
+
+    class OwnNoise(keras.layers.Layer):
+        def call(self, x, training=None):
+            return x + tf.random.normal(tf.shape(x), 0.0, 0.5) if training else x
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    own, noise = OwnNoise(), keras.layers.GaussianNoise(0.5)
+    return _binary_classifier(keras, lambda x: noise(own(x)), ["accuracy"])
 
 
 def norm_of_vectors(keras):

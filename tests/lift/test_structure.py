@@ -1,5 +1,7 @@
 """What is checked of each export before it is written."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,8 @@ def _lifted(**changed):
         metrics={"total": ("total/Read:0", "loss:0")},
         train_op="train_op",
     )
-    return Lifted(**{**fields, **changed})
+    rest = dict.fromkeys(field.name for field in dataclasses.fields(Lifted))
+    return Lifted(**{**rest, **fields, **changed})
 
 
 def test_a_graph_in_which_all_is_well_passes():
