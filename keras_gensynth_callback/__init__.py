@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from .export import build_graph, export_checkpoint, init_variable_collections_from_keras
     from .inspection import inspect_checkpoint
     from .model_files import convert_model_file
+    from .record import ExportRecord
     from .report import write_report
     from .restore import load_checkpoint
+    from .tools import compare_checkpoints, downgrade_checkpoint, freeze_checkpoint
     from .training import GenSynthExportCallback, GenSynthMixin
     from .verification import verify_checkpoint
 
@@ -27,14 +29,21 @@ if TYPE_CHECKING:
         """
 
 
+# The version of the package; setup.cfg reads it here.
+__version__ = "0.1.0"
+
 __all__ = [
+    "ExportRecord",
     "GenSynthExportCallback",
     "GenSynthExportError",
     "GenSynthMixin",
     "GenSynthModel",
     "build_graph",
+    "compare_checkpoints",
     "convert_model_file",
+    "downgrade_checkpoint",
     "export_checkpoint",
+    "freeze_checkpoint",
     "init_variable_collections_from_keras",
     "inspect_checkpoint",
     "load_checkpoint",
@@ -45,12 +54,16 @@ __all__ = [
 # Imported when first asked for: with them comes TensorFlow, which takes seconds, and which a program may want to set up
 # before.
 _HOMES = {
+    "ExportRecord": "record",
     "GenSynthExportCallback": "training",
     "GenSynthExportError": "errors",
     "GenSynthMixin": "training",
     "build_graph": "export",
+    "compare_checkpoints": "tools",
     "convert_model_file": "model_files",
+    "downgrade_checkpoint": "tools",
     "export_checkpoint": "export",
+    "freeze_checkpoint": "tools",
     "init_variable_collections_from_keras": "export",
     "inspect_checkpoint": "inspection",
     "load_checkpoint": "restore",
@@ -63,7 +76,7 @@ register_when_keras_is_imported()
 
 def __getattr__(name):
     if name in _HOMES:
-        if _HOMES[name] != "errors":
+        if _HOMES[name] not in ("errors", "record"):
             check_tensorflow()
         globals()[name] = value = getattr(importlib.import_module("." + _HOMES[name], __name__), name)
         register_now()

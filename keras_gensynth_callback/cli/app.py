@@ -2,10 +2,13 @@
 
 import click
 
+from keras_gensynth_callback import __version__
+
 from . import convert, diff, doctor, downgrade, freeze, inspect, report, run, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="keras-gensynth")
 def commands():
     """Looks at TensorFlow 1.x checkpoints of Keras models, checks them, and makes them.
 

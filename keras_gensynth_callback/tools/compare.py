@@ -21,6 +21,14 @@ def compare_checkpoints(first, second):
 
     Raises:
         CheckpointFormatError: one of them is missing, has no graph, or is damaged.
+
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> first = gensynth.export_checkpoint(model, tmp_path / "first")
+        >>> second = gensynth.export_checkpoint(model, tmp_path / "second")
+        >>> gensynth.compare_checkpoints(first.prefix, second.prefix)["equal"]
+        True
     """
     with told_if_damaged(first, second):
         return _compared(first, second)

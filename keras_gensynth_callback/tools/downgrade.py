@@ -56,6 +56,14 @@ def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
         CheckpointFormatError: the checkpoint is missing, has no graph, or is damaged.
         InvalidArgumentError: something is under the new prefix already.
         UnsupportedModelError: the graph holds what cannot be rewritten for the target.
+
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> record = gensynth.export_checkpoint(model, tmp_path / "net", target="current")
+        >>> found = gensynth.downgrade_checkpoint(record.prefix, tmp_path / "older", target="1.15")
+        >>> len(found["files"])
+        4
     """
     prefix, new_prefix = as_text(filepath), _new_prefix(filepath, new_filepath, check_target(target))
     with told_if_damaged(prefix):

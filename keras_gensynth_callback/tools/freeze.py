@@ -44,6 +44,14 @@ def freeze_checkpoint(filepath, path, *, outputs=None, target="1.15"):
         CheckpointFormatError: the checkpoint is missing, has no graph, or is damaged.
         InvalidArgumentError: there is no signature, and `outputs` is None, or an output is not in the graph.
         UnsupportedModelError: what the outputs need cannot be frozen, or not for the target.
+
+    Examples:
+        >>> import keras, keras_gensynth_callback as gensynth
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
+        >>> found = gensynth.freeze_checkpoint(record.prefix, tmp_path / "net.pb")
+        >>> len(found["inputs"]), len(found["outputs"])
+        (1, 1)
     """
     check_target(target)
     with told_if_damaged(as_text(filepath)):
