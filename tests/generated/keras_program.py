@@ -54,6 +54,8 @@ def export(keras, recipe, seed, folder, movements=False):
         return {"outcome": "invalid", "error": "Keras's own numbers are not finite"}
     np.savez(folder / "wanted.npz", **numbers)
     facts["may_repeat"] = ["shared", "spectral"]
+    if recipe.get("train_step") == "twice" and any(facts["random"]):
+        facts["may_repeat"] = [""]  # two calls that draw two times are two
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(2).tolist()))
     _write_feeds(folder, case, facts)
     return {"outcome": "exported", "facts": facts, "moved": moved}
