@@ -66,9 +66,8 @@ def work(options):
 
 def _warm_up(seeds):
     """Imports and reads what each child would again. No op runs: TensorFlow has no threads yet, so it can be forked."""
-    import keras_gensynth_callback.lift.keras3  # noqa: F401
-    import keras_gensynth_callback.lift.tf_keras  # noqa: F401
-
+    import keras_gensynth_callback.lift.adapters.keras3  # noqa: F401
+    import keras_gensynth_callback.lift.adapters.tf_keras  # noqa: F401
     from keras_gensynth_callback import write_report
 
     with tempfile.TemporaryDirectory() as folder:
