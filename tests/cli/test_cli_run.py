@@ -114,7 +114,7 @@ def test_inside_of_tensorflow_1_the_program_behind_it_does_the_same(script, read
         reader.python,
         "-W",
         "ignore",
-        str(PACKAGE / "run_script.py"),
+        str(PACKAGE / "run" / "run_script.py"),
         options,
         str(path),
         str(tmp_path / "l.npy"),
