@@ -17,7 +17,6 @@ import tarfile
 import tempfile
 import venv
 import zipfile
-from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,10 +65,9 @@ def main():
 
 
 def _version():
-    """The version, which stands in setup.cfg and nowhere else."""
-    config = ConfigParser()
-    config.read(ROOT / "setup.cfg")
-    return config["metadata"]["version"]
+    """The version, which stands in the package's `__init__.py` and nowhere else."""
+    text = (ROOT / PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE).group(1)
 
 
 def _built(folder, version):
