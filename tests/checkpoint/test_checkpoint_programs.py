@@ -28,9 +28,9 @@ SERIES = {"filepath": "net-{epoch}"}
 HARNESS = """
 import json, os, sys, threading
 import numpy as np
-from keras_gensynth_callback.background import Writer
+from keras_gensynth_callback.training.writer_thread import Writer
 from keras_gensynth_callback.checkpoint import CheckpointManager, claim, storage, write_checkpoint
-from keras_gensynth_callback.exports import Export
+from keras_gensynth_callback.training.export_queue import Export
 
 may_begin, beginning = os.pipe()
 forks = []
