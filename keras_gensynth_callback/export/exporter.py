@@ -6,6 +6,7 @@ import functools
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import tensorflow as tf
 
@@ -94,7 +95,8 @@ class Exporter:
                 'graph="trainable".'
             )
         if self.compute_dtype == "float32":
-            lifted.notes += [f"{dtype}: computed in float32" for dtype in compute_in_float32(lifted.graph)]
+            notes = [f"{dtype}: computed in float32" for dtype in compute_in_float32(lifted.graph)]
+            lifted = replace(lifted, notes=lifted.notes + notes)
         metagraph.add_variables_and_saver(lifted)
         infos = self._inferred(lifted)
         self.changes = fit_to_target(lifted.graph, self.target, self.data_format, _named(lifted))
@@ -183,10 +185,8 @@ class Exporter:
         to_disk = time.perf_counter() - started
         seconds = to_disk if threading.get_ident() == waited[1] else waited[0]
         shown = str if manager is None else manager.shown
-        paths = list(map(shown, files))
-        return ExportRecord(
-            shown(prefix), epoch, batch, dict(logs or {}), list(paths), size, seconds, to_disk, self.target
-        )
+        paths, logs = list(map(shown, files)), dict(logs or {})
+        return ExportRecord(shown(prefix), epoch, batch, logs, paths, size, seconds, to_disk, self.target)
 
     def manifest(self, epoch=None, batch=None, logs=None):
         """What the manifest says, but for the files."""
