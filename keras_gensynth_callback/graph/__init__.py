@@ -7,6 +7,7 @@ match, union which node of one graph is which of another; two graphs brought tog
 overlay      the training trace laid over the inference trace, chosen by `keras_learning_phase`
 build_conditionals   v1 conditionals on the learning phase
 simplify     fewer nodes, the same numbers
+switched_terms   what a branch takes from outside, where its sums take it twice
 losses       a total loss taken apart into its terms
 rnn_loops    loops as TF 1.15's own layers have them
 checks       whether a MetaGraphDef that somebody else wrote is one
@@ -33,6 +34,7 @@ from .op_types import disagreements, input_types, op_definition, output_types, t
 from .overlay import lay_over
 from .rnn_loops import last_output_without_array, one_counter_a_loop
 from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes, shorten_identities
+from .switched_terms import hand_on_switched_terms
 from .union import unite
 from .variables import (
     SPARSE_READS,
@@ -63,6 +65,7 @@ __all__ = [
     "drop_unused_inputs",
     "fold_constants",
     "free_branches_of_outside",
+    "hand_on_switched_terms",
     "input_name",
     "input_types",
     "is_control",

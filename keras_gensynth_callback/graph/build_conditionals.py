@@ -12,7 +12,6 @@ from .editable import COND_CONTEXT, Context, node_of, tensor_name
 # The placeholder that Keras calls so in TF 1.x.
 LEARNING_PHASE = "keras_learning_phase"
 INFERENCE, TRAINING = 0, 1
-_LARGEST_COPY = 256  # bytes
 
 
 class Conditionals:
@@ -61,26 +60,14 @@ class Conditionals:
         own.outer = context
 
     def switch(self, tensor, context, dtype):
-        """The tensor inside of a branch that stands for `tensor` outside.
-
-        A small constant is one of the branch's own, as where it is made there: of sums with numbers from a `Switch`,
-        TF 1.15's arithmetic optimizer makes what never gets a value.
-        """
+        """The tensor inside of a branch that stands for `tensor` outside."""
         key = (tensor, id(context))
-        if key not in self._switches and self._is_small_constant(tensor):
-            source = self._graph.nodes[node_of(tensor)]
-            copy = self.constant(source.name, source.attr["value"].tensor, context)
-            self._switches[key] = tensor_name(copy)
         if key not in self._switches:
             name = f"{scope_of(context.name)}/Switch"
             node = self._graph.add("Switch", name, [tensor, self._phase], context=context, outputs=2, T=dtype)
             self._switches[key] = f"{node.name}:{context.fields.branch}"
             context.external[tensor] = self._switches[key]
         return self._switches[key]
-
-    def _is_small_constant(self, tensor):
-        node = self._graph.nodes[node_of(tensor)]
-        return node.op == "Const" and not node.input and node.attr["value"].tensor.ByteSize() <= _LARGEST_COPY
 
     def constant(self, name, proto, context, waits=None):
         """A constant inside of a branch, that runs after the node `waits` inside of it; returns its name."""

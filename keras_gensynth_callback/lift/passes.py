@@ -7,6 +7,7 @@ from typing import Callable, NamedTuple, Tuple
 from keras_gensynth_callback.graph import (
     drop_unused_inputs,
     fold_constants,
+    hand_on_switched_terms,
     last_output_without_array,
     merge_equal_nodes,
     one_counter_a_loop,
@@ -62,6 +63,7 @@ PASSES_OVER_THE_GRAPH = (
     Pass("keep what is needed", _keep),
     Pass("merge equal nodes", lambda graph, needed: merge_equal_nodes(graph, pinned=needed.results)),
     Pass("drop inputs of loops that nobody uses", lambda graph, needed: drop_unused_inputs(graph)),
+    Pass("hand on what sums in a branch take twice", lambda graph, needed: hand_on_switched_terms(graph)),
     Pass(
         "transpose the kernels of gradients in the forward pass",
         lambda graph, needed: transpose_kernels_of_gradients(graph, graph.ancestors(needed.forward)),

@@ -53,6 +53,28 @@ def two_noises_in_a_row(keras):
     return _binary_classifier(keras, lambda x: noise(own(x)), ["accuracy"])
 
 
+def sums_that_take_a_weight_twice(keras):
+    """In training, a weight that inference reads, too."""
+
+    class Shifted(keras.layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(name="scale", shape=(shape[-1],), initializer="ones")
+            self.shift = self.add_weight(name="shift", shape=(), initializer="ones")
+
+        def call(self, x, training=None):
+            plain = x * tf.convert_to_tensor(self.scale) + tf.convert_to_tensor(self.shift)
+            if not training:
+                return plain
+            noise = tf.random.normal(tf.shape(x))
+            scale, shift = tf.convert_to_tensor(self.scale), tf.convert_to_tensor(self.shift)
+            return (plain + (noise + scale)) + ((noise + shift) + scale)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    return _binary_classifier(keras, Shifted(), ["accuracy"])
+
+
 def norm_of_vectors(keras):
     accuracy = keras.metrics.BinaryAccuracy(threshold=0.5, name="a")
     return _binary_classifier(keras, keras.layers.BatchNormalization(momentum=0.5), [accuracy])

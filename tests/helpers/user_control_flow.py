@@ -55,6 +55,15 @@ def a_loop_in_a_loop(keras):
     return _model(keras, call)
 
 
+def a_branch_that_takes_a_value_twice(keras):
+    """TensorFlow 1.15 makes a product of each of these sums."""
+
+    def call(self, x):
+        return tf.cond(tf.reduce_sum(x) > -100.0, lambda: (x + x) + (tf.sin(x) + x), lambda: x)
+
+    return _model(keras, call)
+
+
 def a_switch_case(keras):
     def call(self, x):
         which = tf.cast(tf.reduce_sum(x) > 0.0, tf.int32)
@@ -172,6 +181,7 @@ ALL = [
     a_map_a_scan_and_a_fold,
     a_vectorized_map,
     a_case_of_three,
+    a_branch_that_takes_a_value_twice,
     a_switch_case,
     a_branch_of_training_that_changes_a_variable,
     assertions_and_prints,
