@@ -6,6 +6,8 @@ distribution   which strategies are known, who writes, how all stay in step
 
 from .distribution import Workers, check_strategy, strategy_of
 from .tensorflow import (
+    SPARSE_READS,
+    VARIABLE_READS,
     ask_for_v1_control_flow,
     autograph_status,
     branches_without_result,
@@ -43,6 +45,8 @@ from .tensorflow import (
 )
 
 __all__ = [
+    "SPARSE_READS",
+    "VARIABLE_READS",
     "initialisers_left_out",
     "without_control_flow_v2",
     "defuns_inlined",

@@ -29,8 +29,14 @@ from tensorflow.python.ops import (
 from tensorflow.python.ops.parallel_for import control_flow_ops as vectorization
 from tensorflow.python.util import tf_decorator
 
-# Ops that read variables, by their handles.
-_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
+try:
+    from tensorflow.python.autograph.core import ag_ctx
+except ImportError:  # TF 1.14, whose AutoGraph has no status
+    ag_ctx = None
+
+# Ops that read variables, by their handles; the sparse ones a part of them.
+SPARSE_READS = ("ResourceGather", "ResourceGatherNd")
+VARIABLE_READS = ("ReadVariableOp", *SPARSE_READS)
 
 
 def op_definition(name):
@@ -40,12 +46,6 @@ def op_definition(name):
     """
     get = getattr(op_def_registry, "get", None) or op_def_registry.get_registered_ops().get
     return get(name)
-
-
-try:
-    from tensorflow.python.autograph.core import ag_ctx
-except ImportError:  # TF 1.14, whose AutoGraph has no status
-    ag_ctx = None
 
 
 def gradient_function(op):
@@ -525,7 +525,7 @@ def _changes_something(op, context):
     """Whether an op of a branch, or the end of a conditional inside of it, may change a variable."""
     if op._control_flow_context is not context:
         return False
-    return op.type == "Merge" or op.op_def.is_stateful and op.type not in _READS
+    return op.type == "Merge" or op.op_def.is_stateful and op.type not in VARIABLE_READS
 
 
 def order_reads_before_branches(graph):
@@ -539,7 +539,7 @@ def order_reads_before_branches(graph):
             continue
         outside = switch._control_flow_context.outer_context
         for op in switch.inputs[0].consumers():
-            if op.type in _READS and op._control_flow_context is outside and position[op] < position[switch]:
+            if op.type in VARIABLE_READS and op._control_flow_context is outside and position[op] < position[switch]:
                 switch._add_control_input(op)
 
 

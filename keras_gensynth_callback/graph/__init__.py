@@ -37,8 +37,6 @@ from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes, sho
 from .switched_terms import hand_on_switched_terms
 from .union import unite
 from .variables import (
-    SPARSE_READS,
-    VARIABLE_READS,
     free_branches_of_outside,
     is_write,
     outlet,
@@ -54,8 +52,6 @@ __all__ = [
     "FAR",
     "Fault",
     "LEARNING_PHASE",
-    "SPARSE_READS",
-    "VARIABLE_READS",
     "WHILE_CONTEXT",
     "attr_value",
     "check_meta_graph",

@@ -6,8 +6,10 @@ by the learning phase (`overlay.py`). Loops and conditionals are matched whole o
 chosen inside of a loop.
 """
 
+from keras_gensynth_callback.compat import VARIABLE_READS
+
 from .editable import data_inputs, has_control_inputs, is_control, moved, node_of, tensor_name
-from .variables import VARIABLE_READS, is_write
+from .variables import is_write
 
 # What comes from outside of both graphs, under the same name.
 NAMED = {"VarHandleOp", "HashTableV2", "Placeholder", "PlaceholderWithDefault"}

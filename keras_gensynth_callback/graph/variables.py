@@ -2,9 +2,6 @@
 
 from .editable import WHILE_CONTEXT, data_inputs, is_control, node_of
 
-SPARSE_READS = ("ResourceGather", "ResourceGatherNd")
-VARIABLE_READS = ("ReadVariableOp", *SPARSE_READS)
-
 
 def is_write(node):
     """Whether a NodeDef changes a variable."""

@@ -6,7 +6,8 @@ the same kernel, transposed by an attribute, and would be taken for a second use
 
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import VARIABLE_READS, data_inputs, node_of
+from keras_gensynth_callback.compat import VARIABLE_READS
+from keras_gensynth_callback.graph import data_inputs, node_of
 
 _PASSING = ("Identity", "Cast")
 

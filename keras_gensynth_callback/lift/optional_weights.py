@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import VARIABLE_READS, node_of, split_losses, tensor_name
+from keras_gensynth_callback.compat import VARIABLE_READS
+from keras_gensynth_callback.graph import node_of, split_losses, tensor_name
 
 from .spec import DataSpec, leaf_names
 from .tracing import as_one_replica, trace

@@ -8,8 +8,8 @@ longer moved on. What is drawn from a seed that is constant, or fed, stays as it
 
 import tensorflow as tf
 
+from keras_gensynth_callback.compat import VARIABLE_READS
 from keras_gensynth_callback.graph import (
-    VARIABLE_READS,
     attr_value,
     data_inputs,
     is_control,

@@ -9,7 +9,7 @@ import keras_facts
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerases import keras_of
+from kerases import KERASES, keras_of
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint
 
@@ -118,6 +118,16 @@ class Replayed:
             assert got.shape == want.shape, name
             errors[name] = np.abs(got - want).max() / max(np.abs(want).max(), 1e-6) if want.size else 0.0
         return max(errors.values(), default=0.0), errors
+
+
+def cases_of_each_keras(models_of):
+    """Pairs of the names of a Keras and of a model of it; `models_of(keras_name)` lists the models."""
+    return [(keras_name, make.__name__) for keras_name in KERASES for make in models_of(keras_name)]
+
+
+def replay_with_each_keras(models_of, reader, tmp_path_factory):
+    """dict, name of a Keras -> what `replay` gives for its models."""
+    return {name: replay(models_of(name), name, [reader], tmp_path_factory.mktemp(name)) for name in KERASES}
 
 
 def _manifest(folder):

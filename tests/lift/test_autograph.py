@@ -4,8 +4,8 @@ import autographed_models
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerases import KERAS2, KERASES
-from replayed import replay
+from kerases import KERAS2
+from replayed import cases_of_each_keras, replay_with_each_keras
 
 from keras_gensynth_callback import build_graph
 from keras_gensynth_callback.errors import UnsupportedModelError
@@ -15,13 +15,12 @@ def _models(keras_name):
     return autographed_models.ALL + (autographed_models.OF_KERAS_2 if keras_name == KERAS2 else [])
 
 
-CASES = [(keras_name, make.__name__) for keras_name in KERASES for make in _models(keras_name)]
+CASES = cases_of_each_keras(_models)
 
 
 @pytest.fixture(scope="module")
 def replayed(reader, tmp_path_factory):
-    roots = {name: tmp_path_factory.mktemp(name) for name in KERASES}
-    return {name: replay(_models(name), name, [reader], root) for name, root in roots.items()}
+    return replay_with_each_keras(_models, reader, tmp_path_factory)
 
 
 @pytest.mark.parametrize("keras_name, made", CASES)

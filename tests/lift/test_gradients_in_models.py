@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from kerases import KERASES
 from replayed import replay
+from served import predictions
 
 from keras_gensynth_callback import build_graph, export_checkpoint
 from keras_gensynth_callback.errors import UnsupportedModelError
@@ -57,23 +58,8 @@ def test_a_gradient_through_a_loop_that_is_differentiated_again_is_refused(keras
 def test_a_gradient_through_a_loop_is_carried_for_inference(keras, reader, tmp_path):
     model, x = _salient(keras), np.random.RandomState(0).standard_normal((16, 4, 3)).astype("float32")
     export_checkpoint(model, tmp_path / "net", graph="inference")
-    np.save(tmp_path / "x.npy", x)
-    reader.run(
-        """
-        import sys, numpy as np, tensorflow as tf
-        prefix, folder = sys.argv[1:]
-        v1 = tf.compat.v1
-        session = v1.Session()
-        v1.train.import_meta_graph(prefix + ".meta").restore(session, prefix)
-        meta = v1.MetaGraphDef.FromString(open(prefix + ".meta", "rb").read())
-        serving = meta.signature_def["serving_default"]
-        (fed,), (out,) = serving.inputs.values(), serving.outputs.values()
-        np.save(folder + "/y.npy", session.run(out.name, {fed.name: np.load(folder + "/x.npy")}))
-        """,
-        tmp_path / "net",
-        tmp_path,
-    )
-    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), model.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
+    found = predictions(reader, tmp_path / "net", x)
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
 
 
 def test_a_gradient_of_a_gradient_that_no_outer_tape_recorded_is_refused(keras, tmp_path):

@@ -8,6 +8,7 @@ import tensorflow as tf
 import ways_to_train
 from kerases import KERASES
 from replayed import replay
+from served import predictions
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint, load_checkpoint
 from keras_gensynth_callback.errors import UnsupportedModelError, UnsupportedOpError
@@ -125,23 +126,8 @@ def test_a_layer_that_is_quantised_is_carried_for_inference_and_refused_for_trai
         export_checkpoint(model, tmp_path / "net")
     export_checkpoint(model, tmp_path / "net", graph="inference")
     x = np.random.RandomState(0).standard_normal((16, 6)).astype("float32")
-    np.save(tmp_path / "x.npy", x)
-    reader.run(
-        """
-        import sys, numpy as np, tensorflow as tf
-        prefix, folder = sys.argv[1:]
-        v1 = tf.compat.v1
-        session = v1.Session()
-        v1.train.import_meta_graph(prefix + ".meta").restore(session, prefix)
-        meta = v1.MetaGraphDef.FromString(open(prefix + ".meta", "rb").read())
-        serving = meta.signature_def["serving_default"]
-        (fed,), (out,) = serving.inputs.values(), serving.outputs.values()
-        np.save(folder + "/y.npy", session.run(out.name, {fed.name: np.load(folder + "/x.npy")}))
-        """,
-        tmp_path / "net",
-        tmp_path,
-    )
-    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), model.predict(x, verbose=0), rtol=1e-5)
+    found = predictions(reader, tmp_path / "net", x)
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5)
 
 
 def test_a_gradient_that_is_changed_inside_of_a_loop_is_refused_with_its_layer(keras, tmp_path):

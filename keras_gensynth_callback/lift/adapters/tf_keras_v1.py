@@ -12,7 +12,7 @@ from keras_gensynth_callback.compat import broadcasts_unasserted, initialisers_l
 from .base import relaxed, reset
 from .session_graph import LiveGraph
 from .tf_keras import TfKeras, _base_name
-from .v1_engine import live_graph, metrics_of
+from .v1_engine import inner_optimizer, live_graph, metrics_of, slots_of
 from .v1_steps import V1Steps
 from .v1_variables import OwnVariables
 from .variable import LastValue, Variable
@@ -106,12 +106,12 @@ class TfKerasV1(TfKeras):
 
     def _optimizer_variables(self, optimizer):
         name, roots = type(optimizer).__name__, self._roots()
-        inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
+        is_of_tf_train = inner_optimizer(optimizer) is not None
         scope = rf"^(training[^/]*/)?({re.escape(getattr(optimizer, '_name', name))}(_\d+)?/)?"
         # The property makes the counter.
         counter = None if vars(optimizer).get("_iterations", True) is None else optimizer.iterations
-        slots = inner.variables() if inner is not None else optimizer.weights
-        held = [(None if inner else "iter", counter), *((None, slot) for slot in slots if slot is not counter)]
+        slots = [(None, slot) for slot in slots_of(optimizer) if slot is not counter]
+        held = [(None if is_of_tf_train else "iter", counter), *slots]
         for own_name, variable in [*held, *getattr(optimizer, "_hyper", {}).items()]:
             if isinstance(variable, tf.Variable):
                 rest = own_name or _without_number_of_graph(re.sub(scope, "", _base_name(variable)), roots)

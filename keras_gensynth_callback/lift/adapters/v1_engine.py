@@ -147,3 +147,14 @@ def ancestors(op):
 
 def _once(ops):
     return list(dict.fromkeys(ops))
+
+
+def inner_optimizer(optimizer):
+    """The optimizer of tf.compat.v1.train that is in a TFOptimizer; None for Keras's own."""
+    return getattr(optimizer, "optimizer", None)
+
+
+def slots_of(optimizer):
+    """The variables that an optimizer keeps beside what it is set to, its counter among them."""
+    inner = inner_optimizer(optimizer)
+    return inner.variables() if inner is not None else optimizer.weights

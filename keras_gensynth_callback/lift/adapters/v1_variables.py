@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback.errors import UnsupportedModelError
 
-from .v1_engine import ancestors, metric_results, metrics_of
+from .v1_engine import ancestors, metric_results, metrics_of, slots_of
 
 _KEYS = tf.compat.v1.GraphKeys
 _HOLDERS = ("VarHandleOp", "VariableV2", "Variable")
@@ -97,11 +97,7 @@ def _held_by_keras(model):
 
 
 def _held_by_optimizer(optimizer):
-    if optimizer is None:
-        return []
-    inner = getattr(optimizer, "optimizer", None)  # one of tf.compat.v1.train, in a TFOptimizer
-    slots = inner.variables() if inner is not None else optimizer.weights
-    return [*slots, *getattr(optimizer, "_hyper", {}).values()]
+    return [] if optimizer is None else [*slots_of(optimizer), *getattr(optimizer, "_hyper", {}).values()]
 
 
 def _variables_behind(tensors):

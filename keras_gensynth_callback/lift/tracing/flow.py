@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from keras_gensynth_callback.compat import gradient_function
-from keras_gensynth_callback.graph import SPARSE_READS, VARIABLE_READS
+from keras_gensynth_callback.compat import SPARSE_READS, VARIABLE_READS, gradient_function
 
 
 class Recording:
