@@ -26,7 +26,7 @@ class Conditionals:
 
     def __init__(self, graph, phase):
         self._graph, self._phase = graph, phase
-        self._contexts, self._switches = {}, {}
+        self._contexts, self._switches, self._owned = {}, {}, {}
         scope = node_of(phase)
         switch = graph.add("Switch", f"{scope}/Switch", [phase, phase], T=tf.bool)
         self.pivots = [
@@ -68,6 +68,14 @@ class Conditionals:
             self._switches[key] = f"{node.name}:{context.fields.branch}"
             context.external[tensor] = self._switches[key]
         return self._switches[key]
+
+    def own(self, constant, context):
+        """The tensor inside of a branch that has the value of the node `constant` outside."""
+        key = (constant.name, id(context))
+        if key not in self._owned:
+            name = self.constant(f"{scope_of(context.name)}/Const", constant.attr["value"].tensor, context)
+            self._owned[key] = tensor_name(name)
+        return self._owned[key]
 
     def constant(self, name, proto, context, waits=None):
         """A constant inside of a branch, that runs after the node `waits` inside of it; returns its name."""

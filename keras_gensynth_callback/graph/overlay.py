@@ -11,6 +11,7 @@ What depends on gradients or on updated weights is the train step's own. It stan
 nothing but `train_op` runs it.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from keras_gensynth_callback.errors import UnsupportedModelError
@@ -32,6 +33,8 @@ from .union import frames_apart, names_apart
 from .variables import is_write, written_variable
 
 _HOISTED = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
+# Elements of a constant that may stand in a branch once more: axes, shapes, permutations, single numbers.
+_SMALL = 16
 
 
 class Laid:
@@ -286,7 +289,7 @@ class _Overlay:
             if node_of(tensor) in side.inside:
                 anchored = True
             elif not is_control(tensor):
-                entered = self._switch(side, tensor, context)
+                entered = self._enter(tensor, context)
                 self._tell_contexts(node.name, tensor, entered)
                 node.input[index] = input_name(entered)
                 anchored = True
@@ -296,7 +299,17 @@ class _Overlay:
     def _context(self, side, name):
         return self.conditionals.context(self.component_of[(side.branch, name)], side.branch, name)
 
-    def _switch(self, side, tensor, context):
+    def _enter(self, tensor, context):
+        """What stands for a tensor from outside in a branch: a small constant is the branch's own.
+
+        The gradients of many ops ask for the value of an axis or a shape, which nobody knows behind a `Switch`.
+        """
+        node = self.merged.nodes[node_of(tensor)]
+        if node.op == "Const" and not node.input and _size(node) <= _SMALL:
+            return self.conditionals.own(node, context)
+        return self._switch(tensor, context)
+
+    def _switch(self, tensor, context):
         return self.conditionals.switch(tensor_name(tensor), context, self._dtype(tensor))
 
     def _tell_contexts(self, name, tensor, now):
@@ -341,7 +354,7 @@ class _Overlay:
     def _in_branch(self, side, tensor, component):
         if node_of(tensor) in side.inside:
             return tensor
-        return self._switch(side, tensor, self.conditionals.context(component, side.branch, node_of(tensor)))
+        return self._switch(tensor, self.conditionals.context(component, side.branch, node_of(tensor)))
 
     def _live_controls(self, node):
         """Replaces control inputs from inside a branch, which are dead in the other phase, by a choice that is alive
@@ -383,3 +396,7 @@ class _Overlay:
             return self.conditionals.switch(tensor_name(read.name), context, dtype)
         shape = [dim.size for dim in self.merged.nodes[node_of(handle)].attr["shape"].shape.dim]
         return self.conditionals.constant(f"{write.name}/nothing", tf.make_tensor_proto(0, dtype, shape), context)
+
+
+def _size(constant):
+    return np.prod([dim.size for dim in constant.attr["value"].tensor.tensor_shape.dim])

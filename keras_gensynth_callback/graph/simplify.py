@@ -28,7 +28,7 @@ def merge_equal_nodes(graph, pinned=()):
         for index, tensor in enumerate(node.input):
             if not is_control(tensor) and node_of(tensor) in replaced:
                 node.input[index] = moved(tensor, replaced)
-        if name in pinned or not (_is_pure(graph, node) or _is_pure_inside(graph, node)):
+        if name in pinned or not (_is_pure(graph, node) or _is_pure_inside(graph, node)) or _gathers_rows(graph, node):
             continue
         inputs = tuple(tensor if is_control(tensor) else tensor_name(tensor) for tensor in node.input)
         key = attributes(node), inputs, id(graph.context_of.get(name))
@@ -108,6 +108,16 @@ def _is_pure(graph, node):
         and (node.op == "ReadVariableOp" or not keeps_order(node))
         and _has_no_effect(node)
     )
+
+
+def _gathers_rows(graph, node):
+    """Whether a node takes rows of a variable: each such node gives the gradient slices of its own.
+
+    Keras's optimizers square slice by slice, so that two slices of half the value are not one of the whole.
+    """
+    if node.op == "ResourceGather":
+        return True
+    return node.op in ("Gather", "GatherV2") and graph.nodes[node_of(node.input[0])].op == "ReadVariableOp"
 
 
 def _is_pure_inside(graph, node):

@@ -156,13 +156,19 @@ def _trace_compiled(traces):
 
 
 def _predicts_after_the_step(adapter, train):
-    """Whether a train step called the model on its inputs when it had moved the weights already."""
+    """Whether a train step called the model on its inputs when it had moved the weights already.
+
+    What a layer writes on its way to the predictions depends on no gradient.
+    """
     graph, held = train.trace.graph, train.trace.variables
     trainable = {id(value) for value in adapter.trainable_values()}
     weights = {name for name, variable in held.items() if id(variable) in trainable}
+    gradients = {node_of(name) for call in train.trace.gradient_calls for name in call.placeholders()}
     behind = graph.ancestors(node_of(tensor) for tensor in tf.nest.flatten(train.outputs))
-    nodes = [graph.nodes[name] for name in behind]
-    return any(is_write(node) and written_variable(graph, node) in weights for node in nodes)
+    writes = [name for name in behind if is_write(graph.nodes[name])]
+    return any(
+        written_variable(graph, graph.nodes[name]) in weights and gradients & graph.ancestors([name]) for name in writes
+    )
 
 
 def _trace_test(adapter, spec, scopes, notes):

@@ -53,12 +53,17 @@ def export(keras, recipe, seed, folder, movements=False):
     if not all(np.isfinite(value).all() for value in numbers.values() if value.dtype.kind == "f"):
         return {"outcome": "invalid", "error": "Keras's own numbers are not finite"}
     np.savez(folder / "wanted.npz", **numbers)
-    facts["may_repeat"] = ["shared", "spectral"]
+    facts["may_repeat"] = ["shared", "spectral", *_unrolled(case.model)]
     if recipe.get("train_step") == "twice" and any(facts["random"]):
         facts["may_repeat"] = [""]  # two calls that draw two times are two
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(2).tolist()))
     _write_feeds(folder, case, facts)
     return {"outcome": "exported", "facts": facts, "moved": moved}
+
+
+def _unrolled(model):
+    """The names of the layers that stand once a step."""
+    return [layer.name for layer in model._flatten_layers() if getattr(layer, "unroll", False)]
 
 
 def _fit(case, callbacks):
@@ -68,6 +73,7 @@ def _fit(case, callbacks):
     if case.recipe.get("data") == "dataset":
         more.pop("validation_split", None)
         parts = (case.x, case.y) if case.sample_weight is None else (case.x, case.y, case.sample_weight)
+        parts = tuple(tuple(part) if isinstance(part, list) else part for part in parts)  # lists would be tensors
         data = tf.data.Dataset.from_tensor_slices(parts).batch(BATCH)
         case.model.fit(data, epochs=1, verbose=0, callbacks=callbacks, **more)
         return

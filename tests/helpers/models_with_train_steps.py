@@ -1,4 +1,5 @@
-"""Models with a `train_step` of their own that never calls the model, each a function for any Keras.
+"""Models with a `train_step` of their own that calls the layers alone, or the model twice, each a function for any
+Keras.
 
 Each returns a dict: `model`, `x`, `y` (or None), and `random` where training draws random numbers.
 """
@@ -195,4 +196,36 @@ def inner_model(keras):
     return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1), "metrics": ["loss"]}
 
 
-ALL = [autoencoder, adversaries, distillation, inner_model]
+def read_twice(keras):
+    """Rows of an embedding are taken twice for a step: Keras's Adam squares the slices of their gradient one by one."""
+    layers = keras.layers
+
+    class ReadTwice(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.out = layers.Embedding(7, 4), layers.Dense(2)
+            self.tracker = keras.metrics.Mean(name="loss")
+
+        @property
+        def metrics(self):
+            return [self.tracker]
+
+        def call(self, x):
+            return self.out(tf.reduce_mean(self.embedding(x), 1))
+
+        def train_step(self, data):
+            x, y = data[0], data[1]
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((0.5 * (self(x, training=True) + self(x, training=True)) - y) ** 2)
+            weights = self.trainable_variables
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+            self.tracker.update_state(loss)
+            return {"loss": self.tracker.result()}
+
+    model = ReadTwice()
+    model.compile(keras.optimizers.Adam(0.01))
+    tokens = np.random.RandomState(0).randint(0, 7, (40, 5)).astype("int32")
+    return {"model": model, "x": tokens, "y": _numbers(2, seed=1), "metrics": ["loss"]}
+
+
+ALL = [autoencoder, adversaries, distillation, inner_model, read_twice]
