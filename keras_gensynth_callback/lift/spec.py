@@ -182,8 +182,15 @@ def _inferred_targets(adapter, outputs, names):
     return tf.nest.pack_sequence_as(outputs, [_target_spec(spec, loss) for spec, loss in zip(leaves, chosen)])
 
 
+# Losses of Keras 3 with labels in a form of their own, behind the batch: a sequence of classes, one class.
+_SHAPES_OF_LABELS = {"ctc": [None], "circle": []}
+
+
 def _target_spec(spec, loss):
-    given = getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
-    if "sparse" in (loss if isinstance(loss, str) else given).lower():
+    given = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
+    if "sparse" in (given or type(loss).__name__).lower():
         return tf.TensorSpec(spec.shape[:-1], tf.int32)
+    for name in (given, type(loss).__name__):
+        if (name or "").lower() in _SHAPES_OF_LABELS:
+            return tf.TensorSpec([spec.shape[0], *_SHAPES_OF_LABELS[name.lower()]], tf.int32)
     return spec

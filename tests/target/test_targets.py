@@ -51,6 +51,18 @@ def test_a_later_compile_forgets_them(keras):
     assert placeholder(model).shape.as_list() == [None, 3]
 
 
+@pytest.mark.parametrize(
+    "loss, labels", [("ctc", [None, None]), ("CTC", [None, None]), ("circle", [None]), ("Circle", [None])]
+)
+def test_labels_without_any_fit_are_as_the_loss_asks_for_them(keras3, loss, labels):
+    found = getattr(keras3.losses, loss)
+    inputs = keras3.Input((8, 5) if loss.lower() == "ctc" else (5,), name="x")
+    model = keras3.Model(inputs, keras3.layers.Dense(5, name="o")(inputs))
+    model.compile("sgd", found() if isinstance(found, type) else found)
+    assert placeholder(model).shape.as_list() == labels
+    assert placeholder(model).dtype == tf.int32
+
+
 def train_on_batches(model):
     for size in (3, 4):
         model.train_on_batch(X[:size], LABELS[:size])
