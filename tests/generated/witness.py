@@ -100,7 +100,10 @@ class Witness:
 
     def _in_training(self, restore=True):
         """Outputs and states after a batch in the training phase."""
-        outputs, state = self._outputs(True), [array(v) for v in self._state()]
+        outputs = self._outputs(True)
+        if self.case.recipe.get("train_step") == "twice":
+            self._outputs(True)
+        state = [array(v) for v in self._state()]
         if restore:
             self._restore()
         return outputs, state

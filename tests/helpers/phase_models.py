@@ -151,6 +151,27 @@ def stacked_cells_with_dropout(keras):
     return _recurrent(keras, layers.RNN([layers.LSTMCell(3, dropout=0.3), layers.GRUCell(2)]))
 
 
+def noise_behind_a_loop_with_dropout(keras):
+    """In a layer of the user's own, whose layers learn from its call that it is inference."""
+
+    class Noisy(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.loop, self.noise = keras.layers.GRU(3, dropout=0.3), keras.layers.GaussianNoise(0.5)
+
+        def build(self, shape):
+            self.loop.build(shape)
+            super().build(shape)
+
+        def call(self, inputs, training=None):
+            return self.noise(self.loop(inputs))
+
+        def compute_output_shape(self, shape):
+            return (shape[0], 3)
+
+    return _recurrent(keras, Noisy())
+
+
 CLASSIFIERS = [dropout_of_half, dropout_of_half_and_auc, noise_of_half, norm_of_vectors]
 OUTPUTS = [
     norm_is_the_output,
@@ -165,6 +186,7 @@ LOOPS = [
     gru_with_recurrent_dropout,
     simple_rnn_with_both_dropouts,
     stacked_cells_with_dropout,
+    noise_behind_a_loop_with_dropout,
 ]
 ALL = CLASSIFIERS + OUTPUTS + LOOPS
 EXACT = {"norm_of_vectors", *(make.__name__ for make in OUTPUTS[:3])}

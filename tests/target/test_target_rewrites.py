@@ -156,6 +156,25 @@ def test_counts_where_not_even_the_rank_is_known(reader, tmp_path):
     assert_same_numbers(reader, tmp_path, case)
 
 
+@pytest.mark.parametrize("shapes", [True, False])
+def test_angles_between_operands_of_other_shapes_have_gradients(reader, tmp_path, shapes):
+    case = Traced(lambda y, x: tf.atan2(y, x[0]), image(2, 3), 1 + image(2, 3), shapes=shapes)
+    case.fit()
+    assert case.ops()["Atan2"] == 1
+    assert_same_numbers(reader, tmp_path, case)
+
+
+@pytest.mark.parametrize("shapes", [True, False])
+def test_one_triangular_matrix_serves_a_batch(reader, tmp_path, shapes):
+    def solve(matrices, sides):
+        one = tf.linalg.triangular_solve(tf.eye(3) + matrices[0], sides)
+        return one, tf.linalg.triangular_solve(tf.eye(3) + matrices, sides[0])
+
+    case = Traced(solve, image(2, 3, 3), image(2, 3, 2), shapes=shapes)
+    case.fit()
+    assert_same_numbers(reader, tmp_path, case)
+
+
 def test_products_of_int8_are_int32(reader, tmp_path):
     draw = np.random.RandomState(0)
     operands = [draw.randint(-128, 128, shape).astype("int8") for shape in ((2, 3, 40), (2, 40, 5))]

@@ -2,6 +2,8 @@
 inference. Nothing inside of a loop can be chosen by the learning phase, but what enters it can.
 """
 
+import contextlib
+
 import tensorflow as tf
 
 from keras_gensynth_callback.compat import patched
@@ -17,13 +19,22 @@ _MASKS = {
 def masks_of_ones(wrapped, layer, args, kwargs):
     """A wrapt wrapper for `RNN.call` of Keras 3: in inference it builds the loop of training, with masks of ones.
 
-    Keras 3 leaves the multiplication out in inference (keras/src/layers/rnn/dropout_rnn_cell.py).
+    Keras 3 leaves the multiplication out in inference (keras/src/layers/rnn/dropout_rnn_cell.py). Only `call` of the
+    cells is told that this is training: what `__call__` is told, all layers that are called later take for true.
     """
     if kwargs.get("training") or tf.executing_eagerly() or not _drops_out(layer.cell):
         return wrapped(*args, **kwargs)
     owner = _owner(layer.cell)
-    with patched(owner, "get_dropout_mask", _ones), patched(owner, "get_recurrent_dropout_mask", _ones):
-        return wrapped(*args, **dict(kwargs, training=True))
+    with contextlib.ExitStack() as stack:
+        for method in _MASKS:
+            stack.enter_context(patched(owner, method, _ones))
+        for cell_class in {type(cell) for cell in _cells(layer.cell)}:
+            stack.enter_context(patched(cell_class, "call", _in_training))
+        return wrapped(*args, **kwargs)
+
+
+def _in_training(wrapped, cell, args, kwargs):
+    return wrapped(*args, **dict(kwargs, training=True))
 
 
 def masks_apart(wrapped, cell, args, kwargs):

@@ -53,6 +53,45 @@ def multiply_matrices_of_equal_batches(rewriter, node):
     return True
 
 
+@rewrites("Atan2")
+def spread_operands_before_the_gradient(rewriter, node):
+    """The gradient of TensorFlow 1.15 has the shape of the result, whatever was broadcast."""
+    operands = data_inputs(node)
+    shapes = [rewriter.shape(name) for name in operands]
+    if all(_has_shape_of(shape, shapes) for shape in shapes) or _are_spread(rewriter, operands):
+        return False
+    spread, dtype = _Spread(rewriter, node), tf.as_dtype(node.attr["T"].type)
+    shape = spread.common_shape([spread.shape(name) for name in operands])
+    node.input[:2] = [spread.broadcast(name, shape, dtype) for name in operands]
+    return True
+
+
+@rewrites("MatrixTriangularSolve")
+def solve_with_equal_batches(rewriter, node):
+    """TensorFlow 1.15 does not even read a graph in which one matrix serves a whole batch."""
+    operands = data_inputs(node)
+    shapes = [rewriter.shape(name) for name in operands]
+    batches = [shape[:-2] if shape is not None else None for shape in shapes]
+    if all(_has_shape_of(batch, batches) for batch in batches) or _are_spread(rewriter, operands):
+        return False
+    spread, dtype = _Spread(rewriter, node), tf.as_dtype(node.attr["T"].type)
+    parts = [spread.split(spread.shape(name)) for name in operands]
+    batch = spread.common_shape([part[0] for part in parts])
+    node.input[:2] = [
+        spread.broadcast(name, spread.joined(batch, part[1]), dtype) for name, part in zip(operands, parts)
+    ]
+    return True
+
+
+def _are_spread(rewriter, operands):
+    """Whether these rewrites have been here: what is broadcast has a shape, or the batch axes of one, in common."""
+    sources = [rewriter.source(name) for name in operands]
+    if any(source.op != "BroadcastTo" for source in sources):
+        return False
+    shapes = [rewriter.source(source.input[1]) for source in sources]
+    return len({shape.input[0] if shape.op == "ConcatV2" else shape.name for shape in shapes}) == 1
+
+
 def _has_shape_of(shape, shapes):
     """Whether `shape` is, for all that is known, already the one that all `shapes` broadcast to."""
     if any(other is None or shape is None or len(other) > len(shape) for other in shapes):
@@ -110,10 +149,13 @@ class _Spread:
     def to(self, tensor, shape, dtype):
         """The tensor in a shape. Adding zeros has a faster gradient than `BroadcastTo`."""
         if dtype not in _FLOATING:
-            return self._add("BroadcastTo", "BroadcastTo", [tensor, shape], T=dtype, Tidx=tf.int32)
+            return self.broadcast(tensor, shape, dtype)
         zero = self._rewriter.constant(0, "zero", self._node, dtype.as_numpy_dtype)
         zeros = self._add("Fill", "zeros", [shape, zero], T=dtype, index_type=tf.int32)
         return self._add("Add", "Add", [tensor, zeros], T=dtype)
+
+    def broadcast(self, tensor, shape, dtype):
+        return self._add("BroadcastTo", "BroadcastTo", [tensor, shape], T=dtype, Tidx=tf.int32)
 
     def split(self, shape):
         """The batch axes of a shape, and those of the matrix."""
