@@ -176,11 +176,13 @@ def _give_up(path, descriptors, owner):
     if os.getpid() != owner:
         return
     for descriptor in descriptors:
-        with contextlib.suppress(OSError):
-            # Ctrl-C may have come before the lock was ours.
-            if _flock(descriptor, wait=False) and _is_file(path, descriptor):
-                os.remove(path)
-        _close(descriptor)
+        try:
+            with contextlib.suppress(OSError):
+                # Ctrl-C may have come before the lock was ours.
+                if _flock(descriptor, wait=False) and _is_file(path, descriptor):
+                    os.remove(path)
+        finally:
+            _close(descriptor)
 
 
 def _in_use(number, folder, series):

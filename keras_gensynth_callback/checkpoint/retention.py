@@ -203,12 +203,13 @@ def _delete(prefix):
     """Lists an export no more, then removes its files: no state file ever names what is gone."""
     folder, base = os.path.split(prefix)
     with reported(prefix, "removed by max_to_keep"):
+        # Looked at first: what fails later leaves an export that is whole, and that no other program takes up.
+        files, manifest = names.files_of(prefix), _manifest_of(prefix)
+        is_ours = manifest is not None and is_of_these_files(prefix, manifest, partly=True)
         state.forget(folder or ".", [base])
-        files = names.files_of(prefix)
         if not files:
             return  # somebody else did
-        manifest = _manifest_of(prefix)
-        if manifest is None or not is_of_these_files(prefix, manifest, partly=True):
+        if not is_ours:
             logger.warning("%r is not removed: its files are no longer those that were exported.", prefix)
             return
         ours = [suffix for suffix in files if base + suffix in manifest["files"]]

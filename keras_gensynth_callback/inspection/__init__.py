@@ -15,7 +15,7 @@ from .damaged import told_if_damaged
 from .filling import missing_members, outputs_of
 from .inspecting import inspect_checkpoint, inspected
 from .layers import CARRYING, layers_of, layers_of_nodes, scope_of, scopes_around, weights_by_layer
-from .meta_file import read_meta_graph
+from .meta_file import parsed_meta_graph, read_meta_graph
 from .signatures import inputs_and_outputs, is_learning_phase, is_placeholder, signatures_of
 from .variables import variables_of
 from .writes import PASSING, is_variable
@@ -35,6 +35,7 @@ __all__ = [
     "members",
     "missing_members",
     "outputs_of",
+    "parsed_meta_graph",
     "read_meta_graph",
     "scope_of",
     "scopes_around",

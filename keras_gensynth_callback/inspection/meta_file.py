@@ -28,20 +28,8 @@ def read_meta_graph(filepath, check=check_meta_graph):
     path = prefix + META
     if not storage.exists(path):
         raise CheckpointFormatError(_without_graph(prefix))
-    check_plain_file(path)
+    meta_graph = parsed_meta_graph(path)
     length = storage.size(path)
-    if length > _LARGEST:
-        raise CheckpointFormatError(
-            f"{path!r} has {length / 1e9:.1f} GB, and a MetaGraphDef has at most 2.1 GB: it is of another kind. "
-            "Take another copy of it, or export again."
-        )
-    try:
-        meta_graph = tf.compat.v1.MetaGraphDef.FromString(storage.read_file(path))
-    except (DecodeError, RecursionError) as error:
-        raise CheckpointFormatError(
-            f"{path!r} ({length} bytes) is not a MetaGraphDef, or truncated: {str(error).rstrip('.')}. Take another "
-            "copy of it, or export again."
-        ) from error
     if not meta_graph.graph_def.node:
         raise CheckpointFormatError(
             f"{path!r} ({length} bytes) holds no graph: it is truncated, or of another kind. Take another copy of it, "
@@ -55,6 +43,32 @@ def read_meta_graph(filepath, check=check_meta_graph):
             "or export again."
         ) from fault
     return meta_graph
+
+
+def parsed_meta_graph(path, or_else="export again"):
+    """The MetaGraphDef in a file, of which nothing is checked but that it is one.
+
+    Args:
+        path: str.
+        or_else: str, for messages: what may be done where there is no other copy of it.
+
+    Raises:
+        CheckpointFormatError: it is truncated, or of another kind.
+    """
+    check_plain_file(path)
+    length = storage.size(path)
+    if length > _LARGEST:
+        raise CheckpointFormatError(
+            f"{path!r} has {length / 1e9:.1f} GB, and a MetaGraphDef has at most 2.1 GB: it is of another kind. "
+            f"Take another copy of it, or {or_else}."
+        )
+    try:
+        return tf.compat.v1.MetaGraphDef.FromString(storage.read_file(path))
+    except (DecodeError, RecursionError) as error:
+        raise CheckpointFormatError(
+            f"{path!r} ({length} bytes) is not a MetaGraphDef, or truncated: {str(error).rstrip('.')}. Take another "
+            f"copy of it, or {or_else}."
+        ) from error
 
 
 def _without_graph(prefix):

@@ -71,11 +71,14 @@ def _deserialized(deserialize, config):
 
 
 def _of_name(deserialize, name):
+    """What a name stands for, where it is none of Keras's own: of those, `compile` makes metrics of that very name."""
     try:
-        return deserialize(name)
+        found = deserialize(name)
     # Short names, such as "mse", are known to `compile` of Keras 3, and not to its `deserialize`.
     except ValueError:
         return name
+    roots = [getattr(value, "__module__", None) or "" for value in (found, deserialize)]
+    return name if len({root.split(".")[0] for root in roots}) == 1 else found
 
 
 def load_hdf5_of_keras_3(file, keras, custom_objects, training, **options):

@@ -4,6 +4,8 @@ from .references import dicts
 
 # More than models do: parts of a tensor, steps of an unrolled loop, iterations.
 _MOST = 10000
+# Keras 2 looks at each of them dozens of times while it makes a model.
+_MOST_BOUNDARIES = 100000
 _ITERATIONS = ("chain_depth", "num_chains", "num_ops", "power_iterations")
 _SPLITTING = (
     "ArraySplit",
@@ -36,6 +38,9 @@ def count_problem(config):
         for key, value in counted.items():
             if _largest(value) > _MOST:
                 return f"the layer {name!r} asks for {_largest(value)} {key}"
+        boundaries = inner.get("bin_boundaries")
+        if isinstance(boundaries, list) and len(boundaries) > _MOST_BOUNDARIES:
+            return f"the layer {name!r} asks for {len(boundaries)} bin_boundaries"
         if inner.get("unroll") is True:
             unrolled = name
         longest = max(longest, _largest([inner.get(key) for key in ("batch_shape", "batch_input_shape", "n")]))

@@ -41,7 +41,8 @@ class Reference:
         # Functions are registered under their name; tf_keras writes "function" there for all of them.
         self.name = _text(name)
         self.registered_name = self.name if is_function else _text(registered_name or name)
-        self.module, self.is_function, self.family = module and _text(module), is_function, family
+        self.module = None if module is None else _text(module)
+        self.is_function, self.family = is_function, family
         self.by_name_alone = facts.get("by_name_alone", family is not None)
         self.is_spec = facts.get("is_spec", False)
 

@@ -6,17 +6,11 @@ import logging
 from typing import TYPE_CHECKING, List
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 
-from keras_gensynth_callback.checkpoint import META, check_plain_file, existing_prefix, read_tensors, storage
-from keras_gensynth_callback.errors import (
-    CheckpointFormatError,
-    CheckpointMismatchError,
-    GenSynthExportError,
-    NotBuiltError,
-)
+from keras_gensynth_callback.checkpoint import META, existing_prefix, list_tensors, read_tensors, storage
+from keras_gensynth_callback.errors import CheckpointMismatchError, GenSynthExportError, NotBuiltError
 from keras_gensynth_callback.graph import node_of
-from keras_gensynth_callback.inspection import members, told_if_damaged
+from keras_gensynth_callback.inspection import members, parsed_meta_graph, told_if_damaged
 from keras_gensynth_callback.lift import adapter_of, lift, scope_of
 
 from .name_mapping import in_names_of_model
@@ -63,7 +57,7 @@ def load_checkpoint(model: Model, filepath: Path) -> List[str]:
     """
     prefix = existing_prefix(filepath)
     with told_if_damaged(prefix):
-        values, exported = read_tensors(prefix), _weights_of(prefix)
+        tensors, exported = list_tensors(prefix), _weights_of(prefix)
     adapter = adapter_of(model)
     if not adapter.is_built():
         raise NotBuiltError(
@@ -72,14 +66,18 @@ def load_checkpoint(model: Model, filepath: Path) -> List[str]:
             "data, or build it with `model.build(input_shape)`, and load then."
         )
     variables = adapter.variables()
-    values = in_names_of_model(values, {v.name: _shape(v) for v in variables if v.kind == "weight"})
-    _refuse_other_architecture(model, prefix, variables, values, exported)
-    if any(name not in {variable.name for variable in variables} for name in values):
-        variables = _with_slots_and_metrics(adapter, values)
-        _refuse_other_architecture(model, prefix, variables, values, exported)
-    found = [variable for variable in variables if variable.name in values]
-    adapter.write([(variable.value, _as_dtype_of(variable.value, values[variable.name])) for variable in found])
-    _report_the_rest(model, prefix, variables, values)
+    names = in_names_of_model(tensors, {v.name: _shape(v) for v in variables if v.kind == "weight"})
+    stored = {name: tensors[there] for name, there in names.items()}
+    _refuse_other_architecture(model, prefix, variables, stored, exported)
+    if set(stored) - {variable.name for variable in variables}:
+        variables = _with_slots_and_metrics(adapter, stored)
+        _refuse_other_architecture(model, prefix, variables, stored, exported)
+    found = [variable for variable in variables if variable.name in stored]
+    # Only now, when their sizes are known to be those of the model.
+    with told_if_damaged(prefix):
+        values = read_tensors(prefix, [names[variable.name] for variable in found])
+    adapter.write([(variable.value, _as_dtype_of(variable.value, values[names[variable.name]])) for variable in found])
+    _report_the_rest(model, prefix, variables, stored)
     return sorted(variable.name for variable in found)
 
 
@@ -88,29 +86,29 @@ def _as_dtype_of(variable, value):
     return value if dtype == tf.string else value.astype(dtype.as_numpy_dtype)
 
 
-def _report_the_rest(model, prefix, variables, values):
+def _report_the_rest(model, prefix, variables, stored):
     known = {variable.name for variable in variables}
     for names, where in (
-        (known - set(values), f"Kept as they were, since {prefix} does not have them"),
-        (set(values) - known, f"Passed over in {prefix}"),
+        (known - set(stored), f"Kept as they were, since {prefix} does not have them"),
+        (set(stored) - known, f"Passed over in {prefix}"),
     ):
         if names:
             logger.info("Model %s. %s: %s", model.name, where, ", ".join(sorted(names)))
 
 
-def _with_slots_and_metrics(adapter, values):
+def _with_slots_and_metrics(adapter, stored):
     """The model's variables, once the optimizer's slots and the metrics' variables exist that the checkpoint has
     values for.
     """
     made = ["metrics/"]  # by a trace alone
     if adapter.is_compiled and adapter.live is not None:
         made.append("training/")
-    elif adapter.is_compiled and any(name.startswith("training/") for name in values):
+    elif adapter.is_compiled and any(name.startswith("training/") for name in stored):
         with scope_of(adapter.model):
             adapter.build_for_training()
     variables = adapter.variables()
     known = {variable.name for variable in variables}
-    if adapter.is_compiled and any(name.startswith(tuple(made)) and name not in known for name in values):
+    if adapter.is_compiled and any(name.startswith(tuple(made)) and name not in known for name in stored):
         try:
             # Keras creates the variables of compiled metrics when they first see data, which a trace is enough for.
             lift(adapter.model)
@@ -120,23 +118,23 @@ def _with_slots_and_metrics(adapter, values):
     return variables
 
 
-def _refuse_other_architecture(model, prefix, variables, values, exported):
+def _refuse_other_architecture(model, prefix, variables, stored, exported):
     expected = {variable.name: _shape(variable) for variable in variables}
     weights = [variable.name for variable in variables if variable.kind == "weight"]
-    missing = [f"{name} {expected[name]}: not in the checkpoint" for name in weights if name not in values]
+    missing = [f"{name} {expected[name]}: not in the checkpoint" for name in weights if name not in stored]
     other = [
-        f"{name}: {expected[name]} in the model, {values[name].shape} in the checkpoint"
+        f"{name}: {expected[name]} in the model, {stored[name].shape} in the checkpoint"
         for name in expected
-        if name in values and values[name].shape != expected[name]
+        if name in stored and stored[name].shape != expected[name]
     ]
-    dtypes = {variable.name: variable.value.dtype for variable in variables if variable.name in values}
+    dtypes = {variable.name: variable.value.dtype.base_dtype for variable in variables if variable.name in stored}
     other += [
-        f"{name}: {dtype.name} in the model, {values[name].dtype} in the checkpoint"
+        f"{name}: {dtype.name} in the model, {stored[name].dtype.name} in the checkpoint"
         for name, dtype in dtypes.items()
-        if (dtype == tf.string) != (values[name].dtype == object) or _is_complex(values[name], dtype)
+        if not _is_convertible(stored[name].dtype, dtype)
     ]
     surplus = [
-        f"{name} {values[name].shape}: not in the model" for name in exported if name in values and name not in expected
+        f"{name} {stored[name].shape}: not in the model" for name in exported if name in stored and name not in expected
     ]
     differences = missing + other + surplus
     if differences:
@@ -151,9 +149,12 @@ def _refuse_other_architecture(model, prefix, variables, values, exported):
         )
 
 
-def _is_complex(value, dtype):
-    """Whether a value has an imaginary part that a variable of this type has no place for."""
-    return value.dtype.kind == "c" and not dtype.is_complex
+def _is_convertible(stored, dtype):
+    """Whether values of one type, as TensorFlow stores them, have a place in a variable of another one."""
+    if tf.string in (stored, dtype):
+        return stored == dtype
+    is_number = stored.is_floating or stored.is_integer or stored.is_bool
+    return is_number and not stored.is_quantized or stored == dtype or stored.is_complex and dtype.is_complex
 
 
 def _shape(variable):
@@ -167,13 +168,5 @@ def _weights_of(prefix):
     path = prefix + META
     if not storage.exists(path):
         return []
-    check_plain_file(path)
-    serialized = storage.read_file(path)
-    try:
-        meta_graph = tf.compat.v1.MetaGraphDef.FromString(serialized)
-    except (DecodeError, RecursionError) as error:
-        raise CheckpointFormatError(
-            f"{path!r} is not a MetaGraphDef, or truncated: {error}. Take another copy of it, or remove it: the "
-            "values are read without it."
-        ) from error
+    meta_graph = parsed_meta_graph(path, "remove it: the values are read without it")
     return [node_of(name) for name in members(meta_graph, tf.compat.v1.GraphKeys.MODEL_VARIABLES)]

@@ -8,38 +8,48 @@
 | `DepthwiseConv2D` | `depthwise/kernel` | `depthwise/depthwise_kernel` | `depthwise/depthwise_kernel` |
 """
 
+import collections
+
 _LEAVES = {"depthwise_kernel": "kernel"}
 
 
-def in_names_of_model(values, weights):
-    """The values of a checkpoint under the model's names, where the Keras that wrote it has others.
+def in_names_of_model(tensors, weights):
+    """What the tensors of a checkpoint are called in the model, where the Keras that wrote it has other names.
 
     A name is taken for another one if it leaves out parts of it, and if that is so of no other weight of this shape.
 
     Args:
-        values: dict, name in the checkpoint -> ndarray.
+        tensors: dict, name in the checkpoint -> Tensor, or whatever has a shape.
         weights: dict, name in the model -> shape as a tuple.
 
     Returns:
-        A dict like `values`; slots go along with their weights.
+        A dict, name in the model -> name in the checkpoint, in the order of `tensors`; slots go along with their
+        weights, and what the model does not know keeps its name.
     """
-    names = _other_names(values, weights)
-    return {_renamed(name, names): value for name, value in values.items()}
+    names = _other_names(tensors, weights)
+    return {_renamed(name, names): name for name in tensors}
 
 
-def _other_names(values, weights):
+def _other_names(tensors, weights):
     """dict, name in the checkpoint -> the model's name for the same weight."""
-    missing = [name for name in weights if name not in values]
-    spare = [name for name in values if name not in weights and name.split("/")[0] not in ("training", "metrics")]
-    fits = {name: [other for other in spare if _is_same(name, other, weights, values)] for name in missing}
-    taken = [other for found in fits.values() for other in found]
-    return {found[0]: name for name, found in fits.items() if len(found) == 1 and taken.count(found[0]) == 1}
+    spare = collections.defaultdict(list)
+    for name, tensor in tensors.items():
+        if name not in weights and name.split("/")[0] not in ("training", "metrics"):
+            parts = _parts(name)
+            spare[tensor.shape, parts[-1]].append((name, parts))
+    fits = {}
+    for name, shape in weights.items():
+        if name not in tensors:
+            parts = _parts(name)
+            fits[name] = [other for other, others in spare[shape, parts[-1]] if _is_same(parts, others)]
+    taken = collections.Counter(other for found in fits.values() for other in found)
+    return {found[0]: name for name, found in fits.items() if len(found) == 1 and taken[found[0]] == 1}
 
 
-def _is_same(name, other, weights, values):
-    short, long = sorted([_parts(name), _parts(other)], key=len)
+def _is_same(parts, others):
+    short, long = sorted([parts, others], key=len)
     rest = iter(long)
-    return weights[name] == values[other].shape and short[-1] == long[-1] and all(part in rest for part in short)
+    return all(part in rest for part in short)
 
 
 def _parts(name):

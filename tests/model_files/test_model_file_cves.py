@@ -4,6 +4,7 @@ Nothing is executed, read or written; the file is refused in words.
 """
 
 import base64
+import json
 import os
 import sys
 
@@ -13,6 +14,7 @@ from hostile_files import (
     ARCHIVES,
     FORMATS,
     OF_HDF5,
+    change_config,
     change_layer,
     change_weights,
     datasets,
@@ -158,8 +160,8 @@ def external_link(weights, name, secret):
 @in_hdf5
 @pytest.mark.parametrize("store", [external, virtual, external_link])
 @pytest.mark.parametrize("which", [0, -1])
-def test_cve_2026_1669_values_that_are_stored_in_other_files(file, store, which, tmp_path):
-    """Weights, and slots of the optimizer."""
+def test_cve_2026_1669_and_cve_2026_12480_values_that_are_stored_in_other_files(file, store, which, tmp_path):
+    """Weights, and slots of the optimizer; the second is the virtual datasets, which the mend of the first forgot."""
     (tmp_path / "secret").write_bytes(b"SECRETBYTES!" * 50)
 
     def change(weights):
@@ -169,6 +171,65 @@ def test_cve_2026_1669_values_that_are_stored_in_other_files(file, store, which,
 
     change_weights(file, change)
     assert "would read other files of this machine: " in refused(file, UnsafeModelFileError)
+
+
+@in_each_format
+@pytest.mark.parametrize("outside", ["../../outside", "../outside", "assets/../../../outside", "{folder}/outside"])
+def test_cve_2026_12479_names_of_layers_that_lead_elsewhere(file, outside, tmp_path):
+    """Keras made folders of names, in which layers keep their vocabularies."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "vocabulary.txt").write_text("SECRETWORD\n")
+    change_layer(file, class_name="StringLookup", config={"vocabulary": None})
+    change_config(file, lambda config: rename(config, "hidden", outside.format(folder=tmp_path)))
+    if file.suffix == ".keras":
+        write_archive(file, {**entries_of(file), "assets/vocabulary.txt": b"a"})
+    refused(file)
+    assert os.listdir(folder) == ["vocabulary.txt"]
+
+
+def rename(config, old, new):
+    changed = json.loads(json.dumps(config).replace(json.dumps(old), json.dumps(new)))
+    config.clear()
+    config.update(changed)
+
+
+@in_each_format
+@pytest.mark.parametrize(
+    "module, called", [("keras.utils", "pad_sequences"), ("keras.config", "set_dtype_policy"), ("os", "system")]
+)
+def test_functions_that_a_call_passes_to_a_layer(file, module, called):
+    """Keras finds them while it calls the layers, also one that no output needs."""
+
+    def change(config):
+        layer = config["config"]["layers"][1]
+        dead = dict(layer, name="dead", config=dict(layer["config"], name="dead"))
+        call = json.loads(json.dumps(layer["inbound_nodes"][0]))
+        arguments = call["kwargs"] if isinstance(call, dict) else call[0][3]
+        arguments["training"] = function(module, called)
+        config["config"]["layers"].append(dict(dead, inbound_nodes=[call]))
+
+    change_config(file, change)
+    assert called in refused(file, (UnsafeModelFileError, MissingCustomObjectError))
+
+
+@in_each_format
+def test_a_shape_to_build_a_layer_for_that_its_call_does_not_have(file):
+    def change(config):
+        config["config"]["layers"][1]["build_config"] = {"input_shape": [None, 10**9]}
+        config["config"]["layers"][1]["inbound_nodes"] = []
+        config["config"]["output_layers"] = config["config"]["input_layers"]
+
+    change_config(file, change)
+    refused(file, ModelFileError)
+
+
+@in_archives
+def test_weights_in_the_format_of_numpy(file):
+    entries = entries_of(file)
+    entries["model.weights.npz"] = entries.pop("model.weights.h5")
+    write_archive(file, entries)
+    assert "it holds 'model.weights.npz', which Keras does not write" in refused(file, ModelFileError)
 
 
 @in_archives

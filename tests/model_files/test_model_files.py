@@ -6,10 +6,11 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import written_models
 from kerases import KERAS2, KERASES, keras_of, module_of
 
-from keras_gensynth_callback import convert_model_file
+from keras_gensynth_callback import convert_model_file, export_checkpoint
 
 WRITTEN = pathlib.Path(written_models.__file__)
 
@@ -172,3 +173,24 @@ def test_accuracy_counts_what_is_predicted_right(replayed, name):
     keras, found = replayed[name]
     right = keras["predictions"].argmax(axis=-1) == written_models.data()[1]
     np.testing.assert_allclose(found["accuracy"], right.mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("metrics", [["mse"], {"a": ["mae", "mse"], "b": "mae"}])
+def test_metrics_of_an_hdf5_file_of_keras_3_keep_their_names(keras3, tmp_path, metrics):
+    inputs = keras3.layers.Input((3,))
+    names = sorted(metrics) if isinstance(metrics, dict) else ["a"]
+    outputs = [keras3.layers.Dense(1, name=name)(inputs) for name in names]
+    model = keras3.Model(inputs, outputs)
+    model.compile("sgd", dict.fromkeys(names, "mse"), metrics=metrics)
+    model.fit(np.ones((2, 3)), [np.ones((2, 1)) for _ in names], verbose=0)
+    model.save(str(tmp_path / "net.h5"))
+    direct = export_checkpoint(model, tmp_path / "direct")
+    converted = convert_model_file(tmp_path / "net.h5", tmp_path / "converted")
+    assert members_of(converted) == members_of(direct)
+
+
+def members_of(record):
+    """The names of what the signature `eval` gives."""
+    with open(record.prefix + ".meta", "rb") as file:
+        meta_graph = tf.compat.v1.MetaGraphDef.FromString(file.read())
+    return sorted(meta_graph.signature_def["eval"].outputs)

@@ -95,6 +95,8 @@ def test_attributes_of_another_type(file, attribute, value):
         lambda config: config["config"]["layers"][1].pop("name"),
         lambda config: config["config"]["layers"][1].update(config=None),
         lambda config: config["config"]["layers"][1].update(registered_name={}, module=["x"]),
+        lambda config: config["config"]["layers"][1].update(module=[]),
+        lambda config: config["config"]["layers"][1].update(module=0),
         lambda config: config["config"]["layers"][1].update(inbound_nodes=7),
         lambda config: config["config"].update(output_layers=[["gone", 0, 0]]),
     ],
@@ -118,6 +120,12 @@ def test_layers_that_are_larger_than_the_values_in_the_file(file, units):
 def test_an_embedding_of_terabytes(file):
     change_layer(file, class_name="Embedding", config={"input_dim": 10**9, "output_dim": 10**6})
     assert "wants a variable of 1000000000 x 1000000, which makes " in refused(file)
+
+
+@in_each_format
+def test_a_million_boundaries(file):
+    change_layer(file, class_name="Discretization", config={"bin_boundaries": list(range(10**6))})
+    assert "the layer 'hidden' asks for 1000000 bin_boundaries" in refused(file)
 
 
 def test_models_whose_layers_wait_for_each_other(tmp_path):

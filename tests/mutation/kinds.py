@@ -33,6 +33,8 @@ def meta(rng, folder):
 
 def _nodes(rng, message):
     nodes = message.graph_def.node
+    if not nodes:
+        return
     node, other = rng.choice(nodes), rng.choice(nodes)
     chance = rng.randrange(8)
     if chance == 0:
@@ -107,6 +109,7 @@ def state_file(rng, folder):
     if rng.random() < 0.5:
         return _bytes(rng, path) and prefix
     names = [rng.choice((*protos.TEXTS[:-4], "cnn", "lstm", "../cnn", str(folder / "cnn"))) for _ in range(3)]
+    path.unlink()
     path.write_text("".join(f"all_model_checkpoint_paths: {json.dumps(name)}\n" for name in names))
     return prefix
 
@@ -118,9 +121,16 @@ def keras_file(rng, folder):
         return _bytes(rng, path)
     with zipfile.ZipFile(path) as have:
         members = {name: have.read(name) for name in have.namelist()}
-    config = json.loads(members["config.json"])
-    _json(rng, config)
-    members["config.json"] = json.dumps(config).encode()
+    chance = rng.random()
+    if chance < 0.3:
+        weights = folder / "weights"
+        weights.write_bytes(members["model.weights.h5"])
+        rng.choice((_bytes, _values))(rng, weights)
+        members["model.weights.h5"] = weights.read_bytes()
+    else:
+        config = json.loads(members["config.json"])
+        _json(rng, config)
+        members["config.json"] = json.dumps(config).encode()
     if rng.random() < 0.1:
         members[rng.choice(("../planted", "/planted", "a/../../planted"))] = b"planted"
     with zipfile.ZipFile(path, "w") as out:
@@ -134,14 +144,40 @@ def h5_file(rng, folder):
     import h5py
 
     path = rng.choice(sorted(folder.glob("*.h5")))
-    if rng.random() < 0.4:
+    chance = rng.random()
+    if chance < 0.3:
         return _bytes(rng, path)
+    if chance < 0.5:
+        _values(rng, path)
+        return path
     with h5py.File(path, "r+") as file:
         key = rng.choice([key for key in ("model_config", "training_config") if key in file.attrs])
         config = json.loads(file.attrs[key])
         _json(rng, config)
         file.attrs[key] = json.dumps(config)
     return path
+
+
+def _values(rng, path):
+    """Puts something else in the place of a dataset or a group in HDF5."""
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        names = []
+        file.visit(names.append)
+        name = rng.choice(names)
+        shape = getattr(file[name], "shape", ())
+        del file[name]
+        chance = rng.random()
+        if chance < 0.5:
+            odd = ([1.0, float("nan")], b"text", [b"a", b"b"], h5py.Empty("f4"), [[]])
+            links = (h5py.SoftLink("/" + rng.choice(names)), h5py.ExternalLink("secret.h5", "/x"))
+            file[name] = rng.choice((*odd, *links))
+        elif chance < 0.9:
+            shape = rng.choice((shape, shape[::-1], (*shape, 1), (2**40,), (0,)))
+            dtype = rng.choice(("f2", "f8", "i1", "u8", "c8", "S5", h5py.string_dtype(), [("a", "f4")]))
+            chunks = tuple(min(size, 1000) or 1 for size in shape) or None
+            file.create_dataset(name, shape, dtype, chunks=chunks if max(shape, default=0) > 1000 else None)
 
 
 def _json(rng, value):
@@ -157,7 +193,7 @@ def _json(rng, value):
 
 
 def _bytes(rng, path):
-    content = bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes() or b"\0")
     chance = rng.random()
     if chance < 0.25:
         del content[rng.randrange(len(content)) :]
@@ -166,6 +202,7 @@ def _bytes(rng, path):
     else:
         for _ in range(rng.choice((1, 3, 30))):
             content[rng.randrange(len(content))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
+    path.unlink()  # it may be another name of what lies outside
     path.write_bytes(content)
     return path
 

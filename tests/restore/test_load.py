@@ -2,14 +2,17 @@
 again.
 """
 
+import os
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from crafted import entry, table
 from kerases import KERASES, module_of, optimizer_variables, set_random_seed
 
 from keras_gensynth_callback import export_checkpoint, load_checkpoint
+from keras_gensynth_callback.checkpoint import index_file, write_checkpoint
 from keras_gensynth_callback.errors import CheckpointFormatError, CheckpointMismatchError, NotBuiltError
 
 DRAW = np.random.RandomState(0)
@@ -302,6 +305,30 @@ def test_a_long_list_of_differences_is_cut(keras, tmp_path):
         load_checkpoint(other, tmp_path / "net")
 
 
+def with_a_terabyte(tmp_path, name):
+    """A checkpoint of which one tensor is a terabyte of zeros that take no place on the disk."""
+    values = {"level/bias": np.full([1], 7, "float32"), "level/kernel": np.ones([3, 1], "float32")}
+    write_checkpoint(tmp_path / "net", values, b"", {})
+    (tmp_path / "net.meta").unlink()
+    there = dict(index_file._table((tmp_path / "net.index").read_bytes()))
+    there[name.encode()] = entry(shape=[2**38], offset=16, size=2**40).SerializeToString()
+    (tmp_path / "net.index").write_bytes(table(there))
+    os.truncate(tmp_path / "net.data-00000-of-00001", 16 + 2**40)
+    return tmp_path / "net"
+
+
+def test_values_of_another_size_than_the_models_are_not_read(keras2, tmp_path):
+    model = keras2.Sequential([keras2.layers.Input((3,)), keras2.layers.Dense(1, name="level")])
+    with pytest.raises(CheckpointMismatchError, match=r"level/kernel: \(3, 1\) in the model, \(274877906944,\) in"):
+        load_checkpoint(model, with_a_terabyte(tmp_path, "level/kernel"))
+
+
+def test_values_that_the_model_has_no_variable_for_are_not_read(keras2, tmp_path):
+    model = keras2.Sequential([keras2.layers.Input((3,)), keras2.layers.Dense(1, name="level")])
+    assert load_checkpoint(model, with_a_terabyte(tmp_path, "other")) == ["level/bias", "level/kernel"]
+    assert model.get_weights()[1].tolist() == [7]
+
+
 def test_a_model_without_weights_is_refused(keras, folder):
     model = keras.Sequential([keras.layers.Dense(3, name="kind")])
     for prefix in ("tuned", "plain"):
@@ -325,15 +352,20 @@ def _cut(path):
     path.write_bytes(content[: len(content) // 2])
 
 
+def _flip(path):
+    path.write_bytes(bytes(byte ^ 255 for byte in path.read_bytes()))
+
+
 def _garble(path):
     path.write_bytes(b"\xff\x07not this" * 50)
 
 
 DAMAGE = {
     "no index": (".index", lambda path: path.unlink(), "the file .* is missing"),
-    "no data": (".data-00000-of-00001", lambda path: path.unlink(), "cannot be read"),
+    "no data": (".data-00000-of-00001", lambda path: path.unlink(), "is not whole: .* missing"),
     "index cut": (".index", _cut, "cannot be read"),
-    "data cut": (".data-00000-of-00001", _cut, "cannot be read"),
+    "data cut": (".data-00000-of-00001", _cut, "is truncated: its values take"),
+    "data changed": (".data-00000-of-00001", _flip, "cannot be read"),
     "meta cut": (".meta", _cut, "is not a MetaGraphDef, or truncated.*or remove it"),
     "meta of another kind": (".meta", _garble, "is not a MetaGraphDef"),
 }
