@@ -1,4 +1,6 @@
-"""Types of public arguments, for type checkers alone: modules import them under `TYPE_CHECKING`."""
+"""Types of public arguments and of TensorFlow's protos, for type checkers alone: modules import them under
+`TYPE_CHECKING`.
+"""
 
 import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Union
@@ -22,3 +24,18 @@ if TYPE_CHECKING:
     Tensor = Any
     Nest = Any
     Arrays = Optional[Dict[str, Any]]
+    DType = Any
+    # Nor have its protos.
+    ArgDef = Any
+    AttrValue = Any
+    ContextDef = Any
+    GraphDef = Any
+    MetaGraphDef = Any
+    NodeDef = Any
+    OpDef = Any
+    OpList = Any
+    SignatureDef = Any
+    TensorInfo = Any
+    TensorProto = Any
+    TensorShapeProto = Any
+    VersionDef = Any
