@@ -3,7 +3,7 @@
 """
 
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Union
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     Nest = Any
     Arrays = Optional[Dict[str, Any]]
     DType = Any
+    Shape = List[Optional[int]]
     # Nor have its protos.
     ArgDef = Any
+    AttrDef = Any
     AttrValue = Any
     ContextDef = Any
     GraphDef = Any
