@@ -1,7 +1,7 @@
 """Traces each step of a model that an export needs."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import tensorflow as tf
 
@@ -89,7 +89,8 @@ def trace_steps(request):
         NotBuiltError: the shapes of the inputs are not known.
         UnsupportedModelError: the model's Python cannot be traced.
     """
-    adapter, scopes = request.adapter, {}
+    adapter = request.adapter
+    scopes: Dict[str, str] = {}
     adapter.both_phases = request.trainable
     traces = _trace_prediction(request, scopes)
     if not request.trainable:

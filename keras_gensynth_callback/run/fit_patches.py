@@ -37,7 +37,7 @@ class FitHooks:
 
     def __init__(self, filepath, **options):
         self._filepath, self._options = filepath, options
-        self._by_model = weakref.WeakKeyDictionary()
+        self._by_model: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self.callbacks = []
 
     def install(self):

@@ -5,6 +5,8 @@ they do anything at all: Keras 3 looks for `_is_default` on each, and runs the h
 have it; tf_keras calls `_implements_*_batch_hooks`.
 """
 
+from typing import Any, Dict, Optional
+
 
 def default(hook):
     """Marks a hook that does nothing, as both Kerases mark their own."""
@@ -27,8 +29,8 @@ class KerasHooks:
     # Logs may stay tensors: tf_keras then need not wait for them after each batch.
     _supports_tf_logs = True
 
-    model = None
-    params = None
+    model: Any = None
+    params: Optional[Dict[str, Any]] = None
 
     def set_params(self, params):
         """Takes what `fit` says of the training: epochs, steps, verbose."""
