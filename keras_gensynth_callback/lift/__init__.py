@@ -3,12 +3,14 @@
 from .adapters import adapter_of, check_environment, distribution, own_variables, v1_engine, values_of
 from .fitted_data import spec_of_batches
 from .keras_numbers import KerasNumbers
+from .lifted import Lifted
 from .lifting import lift
 from .tracing import scope_of
 
 __all__ = [
     "own_variables",
     "KerasNumbers",
+    "Lifted",
     "adapter_of",
     "check_environment",
     "distribution",

@@ -12,7 +12,7 @@ import sys
 
 
 def main(prefix, arrays):
-    for name in ("keras", "tf_keras"):
+    for name in ("tf_keras", "keras"):
         sys.modules[name] = None  # type: ignore[assignment]  # Python's word for: cannot be imported
     import numpy as np
     import tensorflow as tf

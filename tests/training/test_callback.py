@@ -8,7 +8,7 @@ import pytest
 from fake_exporter import fake_exporter_class
 
 from keras_gensynth_callback.errors import UnknownTemplateKeyError, UnsupportedOpError
-from keras_gensynth_callback.training import callback as callback_module
+from keras_gensynth_callback.training import exporter_cache
 from keras_gensynth_callback.training.callback import GenSynthExportCallback
 
 X = np.random.RandomState(0).rand(24, 3).astype("float32")
@@ -19,7 +19,7 @@ Y = (X.sum(1, keepdims=True) > 1.5).astype("float32")
 def exporter(monkeypatch):
     """The class of exporters that the callback makes; it records what they are asked for."""
     fake = fake_exporter_class()
-    monkeypatch.setattr(callback_module, "Exporter", fake)
+    monkeypatch.setattr(exporter_cache, "Exporter", fake)
     return fake
 
 
