@@ -13,7 +13,7 @@ from keras_gensynth_callback.compat import Workers
 from keras_gensynth_callback.export import described, fill_if_live, five_digits, plain_logs
 from keras_gensynth_callback.options import ExportOptions, Moment
 
-from .callback_base import KerasHooks, nothing
+from .callback_base import KerasHooks, extends_callback_of_keras, nothing
 from .export_queue import Export, Exports
 from .exporter_cache import Preparation
 from .first_batch import FirstBatch
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
 
 
+@extends_callback_of_keras
 class GenSynthExportCallback(KerasHooks):
     """Exports the model to TensorFlow 1.x checkpoints during and after `fit`, of Keras 3 and of tf_keras.
 
