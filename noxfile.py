@@ -34,7 +34,7 @@ MATRIX = {
 EXTRAS = ["Jinja2>=3", "scikit-learn"]
 NEWEST_EXTRAS = ["click>=8", "rich>=12", "fsspec", "s3fs", "moto[server]>=5", "selenium>=4.10"]
 
-# Of the programs of the extra [tools], of the documents of the newest Kerases, and of the scripts of the repository.
+# Of the programs of the group `tools`, of the documents of the newest Kerases, and of the scripts of the repository.
 LEFT_OUT = {"test_tools", "test_breadth", "test_reader", "test_tutorials", "test_typing", "test_docs"}
 # The command line, the report, the stores and a disk that fails are tested beside the newest alone, and so is what has
 # both Kerases of today.
