@@ -129,7 +129,7 @@ def test_fit_without_an_epoch_exports_nothing(keras, exporter, prefix):
 def test_the_exporter_gets_the_callbacks_options(keras, exporter, prefix):
     callback = GenSynthExportCallback(prefix, target="current", graph="inference", include_optimizer=False)
     fit(make_model(keras), [callback])
-    assert exporter.made[0].options == {
+    assert vars(exporter.made[0].options) == {
         "target": "current",
         "graph": "inference",
         "include_optimizer": False,
