@@ -1,9 +1,12 @@
 """A checkpoint tried in a clean process, as a TensorFlow 1.x program would use it, with a verdict on each thing."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
 import tempfile
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
@@ -13,11 +16,21 @@ from keras_gensynth_callback.inspection import read_meta_graph
 from keras_gensynth_callback.lift import adapter_of
 from keras_gensynth_callback.verification import difference, digest, run_in, storable
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Arrays, Path, Tried, Verdict
+
 _TARGET, _WEIGHTS = "_target", "_sample_weights"
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "try_program.py")
 
 
-def try_checkpoint(filepath, *, data=None, against=None, rtol=1e-5, python=None):
+def try_checkpoint(
+    filepath: Path,
+    *,
+    data: Arrays = None,
+    against: Optional[Path] = None,
+    rtol: float = 1e-5,
+    python: Optional[str] = None,
+) -> Tried:
     """Loads a checkpoint in a clean process, without Keras, predicts, evaluates, runs its updates and trains a step.
 
     What `verify_checkpoint` checks it checks as well: the files, and each variable bit by bit.
@@ -57,7 +70,7 @@ def try_checkpoint(filepath, *, data=None, against=None, rtol=1e-5, python=None)
     }
 
 
-def _verdict(name, ok, words):
+def _verdict(name: str, ok: Optional[bool], words: str) -> Verdict:
     return {"name": name, "ok": ok, "words": words}
 
 
