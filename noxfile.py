@@ -34,14 +34,14 @@ MATRIX = {
 EXTRAS = ["Jinja2>=3", "scikit-learn"]
 NEWEST_EXTRAS = ["click>=8", "rich>=12", "fsspec", "s3fs", "moto[server]>=5", "selenium>=4.10"]
 
-# Of the programs of the extra [tools], of the documents of the newest Kerases, and of the scripts of the repository.
-LEFT_OUT = {"test_tools", "test_breadth", "test_reader", "test_tutorials", "test_typing", "test_docs"}
+# Of the programs of the group `tools`, of the documents of the newest Kerases, and of the scripts of the repository.
+LEFT_OUT = {"test_tools", "test_breadth", "test_reader", "test_tutorials", "test_typing", "test_docs", "test_set_up"}
 # The command line, the report, the stores and a disk that fails are tested beside the newest alone, and so is what has
 # both Kerases of today.
 # So is what hostile model files do: each Keras has other faults, and the list of pure functions is of one TensorFlow.
 HOSTILE = ("test_model_file_cves", "test_model_files_damaged", "test_model_files_operations")
 BESIDE_THE_NEWEST = ("test_cli_", "test_report", "test_stores", "test_failures", *HOSTILE)
-OF_BOTH = ["another_architecture_is_refused_in_a_session"]
+OF_BOTH = ["another_architecture_is_refused_in_a_session", "one_that_comes_later_counts"]
 MODEL_FILES = {"test_model_files", "test_model_files_refused", "test_model_files_safety"}
 # The files are written in formats of TensorFlow 2.12 and later, the ways to train are those of optimizers since 2.11,
 # and so are the private names; what has other names before is touched by the tests of the contract.

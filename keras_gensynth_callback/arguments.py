@@ -7,9 +7,12 @@ what was received, what was expected and how to mend it.
 import math
 import numbers
 import os
+import re
 
 from keras_gensynth_callback.errors import InvalidArgumentError
 
+# Those that `target/data` has tables for, and the installed TensorFlow.
+TARGETS = ("1.13", "1.14", "1.15", "current")
 GRAPHS = ("trainable", "inference")
 ON_ERROR = ("raise", "warn")
 DATA_FORMATS = ("channels_last", "keep")
@@ -166,6 +169,30 @@ def check_input_signature(input_signature):
         mend = "For one image input, pass tf.TensorSpec([None, 32, 32, 3], tf.float32)."
         _refuse("input_signature", input_signature, "None or a tf.TensorSpec, or a list, tuple or dict of them", mend)
     return input_signature
+
+
+_INPUT = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<shape>(?:\?|\d+)(?:,(?:\?|\d+))*):(?P<dtype>\w+)\Z")
+
+
+def check_input(text):
+    """An input as the command line takes it: its shape and its type, and its name where there are several."""
+    if not _INPUT.match(text):
+        mend = "For one image input, pass '?,32,32,3:float32'; for several, 'image=?,32,32,3:float32' and so on."
+        _refuse("input", text, "a shape and a type, and a name where there are several inputs", mend)
+    return text
+
+
+def input_signature_of(texts):
+    """The `input_signature` that texts as `check_input` knows them stand for; None for none."""
+    import tensorflow as tf
+
+    found = {}
+    for match in filter(None, map(_INPUT.match, texts)):
+        sizes = [None if size == "?" else int(size) for size in match.group("shape").split(",")]
+        found[match.group("name")] = tf.TensorSpec(sizes, match.group("dtype"))
+    if len(found) < len(texts) or None in found and len(found) > 1:
+        _refuse("input", texts, "one input, or several of which each has a name", "Pass 'image=?,3:float32' and so on.")
+    return found.get(None, found or None)
 
 
 def _leaves(nest):

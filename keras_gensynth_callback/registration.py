@@ -1,6 +1,8 @@
 """Lets each Keras load models that were saved as a `GenSynthModel`, without importing a Keras or TensorFlow for it."""
 
+import functools
 import sys
+from typing import Set
 
 import wrapt
 
@@ -8,16 +10,16 @@ from keras_gensynth_callback.kerases import KERASES
 
 _TENSORFLOW = "tensorflow"
 
-_imported: set = set()  # whole: a module that is being imported stands in `sys.modules`, too
+_imported: Set[str] = set()  # whole: a module that is being imported stands in `sys.modules`, too
 
 
 def register_when_keras_is_imported():
     """Registers the model classes with each Keras: now if it is imported, else once it is, and TensorFlow too."""
     for name in (_TENSORFLOW, *KERASES):
-        wrapt.register_post_import_hook(lambda _, name=name: _note(name), name)
+        wrapt.register_post_import_hook(functools.partial(_note, name), name)
 
 
-def _note(name):
+def _note(name, _module):
     _imported.add(name)
     register_now()
 

@@ -3,7 +3,7 @@
     .venv/bin/python scripts/make_pictures.py
 
 writes docs/images/inspect.svg, what `keras-gensynth inspect` prints, and docs/images/report.png, its report. Needs the
-extras [demo], [cli], [report] and [test], Chromium and chromedriver.
+extras [demo], [cli] and [report], the group `test`, Chromium and chromedriver.
 """
 
 import os

@@ -102,7 +102,7 @@ def reported(prefix, outcome="written (what stood there before is intact)", what
     except GenSynthExportError:
         raise
     except (OSError, tf.errors.OpError) as error:
-        code = getattr(error, "errno", None) or _ERRNO_OF.get(type(error))
+        code = getattr(error, "errno", None) or _ERRNO_OF.get(type(error), 0)
         way_out = _WAYS_OUT.get(code, "Check that its folder is there and can be written to, or choose another one.")
         cause = getattr(error, "message", None) or str(error)
         raise CheckpointWriteError(

@@ -9,6 +9,7 @@ The format: tensorflow/core/lib/io/format.cc and table_format.txt (LevelDB's), t
 
 import collections
 import struct
+from typing import Any, Dict
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -49,7 +50,9 @@ class Index:
 
     def __init__(self, content):
         check_size(len(content))
-        self.shards, self.entries, self.slices = None, {}, {}
+        self.shards = None
+        self.entries: Dict[str, Any] = {}
+        self.slices: Dict[str, Any] = {}
         previous, length = None, 0
         for key, value in _table(content):
             if previous is not None and key <= previous:

@@ -1,17 +1,19 @@
 """Who may write to a folder: one process at a time, and of each series of exports one training at a time.
 
-All locks are the operating system's (`flock`), so that none is left locked when a process is killed. Where there is
-none (Windows, stores, some network file systems) nobody is kept out.
+All locks are the operating system's (`flock`; `locking` on Windows, which knows files alone, and no folders), so that
+none is left locked when a process is killed. Where there is none (stores, some network file systems) nobody is kept
+out.
 """
 
 import contextlib
 import hashlib
+import importlib
 import logging
 import os
 import stat
 import threading
 import weakref
-from typing import Dict, List, Set
+from typing import Any, Dict, List, Set
 
 from keras_gensynth_callback._util import forks
 from keras_gensynth_callback.errors import FolderInUseError
@@ -22,6 +24,10 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+try:
+    msvcrt: Any = importlib.import_module("msvcrt")
+except ImportError:
+    msvcrt = None
 
 logger = logging.getLogger("keras_gensynth_callback")
 
@@ -31,6 +37,8 @@ _claims: Dict[str, "weakref.ref[Claim]"] = {}
 # To open a pipe would wait for its other end, and a link may lead anywhere.
 _SAFELY = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 _LARGEST_NUMBER = 32  # bytes of a process id
+# Windows locks bytes, and nobody else can read these: one that no lock file has.
+_LOCKED_BYTE = 2**30
 
 
 @forks.in_child
@@ -101,7 +109,7 @@ class Claim:
         # Empty where there are no locks. Given up as well where Ctrl-C comes before it is ours.
         descriptors: List[int] = []
         weakref.finalize(self, _give_up, self._path, descriptors, os.getpid())
-        if storage.is_local(folder) and fcntl is not None:
+        if storage.is_local(folder) and (fcntl or msvcrt) is not None:
             _claim_file(descriptors, self._path, folder, series)
 
     def __deepcopy__(self, memo):
@@ -133,7 +141,8 @@ def _claim_file(descriptors, path, folder, series):
         if _is_ours(path, descriptor):
             with contextlib.suppress(OSError):  # the number is for messages
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                os.write(descriptor, str(os.getpid()).encode())
             return
         _close(descriptors.pop())
 
@@ -165,7 +174,8 @@ def _replaces_what_is_no_lock(path):
 def _number_in(descriptor):
     """What a lock file says: the digits of a process id, "" or, where it is none, None."""
     with contextlib.suppress(OSError):
-        content = os.pread(descriptor, _LARGEST_NUMBER + 1, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        content = os.read(descriptor, _LARGEST_NUMBER + 1)
         if len(content) <= _LARGEST_NUMBER and (content.isdigit() or not content):
             return content.decode("ascii")
     return None
@@ -194,7 +204,7 @@ def _in_use(number, folder, series):
 
 
 def _open(path, flags):
-    if fcntl is None or not storage.is_local(path):
+    if (fcntl or msvcrt) is None or not storage.is_local(path):
         return None
     try:
         descriptor = os.open(path, flags, 0o644)
@@ -207,8 +217,12 @@ def _open(path, flags):
 def _flock(descriptor, wait):
     """Whether the lock is ours now, or this file system knows none."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        else:
+            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+    except (BlockingIOError, PermissionError):  # the latter on Windows
         return False
     except OSError:
         return True
@@ -221,7 +235,11 @@ def _close(descriptor):
     # Said aloud: where forks could not be told, one keeps the descriptor open, and with it the lock.
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            else:
+                os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+                msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
     finally:
         with contextlib.suppress(OSError):
             forks.drop(descriptor)

@@ -11,7 +11,7 @@ from . import shared, show
 _SHOWN = 10
 
 
-@click.command("diff")
+@click.command("diff", short_help="Compare two checkpoints.")
 @click.argument("first", metavar="PREFIX")
 @click.argument("second", metavar="PREFIX")
 @click.option("--all", "show_all", is_flag=True, help=f"Show all differences, not the first {_SHOWN} of each kind.")

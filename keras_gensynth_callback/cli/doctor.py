@@ -7,7 +7,7 @@ import click
 from . import shared, show
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Show what is installed, and whether an export works here.")
 @click.option("--no-self-test", is_flag=True, help="Only look at what is there.")
 @shared.json_option
 @shared.told

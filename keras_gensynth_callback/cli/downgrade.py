@@ -5,7 +5,7 @@ import click
 from . import shared, show
 
 
-@click.command("downgrade")
+@click.command("downgrade", short_help="Write a checkpoint so that an older TensorFlow reads it.")
 @shared.prefix_argument
 @click.argument("new_prefix", metavar="[NEW_PREFIX]", required=False)
 @shared.target_option("1.15", "The oldest TensorFlow that must read it")

@@ -7,7 +7,7 @@ from keras_gensynth_callback._util import size_of
 from . import shared, show
 
 
-@click.command("freeze")
+@click.command("freeze", short_help="Write the graph of predictions with its weights in it.")
 @shared.prefix_argument
 @click.argument("path", metavar="OUT.pb")
 @click.option("--output", "outputs", multiple=True, metavar="NAME", help="A tensor to keep; default: the signature's.")

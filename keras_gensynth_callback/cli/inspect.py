@@ -9,7 +9,7 @@ from keras_gensynth_callback._util import shape_of, size_of
 from . import shared, show
 
 
-@click.command("inspect")
+@click.command("inspect", short_help="Show what is in a checkpoint, and what it lacks.")
 @shared.prefix_argument
 @shared.target_option(None, "The TensorFlow that must read it, for the warnings")
 @click.option("--tensorboard", metavar="DIR", help="Write an event file with the graph into this folder.")

@@ -9,7 +9,7 @@ from keras_gensynth_callback._util import size_of
 from . import shared, show
 
 
-@click.command("report")
+@click.command("report", short_help="Write what is in a checkpoint as one HTML page.")
 @shared.prefix_argument
 @click.option("-o", "--output", "path", metavar="FILE.html", help="Where to; default: PREFIX.html.")
 @click.option("--verify", is_flag=True, help="Try the checkpoint in a clean process, as `verify` does.")

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from keras_gensynth_callback.arguments import DATA_FORMATS, check_filepath
+from keras_gensynth_callback.arguments import check_filepath
 from keras_gensynth_callback.errors import InvalidArgumentError
 
 from . import shared
@@ -42,15 +42,7 @@ _OPTIONS = [
     click.Option(
         ["--max-to-keep"], type=click.IntRange(1), default=5, show_default=True, help="How many exports stay."
     ),
-    click.Option(["--target"], default="1.15", show_default=True, help="The oldest TensorFlow that must read them."),
-    click.Option(["--inference", "graph"], is_flag=True, help="Without what only training needs."),
-    click.Option(
-        ["--data-format"],
-        type=click.Choice(DATA_FORMATS),
-        default="channels_last",
-        show_default=True,
-        help=shared.DATA_FORMAT_HELP,
-    ),
+    *shared.export_options(),
     click.Option(
         ["--on-error"],
         type=click.Choice(["raise", "warn"]),
@@ -64,6 +56,7 @@ _OPTIONS = [
 
 @click.command(
     "run",
+    short_help="Run a training script as it is, and export what it trains.",
     params=[
         *_OPTIONS,
         click.Argument(["script"], metavar="SCRIPT.py"),
@@ -81,8 +74,9 @@ def command(context, script, arguments, **options):
     if options["filepath"] is None:
         arguments, options = _from_the_end(context, arguments)
     options["filepath"] = _checked(options["filepath"])
-    options["graph"] = "inference" if options["graph"] else "trainable"
     options["verbose"] = min(options["verbose"], 2)
+    of_callback = ("filepath", "save_freq", "monitor", "save_best_only", "max_to_keep", "on_error", "verbose")
+    options = {**{name: options[name] for name in of_callback}, **shared.export_arguments(options)}
     if not os.path.isfile(script):
         raise shared.Failure(f"There is no script {script!r}. Pass the path of a Python file.")
     flags = [f"-W{option}" for option in sys.warnoptions]

@@ -11,7 +11,7 @@ import threading
 import click
 from rich.console import Console
 
-from keras_gensynth_callback.arguments import DATA_FORMATS
+from keras_gensynth_callback.arguments import DATA_FORMATS, TARGETS, check_input
 
 AFTER_SECONDS = 2.0  # what takes longer says on a terminal that it works
 NO = 1  # the exit status where the answer is no
@@ -21,15 +21,63 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print everyt
 prefix_argument = click.argument("prefix", metavar="PREFIX")
 
 
-DATA_FORMAT_HELP = "How images with channels in front are computed: with channels last, or as Keras builds them."
-data_format_option = click.option(
-    "--data-format", type=click.Choice(DATA_FORMATS), default="channels_last", show_default=True, help=DATA_FORMAT_HELP
-)
-
-
 def target_option(default, words):
     """The option `--target`."""
-    return click.option("--target", default=default, metavar="VERSION", help=f"{words}: 1.13, 1.14, 1.15 or current.")
+    return click.option("--target", type=click.Choice(TARGETS), default=default, help=f"{words}.")
+
+
+class _Input(click.ParamType):
+    """Shape and type of an input of the model."""
+
+    name = "[NAME=]SHAPE:TYPE"
+
+    def convert(self, value, param, ctx):
+        """The text as it is, if it can be understood."""
+        try:
+            return check_input(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def export_options():
+    """The options of all commands that export, which `export_arguments` reads."""
+    return [
+        click.Option(
+            ["--target"],
+            type=click.Choice(TARGETS),
+            default="1.15",
+            show_default=True,
+            help="The oldest TensorFlow that must read it.",
+        ),
+        click.Option(["--inference"], is_flag=True, help="Without what only training needs."),
+        click.Option(["--no-optimizer"], is_flag=True, help="Without the train step and the optimizer's variables."),
+        click.Option(
+            ["--input", "inputs"],
+            type=_Input(),
+            multiple=True,
+            help="What the model is called on, where it cannot tell: ?,32,32,3:float32. Once for each input.",
+        ),
+        click.Option(
+            ["--compute-dtype"],
+            type=click.Choice(["float32"]),
+            help="What a model of mixed precision computes in; default: as it does.",
+        ),
+        click.Option(
+            ["--data-format"],
+            type=click.Choice(DATA_FORMATS),
+            default="channels_last",
+            show_default=True,
+            help="How images with channels in front are computed: with channels last, or as Keras builds them.",
+        ),
+        click.Option(["--verify"], is_flag=True, help="Compare its numbers with those of Keras, in a clean process."),
+    ]
+
+
+def export_arguments(options):
+    """What `export_checkpoint` takes, out of the values of `export_options`; `inputs` stay texts."""
+    found = {name: options[name] for name in ("target", "inputs", "compute_dtype", "data_format", "verify")}
+    graph = "inference" if options["inference"] else "trainable"
+    return dict(found, graph=graph, include_optimizer=not options["no_optimizer"])
 
 
 class Failure(click.ClickException):

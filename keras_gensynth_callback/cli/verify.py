@@ -8,7 +8,7 @@ import numpy as np
 from . import shared, show
 
 
-@click.command("verify")
+@click.command("verify", short_help="Try a checkpoint in a clean process.")
 @shared.prefix_argument
 @click.option(
     "--against", metavar="MODEL_FILE", help="The same model in Keras: predictions, loss and metrics must agree."

@@ -6,6 +6,7 @@ a user's training.
 
 import contextlib
 import types
+from typing import Set
 
 import tensorflow as tf
 import wrapt
@@ -421,7 +422,7 @@ def loops_behind_sources_left_alone():
     that the other has not. `MaybeCreateControlFlowState` is where it looks for loops, `IsLoopExit` how it knows them
     later. TF 1.15 to 2.21.
     """
-    sources = set()
+    sources: Set[tf.Operation] = set()
 
     def create(wrapped, instance, args, kwargs):
         on_the_way, known = args[0], args[1]

@@ -8,7 +8,7 @@ logs                 what is read of a training, as plain values
 """
 
 from .exporter import Exporter
-from .functions import build_graph, export_checkpoint
+from .functions import build_graph, export_checkpoint, write_export
 from .logs import described, five_digits, one_number, plain_logs, sample_of_weights
 from .metagraph import EVAL_METHOD, TRAIN_METHOD
 from .session_collections import fill_if_live, init_variable_collections_from_keras
@@ -26,4 +26,5 @@ __all__ = [
     "one_number",
     "plain_logs",
     "sample_of_weights",
+    "write_export",
 ]

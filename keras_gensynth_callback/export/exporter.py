@@ -2,28 +2,68 @@
 time.
 """
 
+from __future__ import annotations
+
 import functools
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 import tensorflow as tf
 
 from keras_gensynth_callback._util import installed_version
-from keras_gensynth_callback.checkpoint import reported, storage, write_checkpoint
+from keras_gensynth_callback.checkpoint import CheckpointManager, reported, storage, write_checkpoint
 from keras_gensynth_callback.compat import Workers
 from keras_gensynth_callback.errors import UnsupportedModelError, UnsupportedOpError, named_as_defects
 from keras_gensynth_callback.graph import node_of, shorten_identities
-from keras_gensynth_callback.lift import adapter_of, lift
+from keras_gensynth_callback.lift import Lifted, adapter_of, lift
+from keras_gensynth_callback.options import ExportOptions, Moment
 from keras_gensynth_callback.record import ExportRecord
-from keras_gensynth_callback.target import OpTable, compute_in_float32, fit_to_target, told
+from keras_gensynth_callback.target import Change, OpTable, compute_in_float32, fit_to_target, told
 from keras_gensynth_callback.verification import reload, verify_numbers
 
 from . import metagraph
 from .logs import numbers_alone, plain_logs
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Model, Nest, Path, TensorInfo
+
 MANIFEST_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """What is made once a model.
+
+    Attributes:
+        lifted: Lifted.
+        changes: list of Change, what made it fit the target.
+        meta_graph: bytes, the serialized MetaGraphDef.
+    """
+
+    lifted: Lifted
+    changes: List[Change]
+    meta_graph: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class _Snapshot:
+    """The values of a moment.
+
+    Attributes:
+        moment: Moment.
+        values: dict, name in the graph -> value.
+        started: float, the `time.perf_counter()` of when they were due.
+        waited: float, how long the thread of the number `thread` waited for them.
+    """
+
+    moment: Moment
+    values: Dict[str, Any]
+    started: float
+    waited: float
+    thread: int
 
 
 class Exporter:
@@ -31,45 +71,25 @@ class Exporter:
 
     Args:
         model: a Keras model on TensorFlow.
-        target: str, the oldest TensorFlow that must read the exports.
-        graph: "trainable" or "inference".
-        include_optimizer: bool, whether train step and optimizer come along.
-        input_signature: nest of tf.TensorSpec for the model's inputs, or None.
-        compute_dtype: "float32", or None: as the model computes.
-        data_format: "channels_last", or "keep": images are computed in the format that Keras builds.
-        verify: bool, whether a clean process compares the numbers of the graph with those of Keras, when it is made,
-            and reloads each export before it is committed.
+        options: ExportOptions; None: the defaults.
     """
 
-    def __init__(
-        self,
-        model,
-        *,
-        target="1.15",
-        graph="trainable",
-        include_optimizer=True,
-        input_signature=None,
-        compute_dtype=None,
-        data_format="channels_last",
-        verify=False,
-    ):
-        self.model, self.target, self.graph = model, target, graph
-        self.include_optimizer, self.input_signature = include_optimizer, input_signature
-        self.compute_dtype, self.data_format, self.verify = compute_dtype, data_format, verify
+    def __init__(self, model: Model, options: Optional[ExportOptions] = None) -> None:
+        self.model, self.options = model, options or ExportOptions()
         self._adapter = adapter_of(model)
-        self._lifted = self._meta_graph = None
+        self._made: Optional[_Made] = None
 
     @property
-    def prepared(self):
+    def prepared(self) -> bool:
         """Whether the graph is made; from then on an export writes values alone."""
-        return self._meta_graph is not None
+        return self._made is not None
 
     @property
-    def can_prepare(self):
+    def can_prepare(self) -> bool:
         """Whether all weights of the model exist. One that Keras builds in its first step is prepared after that."""
         return self._adapter.is_built()
 
-    def prepare(self, data_spec=None):
+    def prepare(self, data_spec: Nest = None) -> None:
         """Makes the graph, once.
 
         Args:
@@ -81,42 +101,49 @@ class Exporter:
             DefectError: something went wrong in this package.
             VerificationError: with `verify`, the graph does not give the numbers of Keras.
         """
-        if self.prepared:
-            return
-        with named_as_defects(f"The export of the model `{self.model.name}` failed"):
-            self._prepare(data_spec)
+        self._ready(data_spec)
 
-    def _prepare(self, data_spec):
-        lifted = lift(self.model, data_spec, self.graph, self.include_optimizer, self.input_signature)
-        if not lifted.variables:
-            raise UnsupportedModelError(
-                f"A checkpoint must hold at least one variable. Received: the model `{self.model.name}`, whose "
-                f"{self.graph} graph has none. Give it a layer with weights, or compile it and export with "
-                'graph="trainable".'
-            )
-        if self.compute_dtype == "float32":
-            notes = [f"{dtype}: computed in float32" for dtype in compute_in_float32(lifted.graph)]
-            lifted = replace(lifted, notes=lifted.notes + notes)
+    def _ready(self, data_spec: Nest = None) -> _Made:
+        if self._made is None:
+            with named_as_defects(f"The export of the model `{self.model.name}` failed"):
+                self._made = self._make(data_spec)
+        return self._made
+
+    def _make(self, data_spec: Nest) -> _Made:
+        options = self.options
+        lifted = self._lifted(data_spec)
         metagraph.add_variables_and_saver(lifted)
         infos = self._inferred(lifted)
-        self.changes = fit_to_target(lifted.graph, self.target, self.data_format, _named(lifted))
-        if self.graph == "inference":
+        changes = fit_to_target(lifted.graph, options.target, options.data_format, _named(lifted))
+        if not options.is_trainable:
             shorten_identities(lifted.graph, pinned=map(node_of, lifted.outputs.values()))
         for node in lifted.graph.nodes.values():
             node.attr.pop("_output_shapes", None)
-        table = OpTable.load(self.target)
+        table = OpTable.load(options.target)
         op_list = table.op_list({node.op for node in lifted.graph.nodes.values()})
         meta_graph = metagraph.make_meta_graph(
             lifted, infos, op_list, table.graph_def_version, table.collections_of_names
         )
-        meta_graph.meta_info_def.tensorflow_version = self.target if self.target != "current" else tf.__version__
-        serialized = meta_graph.SerializeToString(deterministic=True)
-        self._lifted = lifted
-        if self.verify:
-            verify_numbers(self.model, self._adapter, lifted, serialized, self.values())
-        self._meta_graph = serialized
+        meta_graph.meta_info_def.tensorflow_version = tf.__version__ if table.is_current else options.target
+        made = _Made(lifted, changes, meta_graph.SerializeToString(deterministic=True))
+        if options.verify:
+            verify_numbers(self.model, self._adapter, lifted, made.meta_graph, self._values(made))
+        return made
 
-    def _inferred(self, lifted):
+    def _lifted(self, data_spec: Nest) -> Lifted:
+        lifted = lift(self.model, self.options, data_spec)
+        if not lifted.variables:
+            raise UnsupportedModelError(
+                f"A checkpoint must hold at least one variable. Received: the model `{self.model.name}`, whose "
+                f"{self.options.graph} graph has none. Give it a layer with weights, or compile it and export with "
+                'graph="trainable".'
+            )
+        if self.options.compute_dtype != "float32":
+            return lifted
+        notes = [f"{dtype}: computed in float32" for dtype in compute_in_float32(lifted.graph)]
+        return replace(lifted, notes=lifted.notes + notes)
+
+    def _inferred(self, lifted: Lifted) -> Dict[str, TensorInfo]:
         try:
             return metagraph.inferred(lifted)
         except ValueError as error:
@@ -127,38 +154,47 @@ class Exporter:
             ) from error
 
     @property
-    def lifted(self):
-        """The Lifted model, once prepared."""
-        return self._lifted
+    def lifted(self) -> Lifted:
+        """The Lifted model."""
+        return self._ready().lifted
 
     @property
-    def meta_graph(self):
-        """The serialized MetaGraphDef, once prepared."""
-        return self._meta_graph
+    def meta_graph(self) -> bytes:
+        """The serialized MetaGraphDef."""
+        return self._ready().meta_graph
 
-    def values(self):
+    def values(self) -> Dict[str, Any]:
         """All values at this moment: dict, name in the graph -> tensor."""
-        variables = self._lifted.variables
+        return self._values(self._ready())
+
+    def _values(self, made: _Made) -> Dict[str, Any]:
+        variables = made.lifted.variables
         values = self._adapter.read([variable.value for variable in variables])
         return {variable.name: variable.of_graph(value) for variable, value in zip(variables, values)}
 
-    def export(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False):
+    def export(
+        self, prefix: Path, moment: Optional[Moment] = None, manager: Optional[CheckpointManager] = None
+    ) -> Optional[ExportRecord]:
         """Writes the values of this moment, and the graph, under a prefix.
 
         Args:
             prefix: str or PathLike.
-            epoch, batch: int counted from 1, or None.
-            logs: dict of floats and of lists of floats, or None.
+            moment: Moment; None: outside of `fit`.
             manager: CheckpointManager that decides which exports stay, or None.
-            is_best: bool, whether this is the best export so far.
 
         Returns:
             An ExportRecord; None in a worker that is not the chief, which alone writes.
         """
-        write = self.begin(prefix, epoch=epoch, batch=batch, logs=logs, manager=manager, is_best=is_best)
+        write = self.begin(prefix, moment, manager)
         return write() if Workers(self.model).writes else None
 
-    def begin(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False, started=None):
+    def begin(
+        self,
+        prefix: Path,
+        moment: Optional[Moment] = None,
+        manager: Optional[CheckpointManager] = None,
+        started: Optional[float] = None,
+    ) -> Callable[[], ExportRecord]:
         """Takes the values of this moment, and returns what writes them, in any thread: as `export`, without arguments.
 
         Values that change before it is called, or while it writes, are written as they were. `started` is the
@@ -167,30 +203,40 @@ class Exporter:
         started = time.perf_counter() if started is None else started
         self.prepare()
         values = self.values()
-        waited = (time.perf_counter() - started, threading.get_ident())
+        waited = time.perf_counter() - started
+        snapshot = _Snapshot(moment or Moment(), values, started, waited, threading.get_ident())
         # No closure: a traceback would keep it, and with it the values.
-        return functools.partial(self._write, prefix, values, (epoch, batch, logs), manager, is_best, started, waited)
+        return functools.partial(self._write, prefix, snapshot, manager)
 
-    def _write(self, prefix, values, moment, manager, is_best, started, waited):
-        epoch, batch, logs = moment
-        manifest = self.manifest(epoch, batch, logs)
+    def _write(self, prefix: Path, snapshot: _Snapshot, manager: Optional[CheckpointManager]) -> ExportRecord:
+        moment, values = snapshot.moment, snapshot.values
+        manifest = self.manifest(moment)
         if manager is not None:
-            manifest["retention"] = manager.label(is_best)
-        check = functools.partial(reload, values=values) if self.verify else None
-        files = write_checkpoint(prefix, values, self._meta_graph, manifest, check)
+            manifest["retention"] = manager.label(moment.is_best)
+        check = functools.partial(reload, values=values) if self.options.verify else None
+        files = write_checkpoint(prefix, values, self.meta_graph, manifest, check)
         if manager is not None:
-            manager.add(prefix, is_best=is_best)
+            manager.add(prefix, is_best=moment.is_best)
         with reported(prefix, "measured, though it is complete"):
             size = sum(storage.size(file) for file in files)
-        to_disk = time.perf_counter() - started
-        seconds = to_disk if threading.get_ident() == waited[1] else waited[0]
+        to_disk = time.perf_counter() - snapshot.started
         shown = str if manager is None else manager.shown
-        paths, logs = list(map(shown, files)), dict(logs or {})
-        return ExportRecord(shown(prefix), epoch, batch, logs, paths, size, seconds, to_disk, self.target)
+        return ExportRecord(
+            prefix=shown(prefix),
+            epoch=moment.epoch,
+            batch=moment.batch,
+            logs=dict(moment.logs),
+            files=list(map(shown, files)),
+            size=size,
+            seconds=to_disk if threading.get_ident() == snapshot.thread else snapshot.waited,
+            seconds_to_disk=to_disk,
+            target=self.options.target,
+        )
 
-    def manifest(self, epoch=None, batch=None, logs=None):
+    def manifest(self, moment: Moment) -> Dict[str, Any]:
         """What the manifest says, but for the files."""
-        lifted = self._lifted
+        made = self._ready()
+        lifted = made.lifted
         count = lambda variables: sum(v.shape.num_elements() for v in variables)  # noqa: E731
         weights = [variable for variable in lifted.variables if variable.kind == "weight"]
         return {
@@ -201,12 +247,12 @@ class Exporter:
                 "keras": lifted.keras,
                 "python": sys.version.split()[0],
             },
-            "target": self.target,
-            "graph": self.graph,
+            "target": self.options.target,
+            "graph": self.options.graph,
             "model": {"name": self.model.name, "class": type(self.model).__name__},
-            "epoch": epoch,
-            "batch": batch,
-            "logs": numbers_alone(plain_logs(logs)),
+            "epoch": moment.epoch,
+            "batch": moment.batch,
+            "logs": numbers_alone(plain_logs(moment.logs)),
             "tensors": {
                 "inputs": lifted.inputs,
                 "targets": lifted.targets,
@@ -226,12 +272,12 @@ class Exporter:
                 "total": count(weights),
                 "trainable": count([variable for variable in weights if variable.trainable]),
             },
-            "rewritten": told(self.changes),
+            "rewritten": told(made.changes),
             "not_carried_over": lifted.notes,
         }
 
 
-def _named(lifted):
+def _named(lifted: Lifted) -> List[str]:
     """The names of the nodes whose results the export names."""
     tensors = [*lifted.outputs.values(), *lifted.losses, *lifted.regularization_losses, *filter(None, [lifted.loss])]
     return [node_of(tensor) for tensor in [*tensors, *(tensor for pair in lifted.metrics.values() for tensor in pair)]]

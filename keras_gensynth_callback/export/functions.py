@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from keras_gensynth_callback.arguments import (
-    check_bool,
-    check_compute_dtype,
-    check_data_format,
-    check_filepath,
-    check_graph,
-    check_input_signature,
-    check_target,
-)
+from keras_gensynth_callback.arguments import check_filepath
+from keras_gensynth_callback.options import ExportOptions
 
 from .exporter import Exporter
 
@@ -69,8 +62,13 @@ def export_checkpoint(
         True
     """
     prefix = check_filepath(filepath)
-    exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify)
-    return exporter.export(prefix)
+    options = ExportOptions(target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify)
+    return write_export(model, prefix, options)
+
+
+def write_export(model: Model, prefix: str, options: ExportOptions) -> Any:
+    """Writes one export of a model. Returns its ExportRecord; None in a worker that is not the chief."""
+    return _prepared(model, options).export(prefix)
 
 
 def build_graph(
@@ -102,23 +100,15 @@ def build_graph(
         >>> len(graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
         2
     """
-    exporter = _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format)
+    options = ExportOptions(target, graph, include_optimizer, input_signature, compute_dtype, data_format)
+    exporter = _prepared(model, options)
     built = tf.Graph()
     with built.as_default():
         tf.compat.v1.train.import_meta_graph(tf.compat.v1.MetaGraphDef.FromString(exporter.meta_graph))
     return built
 
 
-def _prepared(model, target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify=False):
-    exporter = Exporter(
-        model,
-        target=check_target(target),
-        graph=check_graph(graph),
-        include_optimizer=check_bool("include_optimizer", include_optimizer),
-        input_signature=check_input_signature(input_signature),
-        compute_dtype=check_compute_dtype(compute_dtype),
-        data_format=check_data_format(data_format),
-        verify=check_bool("verify", verify),
-    )
+def _prepared(model: Model, options: ExportOptions) -> Exporter:
+    exporter = Exporter(model, options)
     exporter.prepare()
     return exporter

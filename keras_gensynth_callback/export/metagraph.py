@@ -6,6 +6,10 @@ variable.proto, saver.proto). They are written directly: no live graph has to be
 process can leak in.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Container, Dict, Iterable, List, Mapping, Optional
+
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import variable_pb2
@@ -13,6 +17,20 @@ from tensorflow.core.protobuf import meta_graph_pb2, saver_pb2
 
 from keras_gensynth_callback.graph import LEARNING_PHASE, tensor_name
 from keras_gensynth_callback.lift import distribution
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import (
+        DType,
+        MetaGraphDef,
+        OpList,
+        SignatureDef,
+        Tensor,
+        TensorInfo,
+        TensorProto,
+        VersionDef,
+    )
+    from keras_gensynth_callback.graph import EditableGraph
+    from keras_gensynth_callback.lift import Lifted, Table, Variable
 
 _KEYS = tf.compat.v1.GraphKeys
 _SIGNATURES = tf.compat.v1.saved_model.signature_constants
@@ -22,7 +40,7 @@ TRAIN_METHOD, EVAL_METHOD = "tensorflow/supervised/training", "tensorflow/superv
 _RANDOM_OPS = {"uniform": "RandomUniform", "normal": "RandomStandardNormal", "truncated_normal": "TruncatedNormal"}
 
 
-def add_variables_and_saver(lifted):
+def add_variables_and_saver(lifted: Lifted) -> None:
     """Adds to the lifted graph what every variable of TF 1.x has - initialiser and read - what fills its lookup tables,
     and a saver.
 
@@ -38,7 +56,7 @@ def add_variables_and_saver(lifted):
     _add_saver(graph, names, [variable.dtype for variable in lifted.variables])
 
 
-def _add_variable(graph, variable, reset):
+def _add_variable(graph: EditableGraph, variable: Variable, reset: Any) -> None:
     name, dtype, shape = variable.name, variable.dtype, variable.value.shape
     if name not in graph.nodes:
         graph.add("VarHandleOp", name, shared_name=name, container="", dtype=dtype, shape=tf.TensorShape(shape))
@@ -47,7 +65,7 @@ def _add_variable(graph, variable, reset):
     graph.add("ReadVariableOp", f"{name}/Read/ReadVariableOp", [name], dtype=dtype)
 
 
-def _initial_value(graph, variable, reset):
+def _initial_value(graph: EditableGraph, variable: Variable, reset: Any) -> str:
     """What an initialiser gives: the value after a reset, or a draw from what Keras's initializer draws from."""
     name, dtype, shape = variable.name, variable.dtype, variable.shape.as_list()
     if reset is not None:
@@ -70,7 +88,7 @@ def _initial_value(graph, variable, reset):
     return graph.add("Add", scope, [scaled, offset], T=dtype).name
 
 
-def _filled(value, dtype, shape):
+def _filled(value: Any, dtype: DType, shape: List[int]) -> TensorProto:
     """A TensorProto that holds one value once for all elements; a string is empty."""
     if 0 in shape:
         return tf.make_tensor_proto(np.zeros(shape, dtype.as_numpy_dtype), dtype, shape)
@@ -78,11 +96,11 @@ def _filled(value, dtype, shape):
     return tf.make_tensor_proto(one, dtype, shape)
 
 
-def _constant(graph, variable, proto):
+def _constant(graph: EditableGraph, variable: Variable, proto: TensorProto) -> str:
     return graph.add("Const", f"{variable.name}/Initializer/value", dtype=tf.as_dtype(proto.dtype), value=proto).name
 
 
-def _add_table_initializer(graph, table):
+def _add_table_initializer(graph: EditableGraph, table: Table) -> None:
     columns = []
     for part, values, dtype in (("keys", table.keys, table.key_dtype), ("values", table.values, table.value_dtype)):
         proto = tf.make_tensor_proto(values, dtype, values.shape)
@@ -91,11 +109,11 @@ def _add_table_initializer(graph, table):
     graph.add("InitializeTableV2", _table_initializer(table), [table.name, *columns], **types)
 
 
-def _table_initializer(table):
+def _table_initializer(table: Table) -> str:
     return f"{table.name}/table_init"
 
 
-def _add_saver(graph, names, dtypes):
+def _add_saver(graph: EditableGraph, names: List[str], dtypes: Iterable[DType]) -> None:
     text = tf.make_tensor_proto
     graph.add("Const", "save/filename/input", dtype=tf.string, value=text(b"model"))
     graph.add(
@@ -131,7 +149,13 @@ def _add_saver(graph, names, dtypes):
     graph.add("NoOp", "save/restore_all", [f"^{node.name}" for node in restores])
 
 
-def make_meta_graph(lifted, infos, op_list, graph_def_version=None, collections_of_names=()):
+def make_meta_graph(
+    lifted: Lifted,
+    infos: Mapping[str, TensorInfo],
+    op_list: OpList,
+    graph_def_version: Optional[int] = None,
+    collections_of_names: Container[str] = (),
+) -> MetaGraphDef:
     """The MetaGraphDef of a lifted and fitted model.
 
     Args:
@@ -163,14 +187,14 @@ def make_meta_graph(lifted, infos, op_list, graph_def_version=None, collections_
     return meta
 
 
-def _versions(graph_def_version):
+def _versions(graph_def_version: Optional[int]) -> VersionDef:
     versions = writer_versions()
     if graph_def_version is not None:
         versions.producer = min(versions.producer, graph_def_version)
     return versions
 
 
-def collections_of_nodes(lifted):
+def collections_of_nodes(lifted: Lifted) -> Dict[str, List[str]]:
     """The collections that hold tensors or ops: dict, collection -> names. No entry where there is nothing."""
     found = {
         _KEYS.UPDATE_OPS: lifted.updates,
@@ -182,13 +206,13 @@ def collections_of_nodes(lifted):
     return {key: list(names) for key, names in found.items() if names}
 
 
-def collection_sizes(lifted):
+def collection_sizes(lifted: Lifted) -> Dict[str, int]:
     """How many entries each collection has: dict, collection -> int."""
     found = {**_collections_of_protos(lifted), **lifted.graph.context_protos(), **collections_of_nodes(lifted)}
     return {key: len(entries) for key, entries in found.items() if entries}
 
 
-def _collections_of_protos(lifted):
+def _collections_of_protos(lifted: Lifted) -> Dict[str, List[Any]]:
     variables = {variable.name: _variable_def(lifted.graph, variable) for variable in lifted.variables}
     of_kind = lambda *kinds: [variables[v.name] for v in lifted.variables if v.kind in kinds]  # noqa: E731
     return {
@@ -201,7 +225,7 @@ def _collections_of_protos(lifted):
     }
 
 
-def _variable_def(graph, variable):
+def _variable_def(graph: EditableGraph, variable: Variable) -> Any:
     name = variable.name
     start = graph.nodes[f"{name}/Assign"].input[1]
     return variable_pb2.VariableDef(
@@ -214,7 +238,7 @@ def _variable_def(graph, variable):
     )
 
 
-def _saver_def():
+def _saver_def() -> Any:
     return saver_pb2.SaverDef(
         filename_tensor_name="save/Const:0",
         save_tensor_name="save/control_dependency:0",
@@ -225,7 +249,7 @@ def _saver_def():
     )
 
 
-def signatures(lifted, infos):
+def signatures(lifted: Lifted, infos: Mapping[str, TensorInfo]) -> Dict[str, SignatureDef]:
     """The SignatureDefs: dict, key -> SignatureDef."""
     found = {}
     if lifted.outputs:
@@ -243,12 +267,15 @@ def signatures(lifted, infos):
         outputs[f"metrics/{name}/value"], outputs[f"metrics/{name}/update_op"] = value, update
     if lifted.evaluates:
         found["eval"] = _signature(infos, inputs, outputs, EVAL_METHOD)
-    with_phase = {**inputs, LEARNING_PHASE: lifted.learning_phase}
-    found["train"] = _signature(infos, with_phase, outputs, TRAIN_METHOD)
+    if lifted.learning_phase is not None:
+        with_phase = {**inputs, LEARNING_PHASE: lifted.learning_phase}
+        found["train"] = _signature(infos, with_phase, outputs, TRAIN_METHOD)
     return found
 
 
-def _signature(infos, inputs, outputs, method):
+def _signature(
+    infos: Mapping[str, TensorInfo], inputs: Mapping[str, str], outputs: Mapping[str, str], method: str
+) -> SignatureDef:
     signature = meta_graph_pb2.SignatureDef(method_name=method)
     for side, tensors in ((signature.inputs, inputs), (signature.outputs, outputs)):
         for key, tensor in tensors.items():
@@ -256,7 +283,7 @@ def _signature(infos, inputs, outputs, method):
     return signature
 
 
-def inferred(lifted):
+def inferred(lifted: Lifted) -> Dict[str, TensorInfo]:
     """Adds the shapes that TensorFlow infers to the lifted graph, as `_output_shapes`, and returns what signatures
     need of them.
 
@@ -284,12 +311,12 @@ def inferred(lifted):
         return {name: tensor_info(private.get_tensor_by_name(name)) for name in names}
 
 
-def tensor_info(tensor):
+def tensor_info(tensor: Tensor) -> TensorInfo:
     info = meta_graph_pb2.TensorInfo(name=tensor.name, dtype=tensor.dtype.as_datatype_enum)
     info.tensor_shape.CopyFrom(tensor.shape.as_proto())
     return info
 
 
-def writer_versions():
+def writer_versions() -> VersionDef:
     """The VersionDef that the installed TensorFlow writes."""
     return tf.Graph().as_graph_def().versions

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List
 
 import tensorflow as tf
 
@@ -78,7 +78,7 @@ def init_variable_collections_from_keras(graph: tf.Graph, keras_model: Model) ->
     return {name: members for name, members in found.items() if members}
 
 
-def fill_if_live(model):
+def fill_if_live(model: Model) -> bool:
     """Fills the collections of the graph that a model lives in. Returns whether it lives in one: eager ones do not."""
     graph = v1_engine.live_graph(model) if v1_engine.is_of_v1_engine(model) else None
     if graph is not None and model.built and not graph.finalized:
@@ -86,7 +86,7 @@ def fill_if_live(model):
     return graph is not None
 
 
-def _wanted(model):
+def _wanted(model: Model) -> Dict[str, List[Any]]:
     own = own_variables(model)[0]
     metric_variables = [*(v for metric in v1_engine.metrics_of(model) for v in metric.variables), *own]
     losses, regularization_losses = v1_engine.loss_terms(model)
@@ -102,22 +102,22 @@ def _wanted(model):
     }
 
 
-def _holds(members, wanted):
+def _holds(members: Iterable[Any], wanted: Any) -> bool:
     """Whether a collection holds a member; an op stands for its output, too."""
     return any(_identity(member) is _identity(wanted) for member in members)
 
 
-def _identity(member):
+def _identity(member: Any) -> Any:
     # A variable has an `op`, too: that of its handle.
     return member.op if tf.is_tensor(member) and not isinstance(member, tf.Variable) else member
 
 
-def _remove(graph, name, stale):
+def _remove(graph: tf.Graph, name: str, stale: List[Any]) -> None:
     kept = graph.get_collection_ref(name)
     kept[:] = [member for member in kept if not any(member is gone for gone in stale)]
 
 
-def _report_unlisted(model, added):
+def _report_unlisted(model: Model, added: Iterable[Any]) -> None:
     run = {id(op) for listed in v1_engine.listed_updates(model) for op in v1_engine.ancestors(listed)}
     missed = [op.name for op in added if id(op) not in run]
     if missed:
@@ -128,7 +128,7 @@ def _report_unlisted(model, added):
         )
 
 
-def _check(graph, model):
+def _check(graph: tf.Graph, model: Model) -> None:
     if not isinstance(graph, tf.Graph):
         raise InvalidArgumentError(
             "`graph` should be the tf.Graph that the model lives in, `tf.compat.v1.get_default_graph()`. "

@@ -4,10 +4,20 @@ The nodes are those of `tf.compat.v1.cond` (tensorflow/python/ops/control_flow_o
 serves all of them.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, Hashable, Optional, Tuple
+
 import tensorflow as tf
 from tensorflow.core.protobuf import control_flow_pb2
 
 from .editable import COND_CONTEXT, Context, node_of, tensor_name
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import DType, NodeDef, TensorProto
+
+    from .editable import EditableGraph
+
 
 # The placeholder that Keras calls so in TF 1.x.
 LEARNING_PHASE = "keras_learning_phase"
@@ -24,9 +34,11 @@ class Conditionals:
         phase: str, the predicate.
     """
 
-    def __init__(self, graph, phase):
+    def __init__(self, graph: EditableGraph, phase: str) -> None:
         self._graph, self._phase = graph, phase
-        self._contexts, self._switches, self._owned = {}, {}, {}
+        self._contexts: Dict[Tuple[Hashable, int], Context] = {}
+        self._switches: Dict[Tuple[str, int], str] = {}
+        self._owned: Dict[Tuple[str, int], str] = {}
         scope = node_of(phase)
         switch = graph.add("Switch", f"{scope}/Switch", [phase, phase], T=tf.bool)
         self.pivots = [
@@ -34,7 +46,7 @@ class Conditionals:
             for branch, letter in ((INFERENCE, "f"), (TRAINING, "t"))
         ]
 
-    def context(self, key, branch, name):
+    def context(self, key: Hashable, branch: int, name: str) -> Context:
         """The Context of a branch; `name` is a node in or near it, after whose scope it is called."""
         if (key, branch) not in self._contexts:
             fields = control_flow_pb2.CondContextDef(
@@ -49,7 +61,7 @@ class Conditionals:
             self._graph.contexts.insert(0, context)
         return self._contexts[(key, branch)]
 
-    def put_inside(self, name, context, outputs):
+    def put_inside(self, name: str, context: Context, outputs: int) -> None:
         """Puts a node, with the loop or conditional of its own that it may stand in, into a branch."""
         own = self._graph.context_of.get(name)
         if own is None:
@@ -59,7 +71,7 @@ class Conditionals:
             own = own.outer
         own.outer = context
 
-    def switch(self, tensor, context, dtype):
+    def switch(self, tensor: str, context: Context, dtype: DType) -> str:
         """The tensor inside of a branch that stands for `tensor` outside."""
         key = (tensor, id(context))
         if key not in self._switches:
@@ -69,7 +81,7 @@ class Conditionals:
             context.external[tensor] = self._switches[key]
         return self._switches[key]
 
-    def own(self, constant, context):
+    def own(self, constant: NodeDef, context: Context) -> str:
         """The tensor inside of a branch that has the value of the node `constant` outside."""
         key = (constant.name, id(context))
         if key not in self._owned:
@@ -77,18 +89,18 @@ class Conditionals:
             self._owned[key] = tensor_name(name)
         return self._owned[key]
 
-    def constant(self, name, proto, context, waits=None):
+    def constant(self, name: str, proto: TensorProto, context: Context, waits: Optional[str] = None) -> str:
         """A constant inside of a branch, that runs after the node `waits` inside of it; returns its name."""
         waits = waits or self.pivots[context.fields.branch]
         return self._graph.add(
             "Const", name, [f"^{waits}"], context=context, dtype=tf.as_dtype(proto.dtype), value=proto
         ).name
 
-    def merge(self, name, inference, training, dtype):
+    def merge(self, name: str, inference: str, training: str, dtype: DType) -> str:
         """What the one branch or the other gives; returns its name."""
         return self._graph.add("Merge", name, [inference, training], T=dtype, N=2).name
 
 
-def scope_of(name):
+def scope_of(name: str) -> str:
     """The name scope of a node: all but the last part of its name."""
     return name.rsplit("/", 1)[0]

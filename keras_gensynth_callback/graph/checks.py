@@ -5,8 +5,11 @@ has the inputs and attributes of its definition, nodes form no cycles but loops,
 TensorFlow allows. Each check takes time in proportion to the file.
 """
 
+from __future__ import annotations
+
 import functools
 import re
+from typing import TYPE_CHECKING, Dict, FrozenSet, Iterable, List, Optional
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -14,6 +17,19 @@ from tensorflow.core.framework import types_pb2
 
 from .editable import COND_CONTEXT, CONTEXT_PROTOS, node_of
 from .op_types import op_definition
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import (
+        ArgDef,
+        AttrValue,
+        DType,
+        MetaGraphDef,
+        NodeDef,
+        OpDef,
+        TensorInfo,
+        TensorProto,
+        TensorShapeProto,
+    )
 
 # TensorFlow's own limits (tensor_shape.h), and some that no graph of a model comes near.
 _RANK, _ELEMENTS = 254, 2**63 - 1
@@ -31,7 +47,7 @@ class Fault(Exception):
     """What is wrong with a graph, in words."""
 
 
-def check_meta_graph(meta_graph):
+def check_meta_graph(meta_graph: MetaGraphDef) -> None:
     """Raises Fault where a MetaGraphDef is not what TensorFlow could have written.
 
     Args:
@@ -50,7 +66,7 @@ def check_meta_graph(meta_graph):
     _check_collections(meta_graph, nodes)
 
 
-def check_names(meta_graph):
+def check_names(meta_graph: MetaGraphDef) -> Dict[str, NodeDef]:
     """Checks the names alone, which is enough for those that follow no input of a node.
 
     Args:
@@ -72,7 +88,7 @@ def check_names(meta_graph):
     return _named(meta_graph.graph_def.node)
 
 
-def _named(node_defs):
+def _named(node_defs: Iterable[NodeDef]) -> Dict[str, NodeDef]:
     nodes = {}
     for node in node_defs:
         name = node.name
@@ -89,7 +105,7 @@ def _named(node_defs):
     return nodes
 
 
-def _check_inputs(node, nodes):
+def _check_inputs(node: NodeDef, nodes: Dict[str, NodeDef]) -> None:
     after_control = False
     for tensor in node.input:
         if not _INPUT.match(tensor):
@@ -101,7 +117,7 @@ def _check_inputs(node, nodes):
         after_control = tensor.startswith("^")
 
 
-def _check_node(node):
+def _check_node(node: NodeDef) -> None:
     _check_attributes(node)
     definition = _definition(node.op)
     if definition is None:
@@ -117,7 +133,7 @@ def _check_node(node):
         raise Fault(f"the constant {_short(node.name)} holds another type than it says")
 
 
-def _count(node, argument):
+def _count(node: NodeDef, argument: ArgDef) -> int:
     if argument.number_attr:
         return max(node.attr[argument.number_attr].i, 0) if argument.number_attr in node.attr else 1
     if argument.type_list_attr:
@@ -128,19 +144,19 @@ def _count(node, argument):
 class _Definition:
     """What of an OpDef is looked at for each node of the op."""
 
-    def __init__(self, op):
+    def __init__(self, op: OpDef) -> None:
         self.inputs = list(op.input_arg)
         self.kinds = {attr.name: attr.type for attr in op.attr}
         self.required = [attr.name for attr in op.attr if not attr.HasField("default_value")]
 
 
 @functools.lru_cache(maxsize=4096)
-def _definition(name):
+def _definition(name: str) -> Optional[_Definition]:
     op = op_definition(name) if len(name) < 256 else None
     return None if op is None else _Definition(op)
 
 
-def _check_attributes(node):
+def _check_attributes(node: NodeDef) -> None:
     definition = _definition(node.op)
     for name, value in node.attr.items():
         kind = value.WhichOneof("value")
@@ -155,7 +171,7 @@ def _check_attributes(node):
             raise Fault(f"the attribute {_short(name)} of the node {_short(node.name)} ({_short(node.op)}) {fault}")
 
 
-def _is_of_kind(value, kind, expected):
+def _is_of_kind(value: AttrValue, kind: str, expected: str) -> bool:
     if not expected.startswith("list("):
         return kind == _KINDS.get(expected, expected)
     if kind != "list":
@@ -164,7 +180,7 @@ def _is_of_kind(value, kind, expected):
     return filled in ([], [_KINDS.get(expected[5:-1], expected[5:-1])])
 
 
-def _fault_of_value(value, kind):
+def _fault_of_value(value: AttrValue, kind: str) -> Optional[str]:
     types = [value.type] if kind == "type" else value.list.type if kind == "list" else ()
     unknown = next((enum for enum in types if enum not in _types()), None)
     if unknown is not None:
@@ -177,7 +193,7 @@ def _fault_of_value(value, kind):
     return next(filter(None, faults), None)
 
 
-def _fault_of_shape(shape, least=-1):
+def _fault_of_shape(shape: TensorShapeProto, least: int = -1) -> Optional[str]:
     if len(shape.dim) > _RANK:
         return f"is a shape of {len(shape.dim)} dimensions, and TensorFlow has at most {_RANK}"
     count = 1
@@ -188,7 +204,7 @@ def _fault_of_shape(shape, least=-1):
     return f"is a shape of {count} elements, and TensorFlow has at most {_ELEMENTS}" if count > _ELEMENTS else None
 
 
-def _fault_of_tensor(tensor):
+def _fault_of_tensor(tensor: TensorProto) -> Optional[str]:
     if tensor.dtype not in _types():
         return f"is a tensor of the type {tensor.dtype}, which the installed TensorFlow does not know"
     fault = (
@@ -208,11 +224,11 @@ def _fault_of_tensor(tensor):
 
 
 @functools.lru_cache(maxsize=1)
-def _types():
+def _types() -> FrozenSet[int]:
     return frozenset(enum for enum in types_pb2.DataType.values() if _dtype_of(enum) is not None)
 
 
-def _dtype_of(enum):
+def _dtype_of(enum: int) -> Optional[DType]:
     try:
         return tf.as_dtype(enum)
     except (TypeError, KeyError):
@@ -220,15 +236,16 @@ def _dtype_of(enum):
 
 
 @functools.lru_cache(maxsize=None)
-def _size_of(enum):
+def _size_of(enum: int) -> int:
     """Bytes of an element; 0 where there is no such number."""
     dtype = _dtype_of(enum)
     return 0 if dtype is None or dtype in (tf.string, tf.resource, tf.variant) else dtype.size
 
 
-def _check_cycles(nodes):
+def _check_cycles(nodes: Dict[str, NodeDef]) -> None:
     """Nodes that wait for each other: only loops may, through `NextIteration`."""
-    waits, consumers = {}, {name: [] for name in nodes}
+    waits: Dict[str, int] = {}
+    consumers: Dict[str, List[str]] = {name: [] for name in nodes}
     for name, node in nodes.items():
         sources = [node_of(tensor) for tensor in node.input if not _comes_around(tensor, node, nodes)]
         waits[name] = len(sources)
@@ -247,11 +264,11 @@ def _check_cycles(nodes):
         raise Fault(f"nodes wait for each other, or for those that do: {', '.join(stuck[:3])} ({len(stuck)} in all)")
 
 
-def _comes_around(tensor, node, nodes):
+def _comes_around(tensor: str, node: NodeDef, nodes: Dict[str, NodeDef]) -> bool:
     return not tensor.startswith("^") and _BACK.get(nodes[node_of(tensor)].op) == node.op
 
 
-def _check_signatures(meta_graph, nodes):
+def _check_signatures(meta_graph: MetaGraphDef, nodes: Dict[str, NodeDef]) -> None:
     for key, signature in meta_graph.signature_def.items():
         for side in (signature.inputs, signature.outputs):
             for name, info in side.items():
@@ -260,14 +277,14 @@ def _check_signatures(meta_graph, nodes):
                     raise Fault(f"{_short(name)} of the signature {_short(key)} {fault}")
 
 
-def _fault_of_info(info, nodes):
+def _fault_of_info(info: TensorInfo, nodes: Dict[str, NodeDef]) -> Optional[str]:
     for tensor in _tensors_of(info):
         if not _TENSOR.match(tensor) or node_of(tensor) not in nodes:
             return f"is the tensor {_short(tensor)}, which the graph does not have"
     return _fault_of_shape(info.tensor_shape)
 
 
-def _tensors_of(info):
+def _tensors_of(info: TensorInfo) -> List[str]:
     kind = info.WhichOneof("encoding")
     if kind == "coo_sparse":
         sparse = info.coo_sparse
@@ -277,7 +294,7 @@ def _tensors_of(info):
     return [info.name]
 
 
-def _check_collections(meta_graph, nodes):
+def _check_collections(meta_graph: MetaGraphDef, nodes: Dict[str, NodeDef]) -> None:
     for key, collection in meta_graph.collection_def.items():
         for name in collection.node_list.value:
             if not _TENSOR.match(name.lstrip("^")) or node_of(name) not in nodes:
@@ -291,10 +308,10 @@ def _check_collections(meta_graph, nodes):
                     raise Fault(f"the collection {key} does not hold {what}: {error}") from error
 
 
-def _check_text(text, what):
+def _check_text(text: str, what: str) -> None:
     if len(text) > _LONGEST_NAME or _CONTROL_CHARACTERS.search(text):
         raise Fault(f"the name of {what}, {_short(text)}, is too long or has control characters")
 
 
-def _short(text):
+def _short(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -6,8 +6,28 @@ collections `cond_context` and `while_context`, which list tensors by name and a
 in both places, so both are edited here, in one object, and nowhere else.
 """
 
+from __future__ import annotations
+
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Set,
+    Union,
+)
+
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import control_flow_pb2
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import AttrValue, ContextDef, GraphDef, MetaGraphDef, NodeDef, VersionDef
 
 COND_CONTEXT, WHILE_CONTEXT = "cond_context", "while_context"
 CONTEXT_PROTOS = {COND_CONTEXT: control_flow_pb2.CondContextDef, WHILE_CONTEXT: control_flow_pb2.WhileContextDef}
@@ -20,29 +40,29 @@ FAR = 64
 _REPEATED_NAMES = ("loop_exit_names", "loop_enter_names")
 
 
-def node_of(tensor):
+def node_of(tensor: str) -> str:
     """The name of the node that an input names: `a:1`, `^a` and `a` are all outputs of `a`."""
     return tensor.lstrip("^").split(":")[0]
 
 
-def tensor_name(tensor):
+def tensor_name(tensor: str) -> str:
     """The long form of an input: `a` is `a:0`."""
     return tensor if ":" in tensor else tensor + ":0"
 
 
-def input_name(tensor):
+def input_name(tensor: str) -> str:
     """The short form that a NodeDef uses: `a:0` is `a`."""
     return tensor[:-2] if tensor.endswith(":0") else tensor
 
 
-def moved(tensor, renamed):
+def moved(tensor: str, renamed: Mapping[str, str]) -> str:
     """A tensor, op or control input name after its node was renamed: `renamed` is a dict, node name -> node name."""
     mark = "^" if is_control(tensor) else ""
     name = node_of(tensor)
     return mark + renamed.get(name, name) + tensor[len(mark) + len(name) :]
 
 
-def unique(name, taken):
+def unique(name: str, taken: Set[str]) -> str:
     """`name`, or `name_1`, `name_2`, ... where it is taken: TensorFlow's own rule, without regard to case.
 
     Args:
@@ -57,17 +77,17 @@ def unique(name, taken):
     return candidate
 
 
-def is_control(name):
+def is_control(name: str) -> bool:
     """Whether an input of a NodeDef is a control input."""
     return name.startswith("^")
 
 
-def has_control_inputs(node):
+def has_control_inputs(node: NodeDef) -> bool:
     """Whether a NodeDef has control inputs."""
     return any(is_control(tensor) for tensor in node.input)
 
 
-def data_inputs(node):
+def data_inputs(node: NodeDef) -> List[str]:
     """The inputs of a NodeDef that carry values, in its order."""
     return [tensor for tensor in node.input if not is_control(tensor)]
 
@@ -83,15 +103,22 @@ class Context:
         outer: the Context around this one, or None.
     """
 
-    def __init__(self, kind, fields, values=(), external=None, outer=None):
+    def __init__(
+        self,
+        kind: str,
+        fields: ContextDef,
+        values: Iterable[str] = (),
+        external: Optional[Mapping[str, str]] = None,
+        outer: Optional[Context] = None,
+    ) -> None:
         self.kind, self.fields, self.outer = kind, fields, outer
         self.values, self.external = set(values), dict(external or {})
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.fields.context_name
 
-    def rename(self, rename_tensor):
+    def rename(self, rename_tensor: Callable[[str], str]) -> None:
         """Applies `rename_tensor` (str -> str) to every tensor name that the context holds."""
         self.values = {rename_tensor(value) for value in self.values}
         self.external = {rename_tensor(outside): rename_tensor(inside) for outside, inside in self.external.items()}
@@ -104,7 +131,14 @@ class Context:
                 del getattr(self.fields, field)[:]
                 getattr(self.fields, field).extend(names)
 
-    def __repr__(self):
+    def outwards(self) -> Iterator[Context]:
+        """This context and those around it, from the inside out."""
+        context: Optional[Context] = self
+        while context is not None:
+            yield context
+            context = context.outer
+
+    def __repr__(self) -> str:
         return f"<{self.kind} {self.name}: {len(self.values)} values>"
 
 
@@ -117,11 +151,11 @@ class EditableGraph:
         context_of: dict, node name -> innermost Context; nodes outside of control flow are not in it.
     """
 
-    def __init__(self, graph_def=None, contexts=()):
-        self.nodes = {node.name: node for node in (graph_def.node if graph_def is not None else ())}
+    def __init__(self, graph_def: Optional[GraphDef] = None, contexts: Iterable[Context] = ()) -> None:
+        self.nodes: Dict[str, NodeDef] = {node.name: node for node in (graph_def.node if graph_def is not None else ())}
         self.contexts = list(contexts)
-        self.context_of = {}
-        self._taken = None
+        self.context_of: Dict[str, Context] = {}
+        self._taken: Optional[Set[str]] = None
         for context in self.contexts:
             for value in context.values - set(context.external):
                 if node_of(value) in self.nodes:
@@ -129,7 +163,7 @@ class EditableGraph:
         if self.contexts:
             self._place_nodes_without_outputs()
 
-    def _place_nodes_without_outputs(self):
+    def _place_nodes_without_outputs(self) -> None:
         """Contexts list tensors, so that they know nothing of writes and assertions: these stand where their inputs
         stand.
         """
@@ -142,18 +176,19 @@ class EditableGraph:
             if found:
                 self.context_of[name] = max(found, key=_depth)
 
-    def _context_behind(self, tensor):
+    def _context_behind(self, tensor: str) -> Optional[Context]:
         """The context that a tensor stands in, or None: what an `Exit` gives stands outside of its loop."""
         context = self.context_of.get(node_of(tensor))
-        is_exit = context is not None and self.nodes[node_of(tensor)].op in ("Exit", "RefExit")
-        return context.outer if is_exit else context
+        if context is not None and self.nodes[node_of(tensor)].op in ("Exit", "RefExit"):
+            return context.outer
+        return context
 
     # -- from and to protos
 
     @classmethod
-    def from_meta_graph(cls, meta_graph):
+    def from_meta_graph(cls, meta_graph: MetaGraphDef) -> EditableGraph:
         """The graph of a MetaGraphDef, with the contexts in its collections."""
-        contexts = []
+        contexts: List[Context] = []
         for kind, proto in CONTEXT_PROTOS.items():
             for serialized in (
                 meta_graph.collection_def[kind].bytes_list.value if kind in meta_graph.collection_def else ()
@@ -161,7 +196,7 @@ class EditableGraph:
                 _read_context(kind, proto.FromString(serialized), None, contexts)
         return cls(meta_graph.graph_def, contexts)
 
-    def graph_def(self, versions=None):
+    def graph_def(self, versions: Optional[VersionDef] = None) -> GraphDef:
         """The nodes as a GraphDef."""
         graph_def = graph_pb2.GraphDef()
         graph_def.node.extend(self.nodes.values())
@@ -169,18 +204,19 @@ class EditableGraph:
             graph_def.versions.CopyFrom(versions)
         return graph_def
 
-    def context_protos(self):
+    def context_protos(self) -> Dict[str, List[ContextDef]]:
         """The contexts as they stand in collections: dict, collection name -> list of protos, nested ones inside
         outer ones.
         """
-        protos, nested = {COND_CONTEXT: [], WHILE_CONTEXT: []}, {}
+        protos: Dict[str, List[ContextDef]] = {COND_CONTEXT: [], WHILE_CONTEXT: []}
+        nested: Dict[Optional[Context], List[Context]] = {}
         for context in self.contexts:
             nested.setdefault(context.outer, []).append(context)
         for context in nested.get(None, ()):
             protos[context.kind].append(self._context_proto(context, nested))
         return protos
 
-    def _context_proto(self, context, nested):
+    def _context_proto(self, context: Context, nested: Mapping[Optional[Context], List[Context]]) -> ContextDef:
         proto = type(context.fields)()
         proto.CopyFrom(context.fields)
         proto.values_def.values.extend(sorted(context.values | set(context.external)))
@@ -193,17 +229,17 @@ class EditableGraph:
 
     # -- reading
 
-    def consumers(self):
+    def consumers(self) -> Dict[str, List[NodeDef]]:
         """dict, node name -> list of the NodeDefs that take one of its outputs or wait for it. Built anew at each
         call.
         """
-        found = {name: [] for name in self.nodes}
+        found: Dict[str, List[NodeDef]] = {name: [] for name in self.nodes}
         for node in self.nodes.values():
             for name in {node_of(tensor) for tensor in node.input}:
                 found[name].append(node)
         return found
 
-    def ancestors(self, names, stop=(), controls=True):
+    def ancestors(self, names: Iterable[str], stop: Iterable[str] = (), controls: bool = True) -> Set[str]:
         """The names of all nodes that `names` depend on.
 
         Args:
@@ -211,7 +247,8 @@ class EditableGraph:
             stop: node names behind which nothing is looked for.
             controls: bool, whether to follow control inputs; without, it is what their values are computed from.
         """
-        seen, todo, stop = set(), list(names), set(stop)
+        seen: Set[str] = set()
+        todo, stop = list(names), set(stop)
         while todo:
             name = todo.pop()
             if name in seen:
@@ -222,12 +259,12 @@ class EditableGraph:
                 todo.extend(node_of(tensor) for tensor in inputs if controls or not is_control(tensor))
         return seen
 
-    def variables_behind(self, tensors):
+    def variables_behind(self, tensors: Iterable[str]) -> Set[str]:
         """The names of the variables that tensors are computed from."""
         names = self.ancestors(map(node_of, tensors), controls=False)
         return {name for name in names if self.nodes[name].op == "VarHandleOp"}
 
-    def origin(self, tensor, hands_on):
+    def origin(self, tensor: str, hands_on: Callable[[NodeDef], bool]) -> Optional[NodeDef]:
         """The NodeDef that a tensor comes from, through the first inputs of nodes that hand them on; None where it
         comes from none. No way is longer than `FAR` nodes, so that a graph of a million nodes is read in linear time.
 
@@ -242,14 +279,23 @@ class EditableGraph:
             node = self.nodes.get(node_of(node.input[0]))
         return node
 
-    def _taken_names(self):
+    def _taken_names(self) -> Set[str]:
         if self._taken is None:
             self._taken = {name.lower() for name in self.nodes}
         return self._taken
 
     # -- editing
 
-    def add(self, op, name, inputs=(), beside=None, context=None, outputs=1, **attrs):
+    def add(
+        self,
+        op: str,
+        name: str,
+        inputs: Iterable[str] = (),
+        beside: Union[NodeDef, str, None] = None,
+        context: Optional[Context] = None,
+        outputs: int = 1,
+        **attrs: Any,
+    ) -> NodeDef:
         """Adds a node under `name` or, where that is taken, the next free one.
 
         Args:
@@ -274,12 +320,12 @@ class EditableGraph:
             self.enter(node.name, context, outputs)
         return node
 
-    def enter(self, name, context, outputs=1):
+    def enter(self, name: str, context: Context, outputs: int = 1) -> None:
         """Puts the node `name` with its first `outputs` outputs into `context`."""
         self.context_of[name] = context
         context.values.update(f"{name}:{index}" for index in range(max(outputs, 1)))
 
-    def remove(self, names):
+    def remove(self, names: Iterable[str]) -> None:
         """Removes nodes, and their values from the contexts; a context that loses its last value goes too."""
         names = set(names)
         for name in names:
@@ -294,14 +340,10 @@ class EditableGraph:
                 if node_of(outside) not in names and node_of(inside) not in names
             }
         kept = [context for context in self.contexts if context.values]
-        needed = set()
-        for context in kept:
-            while context is not None:
-                needed.add(context)
-                context = context.outer
+        needed = {around for context in kept for around in context.outwards()}
         self.contexts = [context for context in self.contexts if context in needed]
 
-    def drop(self, names):
+    def drop(self, names: Iterable[str]) -> None:
         """Removes nodes whose outputs nobody takes; what waited for one waits for what it waited for."""
         for name in names:
             waits = [f"^{node_of(tensor)}" for tensor in self.nodes[name].input]
@@ -311,34 +353,34 @@ class EditableGraph:
                 node.input.extend(dict.fromkeys([*others, *waits]))
         self.remove(names)
 
-    def keep(self, names):
+    def keep(self, names: Iterable[str]) -> None:
         """Removes every node that `names` (node names) do not depend on. What a kept loop needs to turn stays with
         it.
         """
         keep = self._with_loops(self.ancestors(names))
         self.remove([name for name in self.nodes if name not in keep])
 
-    def _with_loops(self, keep):
+    def _with_loops(self, keep: Iterable[str]) -> Set[str]:
         """`keep` and the nodes that contexts name beside their values: pivots, exits, enters, and all that these
         depend on.
         """
-        contexts_with, named = {}, {}
+        named = {context: _named_tensors(context) for context in self.contexts}
+        contexts_with: Dict[str, List[Context]] = {}
         for context in self.contexts:
-            named[context] = _named_tensors(context)
             for name in {node_of(value) for value in context.values}:
                 contexts_with.setdefault(name, []).append(context)
         kept, todo = set(keep), list(keep)
         while todo:
             name = todo.pop()
-            more = [node_of(tensor) for tensor in self.nodes[name].input]
+            needed = [node_of(tensor) for tensor in self.nodes[name].input]
             for context in contexts_with.get(name, ()):
-                more.extend(map(node_of, named.pop(context, ())))
-            more = {other for other in more if other in self.nodes and other not in kept}
+                needed.extend(map(node_of, named.pop(context, ())))
+            more = {other for other in needed if other in self.nodes and other not in kept}
             kept |= more
             todo.extend(more)
         return kept
 
-    def redirect(self, replaced):
+    def redirect(self, replaced: Mapping[str, str]) -> None:
         """Lets every consumer of a tensor take another: `replaced` is a dict, tensor name -> tensor name (long forms).
 
         A control input on a replaced tensor's node stays as it is. Contexts know the tensor by its new name, too.
@@ -350,7 +392,7 @@ class EditableGraph:
                 if not is_control(tensor) and tensor_name(tensor) in replaced:
                     node.input[index] = input_name(replaced[tensor_name(tensor)])
 
-    def rename(self, renamed):
+    def rename(self, renamed: Mapping[str, str]) -> None:
         """Renames nodes everywhere: `renamed` is a dict, node name -> node name. New names must be free, or freed by
         it.
         """
@@ -371,11 +413,12 @@ class EditableGraph:
         for context in self.contexts:
             context.rename(lambda tensor: moved(tensor, renamed))
 
-    def topological(self, among=None):
+    def topological(self, among: Optional[Collection[str]] = None) -> List[str]:
         """Node names, all or those of `among` (a set, or a dict, whose order decides
         where inputs do not), so that inputs come first; loops are cut at `NextIteration`."""
         among = self.nodes if among is None else among
-        done, order = set(), []
+        done: Set[str] = set()
+        order: List[str] = []
         for root in among:
             stack = [(root, False)]
             while stack:
@@ -395,7 +438,7 @@ class EditableGraph:
         return order
 
 
-def attr_value(value):
+def attr_value(value: Any) -> AttrValue:
     """An AttrValue of a Python value: bool, int, float, str/bytes, DType, shape (list of int or None), TensorProto or
     AttrValue.
     """
@@ -423,18 +466,18 @@ def attr_value(value):
     return proto(tensor=value)
 
 
-def _depth(context):
-    return 0 if context.outer is None else 1 + _depth(context.outer)
+def _depth(context: Context) -> int:
+    return len(list(context.outwards()))
 
 
-def _named_tensors(context):
+def _named_tensors(context: Context) -> List[str]:
     names = [getattr(context.fields, field, "") for field in _SINGLE_NAMES]
     for field in _REPEATED_NAMES:
         names.extend(getattr(context.fields, field, ()))
     return [name for name in names if name]
 
 
-def _read_context(kind, proto, outer, contexts):
+def _read_context(kind: str, proto: ContextDef, outer: Optional[Context], contexts: List[Context]) -> None:
     fields = type(proto)()
     fields.CopyFrom(proto)
     fields.ClearField("values_def")

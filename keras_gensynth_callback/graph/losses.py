@@ -1,9 +1,18 @@
 """Takes a total loss apart into its terms."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, List, Sequence, Tuple
+
 from .editable import data_inputs, node_of, tensor_name
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
 
-def split_losses(graph, loss):
+    from .editable import EditableGraph
+
+
+def split_losses(graph: EditableGraph, loss: str) -> Tuple[List[str], List[str]]:
     """The terms that add up to `loss`, as (losses, regularization losses).
 
     Every Keras sums them up in its own way - `AddN`, `AddV2`, or `Sum` of a `Pack` - and so may a user's
@@ -21,7 +30,7 @@ def split_losses(graph, loss):
     return [term for term in terms if term not in regularizers], regularizers
 
 
-def _terms(graph, tensor):
+def _terms(graph: EditableGraph, tensor: str) -> List[str]:
     node = graph.nodes[node_of(tensor)]
     inputs = [tensor_name(name) for name in data_inputs(node)]
     if node.op == "Identity":
@@ -35,21 +44,21 @@ def _terms(graph, tensor):
     return [tensor]
 
 
-def _sums_all(graph, node, inputs):
+def _sums_all(graph: EditableGraph, node: NodeDef, inputs: Sequence[str]) -> bool:
     axes = graph.nodes[node_of(inputs[1])]
     return not node.attr["keep_dims"].b and axes.op == "Const" and _shape(axes) in ([], [1])
 
 
-def _shape(const):
+def _shape(const: NodeDef) -> List[int]:
     return [dim.size for dim in const.attr["value"].tensor.tensor_shape.dim]
 
 
-def _is_zero(graph, tensor):
+def _is_zero(graph: EditableGraph, tensor: str) -> bool:
     import tensorflow as tf
 
     node = graph.nodes[node_of(tensor)]
     return node.op == "Const" and not tf.make_ndarray(node.attr["value"].tensor).any()
 
 
-def _depends_on_data(graph, tensor):
+def _depends_on_data(graph: EditableGraph, tensor: str) -> bool:
     return any(graph.nodes[name].op.startswith("Placeholder") for name in graph.ancestors([node_of(tensor)]))

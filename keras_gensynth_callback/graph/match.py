@@ -6,18 +6,37 @@ by the learning phase (`overlay.py`). Loops and conditionals are matched whole o
 chosen inside of a loop.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Set, Tuple, Union
+
 from keras_gensynth_callback.compat import VARIABLE_READS
 
 from .editable import data_inputs, has_control_inputs, is_control, moved, node_of, tensor_name
 from .variables import is_write
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
+
+    from .editable import Context, EditableGraph
+
+
 # What comes from outside of both graphs, under the same name.
 NAMED = {"VarHandleOp", "HashTableV2", "Placeholder", "PlaceholderWithDefault"}
 _ORDERED = NAMED.union(VARIABLE_READS)
+# Type and attributes of an op, and with its inputs.
+_Attributes = Tuple[str, Tuple[Tuple[str, bytes], ...]]
+_Value = Tuple[_Attributes, Tuple[Optional[str], ...]]
 _RANDOM = ("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal")
 
 
-def match(first, second, by_name=True, excluded=(), alone=()):
+def match(
+    first: EditableGraph,
+    second: EditableGraph,
+    by_name: bool = True,
+    excluded: Iterable[str] = (),
+    alone: Iterable[str] = (),
+) -> Dict[str, str]:
     """Pairs nodes of two EditableGraphs.
 
     Args:
@@ -31,7 +50,7 @@ def match(first, second, by_name=True, excluded=(), alone=()):
     return _Matcher(first, second, by_name, set(excluded), set(alone)).run()
 
 
-def attributes(node):
+def attributes(node: NodeDef) -> _Attributes:
     """What an op does, besides its inputs: its type and attributes, as a key."""
     found = [
         (key, value.SerializeToString(deterministic=True))
@@ -42,18 +61,22 @@ def attributes(node):
 
 
 class _Matcher:
-    def __init__(self, first, second, by_name, excluded, alone):
+    def __init__(
+        self, first: EditableGraph, second: EditableGraph, by_name: bool, excluded: Set[str], alone: Set[str]
+    ) -> None:
         self.first, self.second, self.by_name, self.alone = first, second, by_name, alone
-        self.pairs, self.taken, self.excluded = {}, set(), excluded
+        self.pairs: Dict[str, str] = {}
+        self.taken: Set[str] = set()
+        self.excluded = excluded
         # What nodes that were paired by name depend on in `second`. It cannot be the twin of what comes later in
         # `first`: each would wait for the other.
-        self.behind = set()
-        self.by_value = {}
+        self.behind: Set[str] = set()
+        self.by_value: Dict[_Value, List[str]] = {}
         for name, node in second.nodes.items():
             if name not in excluded and name not in second.context_of:
                 self.by_value.setdefault((attributes(node), tuple(_data(node))), []).append(name)
 
-    def run(self):
+    def run(self) -> Dict[str, str]:
         for unit in units(self.first):
             if not self.alone.isdisjoint(unit):
                 continue
@@ -63,7 +86,7 @@ class _Matcher:
                 self._match_group(unit)
         return self.pairs
 
-    def _match_node(self, node):
+    def _match_node(self, node: NodeDef) -> None:
         inputs = [self._translated(tensor) for tensor in _data(node)]
         candidates = self.by_value.get((attributes(node), tuple(inputs)), ()) if None not in inputs else ()
         found = self._same_value(node, candidates)
@@ -74,7 +97,7 @@ class _Matcher:
             self.pairs[node.name] = found
             self.taken.add(found)
 
-    def _same_value(self, node, candidates):
+    def _same_value(self, node: NodeDef, candidates: Sequence[str]) -> Optional[str]:
         free = [name for name in candidates if name not in self.taken]
         if not keeps_order(node):
             # What waits for something, a constant behind an assertion say, is no other one of the same value: that one
@@ -92,14 +115,14 @@ class _Matcher:
                 return name
         return None
 
-    def _ordered_alike(self, waits, other):
+    def _ordered_alike(self, waits: Set[Optional[str]], other: Set[str]) -> bool:
         """Whether one waits for the writes that the other waits for."""
         writes = {name for name in other if is_write(self.second.nodes[name])}
         return {name for name in waits if name is not None and is_write(self.second.nodes[name])} == writes and (
             None not in waits or not writes
         )
 
-    def _same_name(self, node, inputs):
+    def _same_name(self, node: NodeDef, inputs: List[Optional[str]]) -> Optional[str]:
         other = self.second.nodes.get(node.name)
         if (
             other is None
@@ -119,7 +142,7 @@ class _Matcher:
             return None
         return node.name
 
-    def _match_group(self, names):
+    def _match_group(self, names: List[str]) -> None:
         """A whole loop or conditional, by names; the tensors that enter may differ where `Enter` or `Switch` takes
         them.
         """
@@ -151,34 +174,35 @@ class _Matcher:
         self.taken |= inside
         self._look_behind(names)
 
-    def _look_behind(self, names):
+    def _look_behind(self, names: Iterable[str]) -> None:
         if self.by_name:
             self.behind |= self.second.ancestors(names, stop=self.behind)
 
-    def _translated(self, tensor):
+    def _translated(self, tensor: str) -> Optional[str]:
         return moved(tensor_name(tensor), self.pairs) if node_of(tensor) in self.pairs else None
 
 
-def keeps_order(node):
+def keeps_order(node: NodeDef) -> bool:
     """Whether it matters when a node runs, so that two of the same value are not one."""
     return node.op in _ORDERED or is_write(node) or is_random(node)
 
 
-def is_random(node):
+def is_random(node: NodeDef) -> bool:
     """Whether a NodeDef draws other numbers at each run."""
     return any(part in node.op for part in _RANDOM) and not node.op.startswith("Stateless")
 
 
-def units(graph):
+def units(graph: EditableGraph) -> List[List[str]]:
     """Lists of node names that belong together - a lone node, or all of an outermost loop or conditional - inputs
     first.
     """
     group_of = {name: _outermost(context) for name, context in graph.context_of.items()}
-    members = {}
+    members: Dict[Union[int, str], List[str]] = {}
     for name in graph.nodes:
         members.setdefault(id(group_of[name]) if name in group_of else name, []).append(name)
     key_of = {name: key for key, names in members.items() for name in names}
-    done, order = set(), []
+    done: Set[Union[int, str]] = set()
+    order: List[List[str]] = []
     for root in members:
         stack = [(root, False)]
         while stack:
@@ -193,35 +217,33 @@ def units(graph):
     return order
 
 
-def group_key(graph, name):
+def group_key(graph: EditableGraph, name: str) -> Optional[int]:
     """What names the outermost loop or conditional that a node stands in, or None."""
     context = graph.context_of.get(name)
     return None if context is None else id(_outermost(context))
 
 
-def _outermost(context):
-    while context.outer is not None:
-        context = context.outer
-    return context
+def _outermost(context: Context) -> Context:
+    return list(context.outwards())[-1]
 
 
-def _group_size(graph, names):
+def _group_size(graph: EditableGraph, names: List[str]) -> int:
     keys = {group_key(graph, name) for name in names} - {None}
     return sum(group_key(graph, name) in keys for name in graph.context_of) + sum(
         name not in graph.context_of for name in names
     )
 
 
-def _share_an_operand(mine, theirs):
+def _share_an_operand(mine: List[Optional[str]], theirs: List[str]) -> bool:
     """Whether one of several operands is the same: another line of Python may have given its op the same name, two
     quotients for example.
     """
     return len(mine) == 1 or any(one == other for one, other in zip(mine, theirs))
 
 
-def _takes_from_outside(node):
+def _takes_from_outside(node: NodeDef) -> bool:
     return node.op in ("Enter", "Switch")
 
 
-def _data(node):
+def _data(node: NodeDef) -> List[str]:
     return [tensor_name(tensor) for tensor in data_inputs(node)]

@@ -2,17 +2,27 @@
 attributes.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Iterable, List, Tuple
+
 import tensorflow as tf
 
 from keras_gensynth_callback.compat import op_definition
 
 from .editable import data_inputs, node_of, tensor_name
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import ArgDef, AttrValue, NodeDef, OpDef
+
+    from .editable import EditableGraph
+
+
 # A value of this type is changed in place; it is read as a value of the type without the flag.
 _REFERENCE = 100
 
 
-def type_name(enum):
+def type_name(enum: int) -> str:
     """The name of a DataType (int); "unknown" where there is none."""
     try:
         return tf.as_dtype(enum).name
@@ -20,24 +30,24 @@ def type_name(enum):
         return "unknown"
 
 
-def output_types(node):
+def output_types(node: NodeDef) -> List[int]:
     """The type of each output of a NodeDef: list of DataType enums."""
     definition = op_definition(node.op)
     return _types(node, definition, definition.output_arg)
 
 
-def input_types(node):
+def input_types(node: NodeDef) -> List[int]:
     """The type of each data input of a NodeDef: list of DataType enums."""
     definition = op_definition(node.op)
     return _types(node, definition, definition.input_arg)
 
 
-def type_of(graph, tensor):
+def type_of(graph: EditableGraph, tensor: str) -> int:
     """The type of a tensor of an EditableGraph: a DataType enum."""
     return output_types(graph.nodes[node_of(tensor)])[int(tensor_name(tensor).rpartition(":")[2])]
 
 
-def disagreements(graph):
+def disagreements(graph: EditableGraph) -> List[Tuple[NodeDef, int, int, int]]:
     """The edges of an EditableGraph whose ends are of two types.
 
     Returns:
@@ -53,7 +63,7 @@ def disagreements(graph):
     return found
 
 
-def _types(node, definition, arguments):
+def _types(node: NodeDef, definition: OpDef, arguments: Iterable[ArgDef]) -> List[int]:
     types = []
     for argument in arguments:
         if argument.type_list_attr:
@@ -65,7 +75,7 @@ def _types(node, definition, arguments):
     return types
 
 
-def _attribute(node, definition, name):
+def _attribute(node: NodeDef, definition: OpDef, name: str) -> AttrValue:
     """The AttrValue of a node, or the default of its op."""
     if name in node.attr:
         return node.attr[name]

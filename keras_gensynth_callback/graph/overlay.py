@@ -11,6 +11,11 @@ What depends on gradients or on updated weights is the train step's own. It stan
 nothing but `train_op` runs it.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Container, Dict, Hashable, Iterable, Iterator, List, Optional, Set, Tuple
+
 import numpy as np
 import tensorflow as tf
 
@@ -32,11 +37,22 @@ from .op_types import output_types, type_of
 from .union import frames_apart, names_apart
 from .variables import is_write, written_variable
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import DType, NodeDef
+
+    from .editable import Context
+
+
+# A tensor of inference, and the tensor of training that is the same thing there, or None.
+_Ends = Tuple[str, Optional[str]]
+# What is joined into one conditional: a branch, and a node or a loop in it.
+_Key = Tuple[int, Hashable]
 _HOISTED = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 # Elements of a constant that may stand in a branch once more: axes, shapes, permutations, single numbers.
 _SMALL = 16
 
 
+@dataclass(frozen=True, eq=False)
 class Laid:
     """What `lay_over` gives.
 
@@ -47,11 +63,22 @@ class Laid:
         results: list of tensor names, for each of the results the tensor that holds it in both phases.
     """
 
-    def __init__(self, graph, renamed, alive, results):
-        self.graph, self.renamed, self.alive, self.results = graph, renamed, alive, results
+    graph: EditableGraph
+    renamed: Dict[str, str]
+    alive: Dict[str, str]
+    results: List[str]
 
 
-def lay_over(inference, training, phase, results, step_only=(), unconditional=(), alone=(), targets=()):
+def lay_over(
+    inference: EditableGraph,
+    training: EditableGraph,
+    phase: str,
+    results: Iterable[_Ends],
+    step_only: Iterable[str] = (),
+    unconditional: Iterable[str] = (),
+    alone: Iterable[str] = (),
+    targets: Iterable[str] = (),
+) -> Laid:
     """Merges two traces.
 
     Args:
@@ -93,11 +120,12 @@ class _Side:
         changing: names of the own nodes in, or computed from, conditionals and loops that change a variable.
     """
 
-    def __init__(self, graph, branch, paired):
+    def __init__(self, graph: EditableGraph, branch: int, paired: Container[str]) -> None:
         self.graph, self.branch = graph, branch
         self.alone = [name for name in graph.nodes if name not in paired]
-        self.inside, self.pinned = {}, set()
-        self.groups = {}
+        self.inside: Dict[str, None] = {}
+        self.pinned: Set[str] = set()
+        self.groups: Dict[Optional[int], List[str]] = {}
         for name in graph.nodes:
             if name in graph.context_of:
                 self.groups.setdefault(group_key(graph, name), []).append(name)
@@ -106,7 +134,7 @@ class _Side:
         }
         self.changing = self._find_changing()
 
-    def _find_changing(self):
+    def _find_changing(self) -> Set[str]:
         alone, nodes = set(self.alone), self.graph.nodes
         groups = [names for names in self.groups.values() if any(is_write(nodes[name]) for name in names)]
         found = {name for names in groups for name in names if name in alone}
@@ -117,12 +145,22 @@ class _Side:
 
 
 class _Overlay:
-    def __init__(self, sides, paired, phase, step_only, unconditional, results):
+    def __init__(
+        self,
+        sides: Tuple[_Side, _Side],
+        paired: List[str],
+        phase: str,
+        step_only: Set[str],
+        unconditional: Set[str],
+        results: List[_Ends],
+    ) -> None:
         self.sides, self.paired, self.step_only, self.unconditional = sides, paired, step_only, unconditional
-        self.merged, self._results = EditableGraph(), results
-        self.phase, self.choices, self.tokens, self.component_of = phase, {}, {}, {}
+        self.merged, self._results, self.phase = EditableGraph(), results, phase
+        self.choices: Dict[Tuple[str, str], str] = {}
+        self.tokens: Dict[str, str] = {}
+        self.component_of: Dict[_Key, _Key] = {}
 
-    def merge(self):
+    def merge(self) -> EditableGraph:
         self._pin_results()
         for side in self.sides:
             self._find_inside(side)
@@ -142,45 +180,50 @@ class _Overlay:
                         self._hoist(side, self.merged.nodes[name])
         return self.merged
 
-    def results(self):
+    def results(self) -> List[str]:
         """The tensor that holds each result in both phases."""
-        return [self._choose(*ends) if self._differ(*ends) else ends[0] for ends in self._results]
+        return [
+            self._choose(mine, theirs) if theirs is not None and self._differ(mine, theirs) else mine
+            for mine, theirs in self._results
+        ]
 
-    def alive_after_writes(self):
+    def alive_after_writes(self) -> Dict[str, str]:
         """dict, write inside of a branch -> a node outside that runs after it."""
         inside = [(side, name) for side in self.sides for name in side.inside if is_write(self.merged.nodes[name])]
         return {name: self._token(side, name) for side, name in inside}
 
     # -- the plan
 
-    def _pin_results(self):
+    def _pin_results(self) -> None:
         """A result that differs is chosen, and so may stand in branches; one that does not must be alive."""
         inference, training = self.sides
         for mine, theirs in self._results:
-            if self._differ(mine, theirs):
+            if theirs is not None and self._differ(mine, theirs):
                 inference.taken.add(node_of(mine))
                 training.taken.add(node_of(theirs))
             else:
                 inference.pinned.add(node_of(mine))
 
-    def _differ(self, mine, theirs):
+    def _differ(self, mine: str, theirs: str) -> bool:
         """Whether a result is another tensor in training, one that can take its place. What needs the updated weights
         cannot: to ask for it would be to train.
         """
-        if theirs is None or tensor_name(mine) == tensor_name(theirs) or node_of(theirs) in self.step_only:
+        if tensor_name(mine) == tensor_name(theirs) or node_of(theirs) in self.step_only:
             return False
         inference, training = self.sides
         graph = training.graph if node_of(theirs) in training.graph.nodes else inference.graph
         return type_of(inference.graph, mine) == type_of(graph, theirs)
 
-    def _differing(self):
+    def _differing(self) -> Iterator[Tuple[str, str]]:
         """Pairs of tensors that are chosen between: inputs of paired nodes, and results."""
         inference, training = self.sides
         for name in self.paired:
             yield from zip(inference.graph.nodes[name].input, training.graph.nodes[name].input)
-        yield from (ends for ends in self._results if self._differ(*ends))
+        for mine, theirs in self._results:
+            if theirs is not None and self._differ(mine, theirs):
+                yield mine, theirs
 
-    def _is_hoisted(self, side, name):
+    def _is_hoisted(self, side: _Side, name: str) -> bool:
         node = side.graph.nodes[name]
         return (
             node.op in _HOISTED
@@ -189,12 +232,13 @@ class _Overlay:
             and node_of(node.input[0]) not in self.unconditional
         )
 
-    def _find_inside(self, side):
+    def _find_inside(self, side: _Side) -> None:
         """Which of a side's own nodes stand in its branch: all whose results are used there, or chosen, and nowhere
         else.
         """
         graph, groups = side.graph, side.groups
-        alone, outside = set(side.alone), set()
+        alone = set(side.alone)
+        outside: Set[str] = set()
         todo = [name for name in side.alone if self._must_stay_outside(side, name)]
         while todo:
             name = todo.pop()
@@ -211,7 +255,7 @@ class _Overlay:
         side.inside = {name: None for name in side.alone if name not in outside}
         self._refuse_loose_changes(side, outside)
 
-    def _refuse_loose_changes(self, side, outside):
+    def _refuse_loose_changes(self, side: _Side, outside: Set[str]) -> None:
         """A conditional or loop that changes a variable in one phase alone must not run in the other."""
         for name in side.alone:
             if name in outside and name in side.changing and name in side.graph.context_of:
@@ -223,7 +267,7 @@ class _Overlay:
                         "does not have. Return the new value from the branch, and assign it outside."
                     )
 
-    def _must_stay_outside(self, side, name):
+    def _must_stay_outside(self, side: _Side, name: str) -> bool:
         node = side.graph.nodes[name]
         if node.op in NAMED or name in self.step_only:
             return True
@@ -238,11 +282,11 @@ class _Overlay:
             return False
         return name not in side.taken and name not in side.changing
 
-    def _find_components(self):
+    def _find_components(self) -> None:
         """Own nodes that hang together, with the choices between them, are one conditional."""
-        parent = {}
+        parent: Dict[_Key, _Key] = {}
 
-        def find(key):
+        def find(key: _Key) -> _Key:
             while parent.setdefault(key, key) != key:
                 parent[key] = parent[parent[key]]
                 key = parent[key]
@@ -266,7 +310,7 @@ class _Overlay:
 
     # -- building
 
-    def _copy_nodes(self):
+    def _copy_nodes(self) -> None:
         inference = self.sides[INFERENCE]
         for side in self.sides:
             alone = set(side.alone)
@@ -280,7 +324,7 @@ class _Overlay:
                 {name: context for name, context in side.graph.context_of.items() if name in alone or side is inference}
             )
 
-    def _place(self, side, node):
+    def _place(self, side: _Side, node: NodeDef) -> None:
         """Puts a side's own node into its branch, and lets what it takes from outside enter by a `Switch`."""
         context = self._context(side, node.name)
         self.conditionals.put_inside(node.name, context, len(output_types(node)))
@@ -296,10 +340,10 @@ class _Overlay:
         if not anchored:
             node.input.append("^" + self.conditionals.pivots[side.branch])
 
-    def _context(self, side, name):
+    def _context(self, side: _Side, name: str) -> Context:
         return self.conditionals.context(self.component_of[(side.branch, name)], side.branch, name)
 
-    def _enter(self, tensor, context):
+    def _enter(self, tensor: str, context: Context) -> str:
         """What stands for a tensor from outside in a branch: a small constant is the branch's own.
 
         The gradients of many ops ask for the value of an axis or a shape, which nobody knows behind a `Switch`.
@@ -309,23 +353,22 @@ class _Overlay:
             return self.conditionals.own(node, context)
         return self._switch(tensor, context)
 
-    def _switch(self, tensor, context):
+    def _switch(self, tensor: str, context: Context) -> str:
         return self.conditionals.switch(tensor_name(tensor), context, self._dtype(tensor))
 
-    def _tell_contexts(self, name, tensor, now):
+    def _tell_contexts(self, name: str, tensor: str, now: str) -> None:
         """Tells the loops and conditionals that the node `name` stands in that `tensor` now comes in as `now`."""
-        context = self.merged.context_of.get(name)
-        while context is not None:
+        innermost = self.merged.context_of.get(name)
+        for context in innermost.outwards() if innermost is not None else ():
             if tensor_name(tensor) in context.external:
                 context.external[tensor_name(now)] = context.external.pop(tensor_name(tensor))
             if getattr(context.fields, "pred_name", "") == tensor_name(tensor):
                 context.fields.pred_name = tensor_name(now)
-            context = context.outer
 
-    def _dtype(self, tensor):
+    def _dtype(self, tensor: str) -> DType:
         return tf.as_dtype(type_of(self.merged, tensor))
 
-    def _join(self, name):
+    def _join(self, name: str) -> None:
         """One node for a pair: inputs that differ are chosen, control inputs are united."""
         node, other = self.merged.nodes[name], self.sides[TRAINING].graph.nodes[name]
         for index, (mine, theirs) in enumerate(zip(list(node.input), other.input)):
@@ -339,24 +382,24 @@ class _Overlay:
         node.input.extend(tensor for tensor in other.input if is_control(tensor) and tensor not in have)
         self._live_controls(node)
 
-    def _choose(self, mine, theirs):
+    def _choose(self, mine: str, theirs: str) -> str:
         """A tensor that is `mine` in inference and `theirs` in training."""
         mine, theirs = tensor_name(mine), tensor_name(theirs)
         if (mine, theirs) not in self.choices:
             inference, training = self.sides
             of_theirs = self.component_of.get((TRAINING, node_of(theirs)))
             component = of_theirs or self.component_of.get((INFERENCE, node_of(mine))) or (mine, theirs)
-            ends = [self._in_branch(inference, mine, component), self._in_branch(training, theirs, component)]
+            old, new = self._in_branch(inference, mine, component), self._in_branch(training, theirs, component)
             name = f"{scope_of(node_of(theirs if of_theirs else mine))}/Merge"
-            self.choices[mine, theirs] = self.conditionals.merge(name, *ends, self._dtype(mine))
+            self.choices[mine, theirs] = self.conditionals.merge(name, old, new, self._dtype(mine))
         return self.choices[mine, theirs]
 
-    def _in_branch(self, side, tensor, component):
+    def _in_branch(self, side: _Side, tensor: str, component: Hashable) -> str:
         if node_of(tensor) in side.inside:
             return tensor
         return self._switch(tensor, self.conditionals.context(component, side.branch, node_of(tensor)))
 
-    def _live_controls(self, node):
+    def _live_controls(self, node: NodeDef) -> None:
         """Replaces control inputs from inside a branch, which are dead in the other phase, by a choice that is alive
         in both.
         """
@@ -365,28 +408,30 @@ class _Overlay:
                 if is_control(tensor) and node_of(tensor) in side.inside:
                     node.input[index] = "^" + self._token(side, node_of(tensor))
 
-    def _token(self, side, name):
+    def _token(self, side: _Side, name: str) -> str:
         """A node outside that runs after the node `name` inside, in the phase in which that runs."""
         if name not in self.tokens:
-            component, ends = self.component_of[(side.branch, name)], []
-            for branch in (INFERENCE, TRAINING):
-                context = self.conditionals.context(component, branch, name)
-                waits = name if branch == side.branch else None
-                ends.append(self.conditionals.constant(f"{name}/done", tf.make_tensor_proto(True), context, waits))
-            self.tokens[name] = self.conditionals.merge(f"{name}/done/Merge", *ends, tf.bool)
+            old, new = (self._done(side, name, branch) for branch in (INFERENCE, TRAINING))
+            self.tokens[name] = self.conditionals.merge(f"{name}/done/Merge", old, new, tf.bool)
         return self.tokens[name]
 
-    def _hoist(self, side, node):
+    def _done(self, side: _Side, name: str, branch: int) -> str:
+        """A constant in a branch, which in that of the node `name` runs after it."""
+        context = self.conditionals.context(self.component_of[(side.branch, name)], branch, name)
+        waits = name if branch == side.branch else None
+        return self.conditionals.constant(f"{name}/done", tf.make_tensor_proto(True), context, waits)
+
+    def _hoist(self, side: _Side, node: NodeDef) -> None:
         """Lets a write of one phase write nothing new in the other."""
         value = tensor_name(node.input[1])
         component = self.component_of.get((side.branch, node_of(value)), ("write", node.name))
         here = self._in_branch(side, value, component)
         other = self.conditionals.context(component, 1 - side.branch, node.name)
         nothing = self._nothing_new(node, self._dtype(value), other)
-        ends = (here, nothing) if side.branch == INFERENCE else (nothing, here)
-        node.input[1] = self.conditionals.merge(f"{node.name}/Merge", *ends, self._dtype(value))
+        old, new = (here, nothing) if side.branch == INFERENCE else (nothing, here)
+        node.input[1] = self.conditionals.merge(f"{node.name}/Merge", old, new, self._dtype(value))
 
-    def _nothing_new(self, write, dtype, context):
+    def _nothing_new(self, write: NodeDef, dtype: DType, context: Context) -> str:
         """What a write must be given to change nothing: the old value, or zeros for an addition."""
         handle = write.input[0]
         if write.op == "AssignVariableOp":
@@ -398,5 +443,5 @@ class _Overlay:
         return self.conditionals.constant(f"{write.name}/nothing", tf.make_tensor_proto(0, dtype, shape), context)
 
 
-def _size(constant):
-    return np.prod([dim.size for dim in constant.attr["value"].tensor.tensor_shape.dim])
+def _size(constant: NodeDef) -> int:
+    return int(np.prod([dim.size for dim in constant.attr["value"].tensor.tensor_shape.dim]))

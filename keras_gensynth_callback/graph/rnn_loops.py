@@ -1,12 +1,21 @@
 """RNN loops as TF 1.15's own layers have them: one counter, and a last output that needs no TensorArray."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
 import numpy as np
 import tensorflow as tf
 
 from .editable import WHILE_CONTEXT, moved, node_of, tensor_name
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
 
-def one_counter_a_loop(graph):
+    from .editable import Context, EditableGraph
+
+
+def one_counter_a_loop(graph: EditableGraph) -> None:
     """Drops from each loop the counters that count what another counts already.
 
     Keras calls `tf.while_loop` with `maximum_iterations`, which counts the steps beside Keras's own `time`, and asks
@@ -18,7 +27,7 @@ def one_counter_a_loop(graph):
     consumers = graph.consumers()
     for context in graph.contexts:
         if context.kind == WHILE_CONTEXT:
-            first = {}
+            first: Dict[Tuple[Any, ...], _Counter] = {}
             for merge in [graph.nodes[name] for name in _merges(graph, context, consumers)]:
                 counter = _Counter.read(graph, merge, consumers)
                 if counter is not None:
@@ -36,12 +45,14 @@ class _Counter:
         enter, merge, switch, identity, exits: node names.
     """
 
-    def __init__(self, key, enter, merge, switch, identity, exits):
+    def __init__(
+        self, key: Tuple[Any, ...], enter: str, merge: str, switch: str, identity: str, exits: List[str]
+    ) -> None:
         self.key, self.enter, self.merge = key, enter, merge
         self.switch, self.identity, self.exits = switch, identity, exits
 
     @classmethod
-    def read(cls, graph, merge, consumers):
+    def read(cls, graph: EditableGraph, merge: NodeDef, consumers: Dict[str, List[NodeDef]]) -> Optional[_Counter]:
         """The counter whose `Merge` node this is, or None."""
         enter, following = (graph.nodes[node_of(tensor)] for tensor in merge.input[:2])
         grown = graph.nodes[node_of(following.input[0])]
@@ -61,7 +72,7 @@ class _Counter:
         return cls(key, enter.name, merge.name, switches[0].name, bodies[0].name, exits)
 
 
-def constant(graph, tensor):
+def constant(graph: EditableGraph, tensor: str) -> Optional[np.ndarray]:
     """The value of a tensor that is constant, or enters a loop as a constant; else None."""
     node = graph.nodes[node_of(tensor)]
     while node.op in ("Enter", "Identity") and node.input:
@@ -69,14 +80,14 @@ def constant(graph, tensor):
     return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
 
 
-def _merges(graph, context, consumers):
+def _merges(graph: EditableGraph, context: Context, consumers: Dict[str, List[NodeDef]]) -> List[str]:
     """The `Merge` nodes at the head of a loop, in the order of its variables."""
     enters = [node_of(tensor) for tensor in context.fields.loop_enter_names]
     heads = [node.name for enter in enters for node in consumers.get(enter, ()) if node.op == "Merge"]
     return [name for name in heads if graph.nodes[node_of(graph.nodes[name].input[1])].op == "NextIteration"]
 
 
-def _unify(graph, context, kept, twin):
+def _unify(graph: EditableGraph, context: Context, kept: _Counter, twin: _Counter) -> None:
     """Lets all that reads the counter `twin` read `kept`, which is the same number at each step."""
     replaced = {twin.merge: kept.merge, twin.switch: kept.switch, twin.identity: kept.identity}
     if len(kept.exits) < len(twin.exits):
@@ -96,7 +107,7 @@ def _unify(graph, context, kept, twin):
     graph.remove(own)
 
 
-def _ask_once(graph, context):
+def _ask_once(graph: EditableGraph, context: Context) -> None:
     """Where a loop asks one counter twice for one limit, it asks once."""
     condition = graph.nodes[node_of(context.fields.pivot_name)]
     both = graph.nodes[node_of(condition.input[0])]
@@ -108,7 +119,7 @@ def _ask_once(graph, context):
             condition.input[0] = first.name
 
 
-def _entered(graph, tensor):
+def _entered(graph: EditableGraph, tensor: str) -> Any:
     """What tells whether two limits of a loop are one: their value, or the tensor that enters the loop."""
     value = constant(graph, tensor)
     if value is not None:
@@ -117,7 +128,7 @@ def _entered(graph, tensor):
     return _entered(graph, node.input[0]) if node.op == "Enter" else tensor_name(tensor)
 
 
-def last_output_without_array(graph):
+def last_output_without_array(graph: EditableGraph) -> None:
     """Lets what reads the only element of a TensorArray be what was written to it.
 
     That is how Keras's `rnn` takes the last output, once the array stands behind the loop
@@ -133,7 +144,7 @@ def last_output_without_array(graph):
             _become_identity(node, written, node.attr["T"].type)
 
 
-def _become_identity(node, source, enum):
+def _become_identity(node: NodeDef, source: str, enum: int) -> None:
     del node.input[:]
     node.input.append(source)
     node.op = "Identity"
@@ -141,7 +152,7 @@ def _become_identity(node, source, enum):
     node.attr["T"].type = enum
 
 
-def _only_element(graph, node):
+def _only_element(graph: EditableGraph, node: NodeDef) -> Optional[str]:
     """The tensor that is the only element of the array that `node` slices, or None."""
     gather = graph.nodes[node_of(node.input[0])]
     if gather.op != "TensorArrayGatherV3" or not _takes_one(graph, node):
@@ -155,16 +166,18 @@ def _only_element(graph, node):
     return write.input[2] if first and len({id(place) for place in places}) == 1 else None
 
 
-def _indices(graph, tensor):
+def _indices(graph: EditableGraph, tensor: str) -> Optional[np.ndarray]:
     """The value of a constant, or of a range between constants; else None."""
     node = graph.nodes[node_of(tensor)]
     if node.op != "Range":
         return constant(graph, tensor)
-    ends = [constant(graph, end) for end in node.input[:3]]
-    return None if any(end is None for end in ends) else np.arange(*ends)
+    start, limit, step = (constant(graph, end) for end in node.input[:3])
+    return (
+        None if start is None or limit is None or step is None else np.arange(start.item(), limit.item(), step.item())
+    )
 
 
-def _takes_one(graph, node):
+def _takes_one(graph: EditableGraph, node: NodeDef) -> bool:
     """Whether a StridedSlice takes the first or last element along the first axis, whole."""
     begin, strides = constant(graph, node.input[1]), constant(graph, node.input[3])
     masks = {key: node.attr[key].i for key in ("begin_mask", "ellipsis_mask", "new_axis_mask")}

@@ -2,17 +2,27 @@
 constant.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Hashable, Iterable, Sequence, Set
+
 import tensorflow as tf
 
 from .editable import data_inputs, has_control_inputs, input_name, is_control, moved, node_of, tensor_name
 from .match import attributes, keeps_order
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
+
+    from .editable import EditableGraph
+
 
 _CONTROL_FLOW = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"}
 # A constant that grows by folding belongs into the file only while it is small.
 _LARGEST_FOLDED = 1024
 
 
-def merge_equal_nodes(graph, pinned=()):
+def merge_equal_nodes(graph: EditableGraph, pinned: Iterable[str] = ()) -> Dict[str, str]:
     """Lets one node stand for all that have the same op, attributes and inputs.
 
     Args:
@@ -22,7 +32,9 @@ def merge_equal_nodes(graph, pinned=()):
     Returns:
         dict, tensor name that went -> tensor name that stands for it.
     """
-    pinned, first, replaced = set(pinned), {}, {}
+    pinned = set(pinned)
+    first: Dict[Hashable, str] = {}
+    replaced: Dict[str, str] = {}
     for name in graph.topological():
         node = graph.nodes[name]
         for index, tensor in enumerate(node.input):
@@ -45,14 +57,15 @@ def merge_equal_nodes(graph, pinned=()):
     return replaced
 
 
-def fold_constants(graph, pinned=()):
+def fold_constants(graph: EditableGraph, pinned: Iterable[str] = ()) -> None:
     """Computes what depends on constants alone.
 
     Args:
         graph: EditableGraph, changed in place.
         pinned: node names that must stay as they are.
     """
-    pinned, constant = set(pinned), set()
+    pinned = set(pinned)
+    constant: Set[str] = set()
     for name in graph.topological():
         node = graph.nodes[name]
         if node.op == "ReadVariableOp":
@@ -68,13 +81,12 @@ def fold_constants(graph, pinned=()):
         for tensor in node.input
         if not is_control(tensor) and node_of(tensor) in constant and graph.nodes[node_of(tensor)].op != "Const"
     }
-    wanted = sorted(tensor for tensor in wanted if node_of(tensor) not in pinned)
-    values = _computed(graph, constant, wanted)
+    values = _computed(graph, constant, sorted(tensor for tensor in wanted if node_of(tensor) not in pinned))
     folded = {tensor: _constant(graph, tensor, value) for tensor, value in values.items() if _is_small(value)}
     graph.redirect(folded)
 
 
-def _computed(graph, constant, wanted):
+def _computed(graph: EditableGraph, constant: Set[str], wanted: Sequence[str]) -> Dict[str, Any]:
     """dict, tensor -> its value, for those of `wanted` that NumPy has a type for."""
     if not wanted:
         return {}
@@ -89,16 +101,16 @@ def _computed(graph, constant, wanted):
             return session.run(fetched)
 
 
-def _is_small(value):
+def _is_small(value: Any) -> bool:
     return getattr(value, "size", _LARGEST_FOLDED + 1) <= _LARGEST_FOLDED and value.dtype.kind in "biufc"
 
 
-def _constant(graph, tensor, value):
+def _constant(graph: EditableGraph, tensor: str, value: Any) -> str:
     proto = tf.make_tensor_proto(value)
     return tensor_name(graph.add("Const", node_of(tensor), dtype=tf.as_dtype(value.dtype), value=proto).name)
 
 
-def _is_pure(graph, node):
+def _is_pure(graph: EditableGraph, node: NodeDef) -> bool:
     # A read that waits for nothing sees the variable as it was before the step, and so do all others that wait for
     # nothing.
     waits = has_control_inputs(node)
@@ -110,7 +122,7 @@ def _is_pure(graph, node):
     )
 
 
-def _gathers_rows(graph, node):
+def _gathers_rows(graph: EditableGraph, node: NodeDef) -> bool:
     """Whether a node takes rows of a variable: each such node gives the gradient slices of its own.
 
     Keras's optimizers square slice by slice, so that two slices of half the value are not one of the whole.
@@ -120,7 +132,7 @@ def _gathers_rows(graph, node):
     return node.op in ("Gather", "GatherV2") and graph.nodes[node_of(node.input[0])].op == "ReadVariableOp"
 
 
-def _is_pure_inside(graph, node):
+def _is_pure_inside(graph: EditableGraph, node: NodeDef) -> bool:
     """Whether a node inside of a loop or conditional gives what any other like it in the same branch gives.
 
     A constant there waits for the branch. An Identity may be what a context or a gradient knows the branch by.
@@ -135,7 +147,7 @@ def _is_pure_inside(graph, node):
     )
 
 
-def _has_no_effect(node):
+def _has_no_effect(node: NodeDef) -> bool:
     return (
         node.op not in _CONTROL_FLOW
         # A target takes the seed that it is made of.
@@ -148,7 +160,7 @@ def _has_no_effect(node):
     )
 
 
-def drop_unused_inputs(graph):
+def drop_unused_inputs(graph: EditableGraph) -> None:
     """Removes control inputs that a node has twice, or has as data anyway."""
     for node in graph.nodes.values():
         data = set(map(node_of, data_inputs(node)))
@@ -164,14 +176,15 @@ def drop_unused_inputs(graph):
             node.input.extend(kept)
 
 
-def shorten_identities(graph, pinned=()):
+def shorten_identities(graph: EditableGraph, pinned: Iterable[str] = ()) -> None:
     """Lets one `Identity` stand where several follow each other, outside of loops and conditionals.
 
     Args:
         graph: EditableGraph, changed in place.
         pinned: node names that must stay.
     """
-    gone, pinned = {}, set(pinned)
+    pinned = set(pinned)
+    gone: Dict[str, str] = {}
     for name in graph.topological():
         node = graph.nodes[name]
         if not _passes_on(graph, node):
@@ -194,5 +207,5 @@ def shorten_identities(graph, pinned=()):
     graph.remove(gone)
 
 
-def _passes_on(graph, node):
+def _passes_on(graph: EditableGraph, node: NodeDef) -> bool:
     return node.op == "Identity" and len(node.input) == 1 and node.name not in graph.context_of

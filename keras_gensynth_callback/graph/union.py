@@ -1,10 +1,14 @@
 """Brings two graphs together that have nodes in common."""
 
+from __future__ import annotations
+
+from typing import Container, Dict, Mapping
+
 from .editable import EditableGraph, node_of, unique
 from .match import match
 
 
-def unite(first, second):
+def unite(first: EditableGraph, second: EditableGraph) -> Dict[str, str]:
     """Adds to `second` what `first` has and it has not; both are of one phase.
 
     Args:
@@ -28,7 +32,7 @@ def unite(first, second):
     return names
 
 
-def names_apart(graph, other, pairs):
+def names_apart(graph: EditableGraph, other: EditableGraph, pairs: Mapping[str, str]) -> Dict[str, str]:
     """dict, node name in `graph` -> its name beside `other`: that of its pair, or one that is free there."""
     names, taken = dict(pairs), {name.lower() for name in other.nodes}
     for name in graph.nodes:
@@ -37,7 +41,7 @@ def names_apart(graph, other, pairs):
     return names
 
 
-def frames_apart(graph, paired, other):
+def frames_apart(graph: EditableGraph, paired: Container[str], other: EditableGraph) -> None:
     """Gives the loops that `paired` nodes do not share with `other` frames of their own: a frame is one loop, by its
     name.
     """

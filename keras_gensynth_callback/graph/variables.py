@@ -1,9 +1,18 @@
 """The nodes that read and change variables: which they are, whose they are, and what runs after them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Container, Dict, Iterable, List, Mapping, Optional, Set
+
 from .editable import WHILE_CONTEXT, data_inputs, is_control, node_of
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
 
-def is_write(node):
+    from .editable import Context, EditableGraph
+
+
+def is_write(node: NodeDef) -> bool:
     """Whether a NodeDef changes a variable."""
     return (
         node.op.startswith("Assign")
@@ -12,7 +21,7 @@ def is_write(node):
     )
 
 
-def written_variable(graph, node):
+def written_variable(graph: EditableGraph, node: NodeDef) -> str:
     """The name of the node that holds the variable which a write changes, from wherever it stands."""
     name = node_of(node.input[0])
     while graph.nodes[name].op in ("Switch", "Enter", "Identity"):
@@ -20,7 +29,13 @@ def written_variable(graph, node):
     return name
 
 
-def step_nodes(graph, gradients, weights, slots, written=()):
+def step_nodes(
+    graph: EditableGraph,
+    gradients: Iterable[str],
+    weights: Iterable[str],
+    slots: Iterable[str],
+    written: Iterable[str] = (),
+) -> Set[str]:
     """The nodes that are the train step's own: all that depends on gradients, on a write to `slots`, on a write to
     `weights` after the first gradient was taken, or on those of `written`. Before, a layer wrote:
     `SpectralNormalization` does so in its call.
@@ -47,13 +62,14 @@ def step_nodes(graph, gradients, weights, slots, written=()):
     return own
 
 
-def writes_of(graph, tensors, kept=()):
+def writes_of(graph: EditableGraph, tensors: Iterable[str], kept: Container[str] = ()) -> List[str]:
     """The names of the writes of what is computed of `tensors`, in order, but for those to the variables `kept`."""
-    taken = {}
+    taken: Dict[str, List[str]] = {}
     for node in graph.nodes.values():
         for tensor in data_inputs(node):
             taken.setdefault(node_of(tensor), []).append(node.name)
-    seen, todo = set(), [node_of(tensor) for tensor in tensors if node_of(tensor) in graph.nodes]
+    seen: Set[str] = set()
+    todo = [node_of(tensor) for tensor in tensors if node_of(tensor) in graph.nodes]
     while todo:
         name = todo.pop()
         if name not in seen:
@@ -63,7 +79,7 @@ def writes_of(graph, tensors, kept=()):
     return [name for name in writes if written_variable(graph, graph.nodes[name]) not in kept]
 
 
-def free_branches_of_outside(graph):
+def free_branches_of_outside(graph: EditableGraph) -> None:
     """Removes what the end of a conditional in a branch waits for outside of that branch.
 
     `AutomaticControlDependencies` lets each `Merge` wait for all that was built before it, of any branch, and also for
@@ -83,7 +99,7 @@ def free_branches_of_outside(graph):
     _wait_without_them(graph, freed)
 
 
-def _wait_without_them(graph, freed):
+def _wait_without_them(graph: EditableGraph, freed: Mapping[str, List[str]]) -> None:
     """Lets what waits for a freed `Merge` from outside of its branch wait for what that waited for before.
 
     Args:
@@ -106,28 +122,24 @@ def _wait_without_them(graph, freed):
         node.input.extend(sorted(earlier, key=lambda tensor: position[node_of(tensor)]))
 
 
-def _is_outside(graph, name, other):
+def _is_outside(graph: EditableGraph, name: str, other: str) -> bool:
     """Whether a node stands outside of the branch or loop that another one stands in."""
     around = graph.context_of.get(other)
     return around is not None and not _stands_in(graph, name, around)
 
 
-def _stands_in(graph, tensor, around):
+def _stands_in(graph: EditableGraph, tensor: str, around: Context) -> bool:
     context = graph.context_of.get(node_of(tensor))
-    while context is not None and context is not around:
-        context = context.outer
-    return context is around
+    return context is not None and any(outer is around for outer in context.outwards())
 
 
-def stands_in_loop(graph, name):
+def stands_in_loop(graph: EditableGraph, name: str) -> bool:
     """Whether a node stands in a loop, at any depth: nothing outside can wait for it."""
     context = graph.context_of.get(name)
-    while context is not None and context.kind != WHILE_CONTEXT:
-        context = context.outer
-    return context is not None
+    return context is not None and any(outer.kind == WHILE_CONTEXT for outer in context.outwards())
 
 
-def outlet(graph, write):
+def outlet(graph: EditableGraph, write: str) -> Optional[str]:
     """A node that runs after a write whether or not the user's own branch runs in which it stands, or None; without
     branch, the write.
 

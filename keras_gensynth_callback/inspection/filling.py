@@ -1,6 +1,7 @@
 """What collections and signatures lack, as far as the graph shows it by itself."""
 
 import re
+from typing import Any, Dict, List
 
 import tensorflow as tf
 
@@ -53,7 +54,8 @@ def outputs_of(graph):
     ]
     if not names:
         return {}
-    consumers, found, by_scope = graph.consumers(), {}, {name: [] for name in names}
+    consumers, found = graph.consumers(), {}
+    by_scope: Dict[str, List[Any]] = {name: [] for name in names}
     for node in graph.nodes.values():
         for scope in scopes_around(node.name):
             if scope in by_scope:

@@ -1,6 +1,7 @@
 """What a TensorFlow 1.x program will miss in a checkpoint, in words."""
 
 import collections
+from typing import Dict, List, Tuple
 
 import tensorflow as tf
 
@@ -54,8 +55,8 @@ def _images_for_gpus(graph):
 
 def _state_that_stands_still(graph, variables, moved, updates):
     reached = reached_by(graph, updates)
-    still = set(moved.values()) - {variable for write, variable in moved.items() if write in reached}
-    still = [name for name, variable in variables.items() if name in still and is_statistic(variable)]
+    still_ones = set(moved.values()) - {variable for write, variable in moved.items() if write in reached}
+    still = [name for name, variable in variables.items() if name in still_ones and is_statistic(variable)]
     if not still:
         return None
     what = "is empty" if not updates else "lacks their updates"
@@ -110,7 +111,7 @@ def _values_that_are_not_there(meta_graph, graph, tensors):
     saver = meta_graph.saver_def.restore_op_name if meta_graph.HasField("saver_def") else ""
     if saver not in graph.nodes:
         return None
-    names = []
+    names: List[str] = []
     for name in graph.ancestors([saver]):
         node = graph.nodes[name]
         if node.op == "RestoreV2":
@@ -132,7 +133,7 @@ def _no_signature(meta_graph):
 
 def _of_the_target(meta_graph, variables, target):
     reader = "the installed TensorFlow" if target == "current" else f"TensorFlow {target}"
-    grouped = collections.OrderedDict()
+    grouped: Dict[Tuple[str, str], List[str]] = collections.OrderedDict()
     for problem in misfits(meta_graph.graph_def, target):
         grouped.setdefault((problem.op, problem.reason), []).append(problem.node)
     for (op, reason), nodes in grouped.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Optional
 
 from keras_gensynth_callback.arguments import check_target
 from keras_gensynth_callback.checkpoint import as_text, files_of, list_tensors, read_manifest, storage
@@ -21,12 +21,12 @@ from .signatures import inputs_and_outputs, signatures_of
 from .variables import variables_of
 
 if TYPE_CHECKING:
-    from keras_gensynth_callback._types import Path, Target
+    from keras_gensynth_callback._types import Inspection, Path, Target
 
 DEFAULT_TARGET = "1.15"
 
 
-def inspect_checkpoint(filepath: Path, *, target: Optional[Target] = None) -> Dict[str, Any]:
+def inspect_checkpoint(filepath: Path, *, target: Optional[Target] = None) -> Inspection:
     """What is in a checkpoint with a graph, whoever wrote it. Its files are read, and nothing of it is run.
 
     Args:

@@ -1,5 +1,7 @@
 """The layers of a graph, in the order in which data goes through them."""
 
+from typing import Dict, List, Set
+
 import numpy as np
 
 from keras_gensynth_callback.graph import is_control, is_write, node_of
@@ -30,7 +32,7 @@ def layers_of(graph, variables, outputs):
         and `variables` ({name: shape}).
     """
     weights = weights_by_layer(variables)
-    ops = {}
+    ops: Dict[str, List[str]] = {}
     for name, layer in layers_of_nodes(graph, weights, outputs).items():
         ops.setdefault(layer, []).append(graph.nodes[name].op)
     names = [*ops, *(name for name in weights if name not in ops)]
@@ -49,6 +51,8 @@ def weights_by_layer(variables):
 
 class _Weights(dict):
     """{layer: list of Variable}; `around` is the set of the scopes that layers with weights stand in."""
+
+    around: Set[str]
 
 
 def scopes_around(name):

@@ -81,7 +81,7 @@ def _gradients(live, call, stops):
         if isinstance(result, tuple):
             if not isinstance(gradient, tf.IndexedSlices):
                 gradient = tf.IndexedSlices(gradient, tf.range(tf.shape(gradient, tensor(result[1]).dtype)[0]))
-            pairs = zip(result, (gradient.values, gradient.indices))
+            pairs = [*zip(result, (gradient.values, gradient.indices))]
         else:
             pairs = [(result, tf.convert_to_tensor(gradient))]
         for name, value in pairs:

@@ -14,6 +14,7 @@ from .normalize import normalize
 from .passes import PASSES_OVER_TRACES, Needed, run_passes
 from .random_draws import draw_anew
 from .traces import Traces
+from .tracing import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,9 @@ def name_alike(traces):
             placeholders[name] = unique(name, taken)
     of_steps = [placeholders[name] for name in traces.spec.names()]
     of_serving = [placeholders[name] for name in traces.serving.names()]
-    others, tables, steps_ = {}, {}, {}
+    others: Dict[str, Any] = {}
+    tables: Dict[str, Table] = {}
+    steps_ = {}
     for kind in ("predict", "test", "train", "forward"):
         step = getattr(traces, kind)
         if step is not None:

@@ -5,6 +5,7 @@ The model's own Python runs as in `fit`, without what a trace for TensorFlow 1.x
 
 import contextlib
 import random
+from typing import Dict
 
 import numpy as np
 import tensorflow as tf
@@ -91,7 +92,7 @@ class KerasNumbers:
     def _once(self, tasks, sign=0, seeds=0):
         """The numbers of all tasks, each begun with the same values; where there is a sign, with weights rounded in
         its direction, and with seeds that are so much further."""
-        numbers = {}
+        numbers: Dict[str, np.ndarray] = {}
         for named, task in tasks:
             self._put_back(sign, seeds)
             self._adapter.reset_metrics()

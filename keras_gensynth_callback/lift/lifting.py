@@ -1,6 +1,11 @@
 """The way from a Keras model to a `Lifted` graph, stage by stage."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
 from keras_gensynth_callback.graph import LEARNING_PHASE, tensor_name
+from keras_gensynth_callback.options import ExportOptions
 
 from .adapters import adapter_of
 from .inference import merge_inference, name_alike
@@ -12,16 +17,18 @@ from .training import lay_training_over
 from .weights import default_weights
 from .wide_variables import keep_in_wider_types
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Model, Nest
 
-def lift(model, data_spec=None, graph="trainable", include_optimizer=True, input_signature=None):
+
+def lift(model: Model, options: Optional[ExportOptions] = None, data_spec: Nest = None) -> Lifted:
     """Lifts a Keras model into a v1 graph.
 
     Args:
         model: a Keras model on TensorFlow.
+        options: ExportOptions, of which `graph`, `include_optimizer` and `input_signature` matter here; None: the
+            defaults.
         data_spec: nest of tf.TensorSpec as the iterator of `fit` gives it, or None.
-        graph: "trainable", or "inference": predictions alone.
-        include_optimizer: bool, whether the train step and the optimizer's variables come along.
-        input_signature: nest of tf.TensorSpec for the inputs, or None.
 
     Returns:
         A Lifted.
@@ -30,7 +37,7 @@ def lift(model, data_spec=None, graph="trainable", include_optimizer=True, input
         NotBuiltError: the shapes of the inputs are not known.
         UnsupportedModelError: the model holds what no TensorFlow 1.x graph can hold.
     """
-    request = Request(adapter_of(model), data_spec, graph == "trainable", include_optimizer, input_signature)
+    request = Request(adapter_of(model), options or ExportOptions(), data_spec)
     traces = trace_steps(request.with_data_of_last_fit())
     named = name_alike(traces)
     merged, overlaid = merge_inference(named), None

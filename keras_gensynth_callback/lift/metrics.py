@@ -1,5 +1,7 @@
 """Metrics in the graph: their value without an update."""
 
+from typing import Dict
+
 from keras_gensynth_callback.graph import data_inputs, moved, node_of, tensor_name
 
 
@@ -17,7 +19,7 @@ def value_without_update(graph, tensor):
     needed = graph.ancestors([node_of(tensor)], controls=False)
     if any(graph.nodes[name].op.startswith("Placeholder") or name in graph.context_of for name in needed):
         return None
-    copied = {}
+    copied: Dict[str, str] = {}
     for name in graph.topological({name: None for name in graph.nodes if name in needed}):
         node = graph.nodes[name]
         if node.op != "VarHandleOp" and (node.op != "Const" or node.input):  # even a constant may wait for the update

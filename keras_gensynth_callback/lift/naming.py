@@ -3,6 +3,7 @@
 """
 
 import re
+from typing import Dict, Set
 
 from keras_gensynth_callback.graph import LEARNING_PHASE, unique
 
@@ -24,7 +25,8 @@ def tf1_scopes(graph, layers, model_scope):
 
 def rename_contexts(graph, scopes):
     """Gives loops and conditionals the scopes of their layers, too; a loop's frame is called as its context is."""
-    taken, frames = set(), {}
+    taken: Set[str] = set()
+    frames = {}
     for context in graph.contexts:
         old = context.name
         scope, inner = _split(old, scopes)
@@ -63,7 +65,7 @@ def tf1_names(graph, scopes, optimizer, step_only, fixed):
 
 
 def _used_scopes(graph):
-    used = set()
+    used: Set[str] = set()
     for name in graph.nodes:
         parts = name.split("/")
         used.update("/".join(parts[:length]) for length in range(1, len(parts)))
@@ -72,7 +74,8 @@ def _used_scopes(graph):
 
 def _scopes(used, layers, model_scope):
     """dict, name scope of a layer in the graph -> the scope that TF 1.15 would give it."""
-    final, taken = {}, set()
+    final: Dict[str, str] = {}
+    taken: Set[str] = set()
     for scope in sorted(used & set(layers), key=lambda scope: (scope.count("/"), _natural(scope))):
         if "/" not in scope and layers[scope] == model_scope:
             final[scope] = ""

@@ -2,9 +2,10 @@
 the one graph in the end. `python -m keras_gensynth_callback.lift` lists them.
 """
 
-from typing import Callable, NamedTuple, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 from keras_gensynth_callback.graph import (
+    EditableGraph,
     drop_unused_inputs,
     fold_constants,
     hand_on_switched_terms,
@@ -27,8 +28,8 @@ class Pass(NamedTuple):
     """
 
     name: str
-    run: Callable
-    of_both_phases: object = None
+    run: Callable[[EditableGraph, "Needed"], object]
+    of_both_phases: Optional[bool] = None
 
 
 class Needed(NamedTuple):

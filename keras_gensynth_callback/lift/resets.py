@@ -1,6 +1,7 @@
 """What a reset gives the variables of metrics: the initial values of `tf.local_variables_initializer()`."""
 
 import contextlib
+from typing import Dict, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -37,13 +38,14 @@ def reset_values(adapter):
 def _constant_writes(reset):
     """dict, id of a variable -> the constant that it is given, None where that is no constant."""
     fold_constants(reset.graph)
-    found = {}
+    found: Dict[int, Optional[np.ndarray]] = {}
     for write in reset.stateful_writes():
         node = reset.graph.nodes[write]
         variable = reset.variables.get(node_of(node.input[0]))
         value = reset.graph.nodes[node_of(node.input[1])] if len(node.input) > 1 else None
-        constant = node.op == "AssignVariableOp" and value is not None and value.op == "Const"
-        found[id(variable)] = tf.make_ndarray(value.attr["value"].tensor) if constant else None
+        found[id(variable)] = None
+        if node.op == "AssignVariableOp" and value is not None and value.op == "Const":
+            found[id(variable)] = tf.make_ndarray(value.attr["value"].tensor)
     return found
 
 

@@ -116,8 +116,8 @@ def _relaxed(part):
     if part is None or isinstance(part, tf.OptionalSpec):
         return None
     if isinstance(part, dict):
-        kept = {key: _relaxed(value) for key, value in part.items()}
-        return {key: value for key, value in kept.items() if value is not None} or None
+        relaxed_parts = {key: _relaxed(value) for key, value in part.items()}
+        return {key: value for key, value in relaxed_parts.items() if value is not None} or None
     if isinstance(part, (list, tuple)):
         kept = [_relaxed(value) for value in part]
         return type(part)(kept) if any(value is not None for value in kept) else None
@@ -187,10 +187,10 @@ _SHAPES_OF_LABELS = {"ctc": [None], "circle": []}
 
 
 def _target_spec(spec, loss):
-    given = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
+    given = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", None)
     if "sparse" in (given or type(loss).__name__).lower():
         return tf.TensorSpec(spec.shape[:-1], tf.int32)
-    for name in (given, type(loss).__name__):
-        if (name or "").lower() in _SHAPES_OF_LABELS:
-            return tf.TensorSpec([spec.shape[0], *_SHAPES_OF_LABELS[name.lower()]], tf.int32)
+    for name in ((given or "").lower(), type(loss).__name__.lower()):
+        if name in _SHAPES_OF_LABELS:
+            return tf.TensorSpec([spec.shape[0], *_SHAPES_OF_LABELS[name]], tf.int32)
     return spec

@@ -99,7 +99,7 @@ def metric_reset(adapter):
 
 
 def _traced(adapter, spec, scopes, run, check_gradients=False, of_a_step=False):
-    notes = {}
+    notes: Dict[str, Any] = {}
 
     def function(*tensors):
         notes.clear()
@@ -216,7 +216,7 @@ def flat_logs(logs):
     """
     if not isinstance(logs, dict):
         return {}
-    found = {}
+    found: Dict[str, Any] = {}
     for name, value in logs.items():
         found.update(flat_logs(value) if isinstance(value, dict) else {name: value})
     return found

@@ -1,13 +1,14 @@
 """Traces each step of a model that an export needs."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import tensorflow as tf
 
 from keras_gensynth_callback.compat import strategy_of
 from keras_gensynth_callback.errors import UnsupportedModelError
 from keras_gensynth_callback.graph import is_write, node_of, written_variable
+from keras_gensynth_callback.options import ExportOptions
 
 from . import spec as specs
 from . import steps
@@ -24,17 +25,18 @@ class Request:
 
     Attributes:
         adapter: Adapter of the model.
+        options: ExportOptions.
         data_spec: nest of tf.TensorSpec as the iterator of `fit` gives it, or None.
-        trainable: whether the graph is for training, too.
-        include_optimizer: whether the train step comes along.
-        input_signature: nest of tf.TensorSpec for the inputs, or None.
     """
 
     adapter: Adapter
+    options: ExportOptions
     data_spec: Any = None
-    trainable: bool = True
-    include_optimizer: bool = True
-    input_signature: Any = None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the graph is for training, too."""
+        return self.options.is_trainable
 
     def with_data_of_last_fit(self):
         """The same; where no data is given, with that which the model was last trained on, if it was.
@@ -42,7 +44,7 @@ class Request:
         Of its inputs the model itself may know more: that some of their sizes are open.
         """
         adapter = self.adapter
-        given = self.data_spec is not None or self.input_signature is not None
+        given = self.data_spec is not None or self.options.input_signature is not None
         if given or not self.trainable or not adapter.is_compiled:
             return self
         spec, own = spec_of_last_fit(adapter.model), adapter.input_spec()
@@ -89,7 +91,8 @@ def trace_steps(request):
         NotBuiltError: the shapes of the inputs are not known.
         UnsupportedModelError: the model's Python cannot be traced.
     """
-    adapter, scopes = request.adapter, {}
+    adapter = request.adapter
+    scopes: Dict[str, str] = {}
     adapter.both_phases = request.trainable
     traces = _trace_prediction(request, scopes)
     if not request.trainable:
@@ -108,7 +111,7 @@ def _trace_prediction(request, scopes):
     GAN. Then there is no trace.
     """
     adapter = request.adapter
-    inputs = specs.inputs_spec(adapter, request.data_spec, request.input_signature)
+    inputs = specs.inputs_spec(adapter, request.data_spec, request.options.input_signature)
     nothing = Traces(request, specs.DataSpec((), []), None, (), inputs, scopes=scopes)
     has_own_step = request.trainable and adapter.is_compiled and adapter.overrides("train_step")
     if has_own_step and not predicts(adapter):

@@ -72,7 +72,7 @@ def lay_training_over(merged):
     merged = _with_logs(_with_results(merged, laid), logs, laid, step_only)
     if merged.loss is None and calls and calls[0].is_of_a_scalar:
         merged = replace(merged, loss=tensor_name(calls[0].targets[0]))
-    has_step = named.traces.has_train_step and request.include_optimizer and bool(own)
+    has_step = named.traces.has_train_step and request.options.include_optimizer and bool(own)
     if has_step:
         before = set(merged.graph.nodes)
         graph = fill_gradients(merged.graph, calls, f"training/{optimizer_name(request.adapter)}")

@@ -14,9 +14,11 @@ def keep_in_wider_types(graph, variables):
     for name, variable in wide.items():
         graph.nodes[name].attr["dtype"].type = variable.dtype.as_datatype_enum
     for node in list(graph.nodes.values()) if wide else ():
-        change = _read_wide if node.op == "ReadVariableOp" else _write_wide if is_write(node) else None
-        variable = wide.get(written_variable(graph, node)) if change else None
+        if node.op != "ReadVariableOp" and not is_write(node):
+            continue
+        variable = wide.get(written_variable(graph, node))
         if variable is not None:
+            change = _read_wide if node.op == "ReadVariableOp" else _write_wide
             change(graph, node, variable)
 
 

@@ -105,8 +105,9 @@ def _read_folder(path, safe_mode):
     if "saved_model.pb" in names:
         from .saved_model import read_saved_model, stored_values
 
-        said = read_saved_model(path)
-        return ModelFile(path, "SavedModel", *said, stored=stored_values(path) if safe_mode else None)
+        version, model, training, inputs = read_saved_model(path)
+        stored = stored_values(path) if safe_mode else None
+        return ModelFile(path, "SavedModel", version, model, training, inputs, stored)
     if "checkpoint" in names or any(map(_is_part_of_a_checkpoint, names)):
         _refuse_checkpoint(path)
     held = ", ".join(sorted(names)[:6]) or "nothing"

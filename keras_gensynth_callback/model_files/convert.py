@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from keras_gensynth_callback.arguments import check_bool, check_custom_objects, check_filepath, check_graph, check_path
+from keras_gensynth_callback.arguments import check_bool, check_custom_objects, check_filepath, check_path
 from keras_gensynth_callback.errors import GenSynthExportError
-from keras_gensynth_callback.export import export_checkpoint
+from keras_gensynth_callback.export import write_export
+from keras_gensynth_callback.options import ExportOptions
 
 from .contents import read_model_file
 from .loading import failed_model, load_model
@@ -67,20 +68,11 @@ def convert_model_file(
     source, prefix = check_path(path), check_filepath(filepath)
     objects = check_custom_objects(custom_objects)
     check_bool("safe_mode", safe_mode)
-    training = check_graph(graph) == "trainable"
-    model = load_model(read_model_file(source, safe_mode), objects, safe_mode=safe_mode, training=training)
+    options = ExportOptions(target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify)
+    file = read_model_file(source, safe_mode)
+    model = load_model(file, objects, safe_mode=safe_mode, training=options.is_trainable)
     try:
-        return export_checkpoint(
-            model,
-            prefix,
-            target=target,
-            graph=graph,
-            include_optimizer=include_optimizer,
-            input_signature=input_signature,
-            compute_dtype=compute_dtype,
-            data_format=data_format,
-            verify=verify,
-        )
+        return write_export(model, prefix, options)
     except GenSynthExportError:
         raise
     # Keras makes models of damaged files that it cannot run.

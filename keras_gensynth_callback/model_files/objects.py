@@ -8,6 +8,7 @@ import importlib
 import inspect
 import sys
 import types
+from typing import Dict
 
 from keras_gensynth_callback.kerases import KERASES
 
@@ -120,7 +121,7 @@ class KerasObjects:
     def __init__(self, keras):
         self._keras = keras
         self._root = keras.Model.__module__.split(".")[0]
-        self._public = {}
+        self._public: Dict[str, type] = {}
         for space in filter(None, map(self._namespace, _NAMESPACES)):
             for name, value in vars(space).items():
                 if inspect.isclass(value) and self._is_ours(value):

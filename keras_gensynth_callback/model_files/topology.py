@@ -4,6 +4,8 @@ Keras runs a layer that is called on constants only while it loads the file, and
 the tensors of a loop.
 """
 
+from typing import Any, Dict
+
 from .references import dicts
 
 _CONSTANT = "_CONSTANT_VALUE"
@@ -21,7 +23,8 @@ def topology_problem(config):
 
 
 def _problem(layers):
-    waiting, first, called = [], {}, {}
+    waiting, first = [], {}
+    called: Dict[str, int] = {}
     for layer in layers:
         name, nodes = layer.get("name"), layer["inbound_nodes"]
         if not isinstance(name, str) or not isinstance(nodes, list):
@@ -71,7 +74,7 @@ def _tensors(node):
     while stack:
         part = stack.pop()
         if isinstance(part, dict):
-            history = part["config"].get("keras_history") if _is_keras_tensor(part) else None
+            history: Any = part["config"].get("keras_history") if _is_keras_tensor(part) else None
             if _is_tensor(history):
                 yield history[0], history[1], True
             else:
@@ -111,5 +114,6 @@ def _first_node(layer):
     if layer.get("class_name") != "Sequential":
         return 1
     first = layers[0] if layers and isinstance(layers[0], dict) else {}
-    inner = first.get("config") if isinstance(first.get("config"), dict) else {}
+    config = first.get("config")
+    inner = config if isinstance(config, dict) else {}
     return int(first.get("class_name") == "InputLayer" or bool({"batch_input_shape", "batch_shape"} & set(inner)))

@@ -88,7 +88,7 @@ class Predictions:
         if not types or types[0] not in _FLOATING:
             return 0
         inputs = data_inputs(node)
-        sizes = lambda tensor: [size or 1 for size in self._shapes.shape(tensor) or ()]  # noqa: E731
+        sizes = lambda tensor: [size or 1 for size in self.shape(tensor) or ()]  # noqa: E731
         elements = lambda tensor: _product(sizes(tensor))  # noqa: E731
         results = elements(node.name)
         if node.op in _A_RESULT:

@@ -1,5 +1,7 @@
 """All that a report says of a checkpoint, as plain values: `gather`. Nothing of the graph is run."""
 
+from typing import Dict, Optional
+
 from keras_gensynth_callback.inspection import inspected, layers_of, outputs_of
 
 from .flops import Predictions
@@ -43,7 +45,7 @@ def gather(prefix, *, target=None):
 
 
 def _add_costs(layers, between, predictions):
-    flops = {}
+    flops: Dict[Optional[str], int] = {}
     for node, count in (predictions.flops or {}).items():
         layer = between.layer_of(node)
         flops[layer] = flops.get(layer, 0) + count

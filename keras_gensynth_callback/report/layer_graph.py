@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+from typing import Dict, List, Optional, Set, Tuple
 
 from keras_gensynth_callback.graph import COND_CONTEXT, data_inputs, node_of, tensor_name
 from keras_gensynth_callback.inspection import (
@@ -57,7 +58,7 @@ class LayerGraph:
         return layer if layer in self._names else None
 
     def _found_edges(self, outputs):
-        edges = {}
+        edges: Dict[Tuple[str, str], bool] = {}
         for name, layer in self._works_for.items():
             for tensor in data_inputs(self._graph.nodes[name]):
                 self._add_edges(edges, tensor, layer)
@@ -75,7 +76,9 @@ class LayerGraph:
 
     def _sources(self, tensor):
         """Where a tensor comes from, through nodes that work for no layer: a list of _Source."""
-        todo, seen, found = [(tensor, None)], set(), {}
+        todo: List[Tuple[str, Optional[str]]] = [(tensor, None)]
+        seen: Set[str] = set()
+        found: Dict[Optional[str], List[_Source]] = {}
         while todo:
             self._steps_left -= 1
             if self._steps_left < 0:
@@ -134,7 +137,8 @@ def groups_of(names):
     """
     scopes = {scope: True for scope, count in _counted(names).items() if count > 1}
     parents = {name: _innermost(name, scopes) for name in [*names, *scopes]}
-    order, inside = {}, {}
+    order: Dict[str, int] = {}
+    inside: Dict[Optional[str], List[str]] = {}
     for place, name in enumerate(names):
         for part in [name, *(scope + "/" for scope in scopes_around(name))]:
             order.setdefault(part, place)
@@ -142,12 +146,12 @@ def groups_of(names):
         inside.setdefault(scope, []).append(name)
     for scope, members in inside.items():
         if len(members) > _MANY:
-            _group_runs(sorted(members, key=order.get), scope, len(scope or ""), parents)
+            _group_runs(sorted(members, key=order.__getitem__), scope, len(scope or ""), parents)
     return parents
 
 
 def _counted(names):
-    counted = {}
+    counted: Dict[str, int] = {}
     for name in names:
         for scope in reversed(list(scopes_around(name))):
             counted[scope + "/"] = counted.get(scope + "/", 0) + 1
@@ -164,8 +168,8 @@ def _group_runs(names, parent, start, parents):
     todo = [(names, parent, start)]
     while todo:
         names, parent, start = todo.pop()
-        for group, run in itertools.groupby(names, key=lambda name: _beginning(name, start)):  # noqa: B023
-            run = list(run)
+        for group, members in itertools.groupby(names, key=lambda name: _beginning(name, start)):  # noqa: B023
+            run = list(members)
             if group is None or len(run) < _ENOUGH or group in parents:
                 continue
             inside = group if len(run) < len(names) else parent

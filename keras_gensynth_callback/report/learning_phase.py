@@ -1,6 +1,7 @@
 """What `keras_learning_phase` switches in a graph, layer by layer."""
 
 import collections
+from typing import Any, Dict, Optional
 
 from keras_gensynth_callback.graph import COND_CONTEXT, data_inputs, node_of
 from keras_gensynth_callback.inspection import CARRYING, is_learning_phase
@@ -19,7 +20,8 @@ def switched_by_learning_phase(graph, layer_of):
         A list of dicts, one a layer: `layer`, or None for what stands in none; `switches` and `merges`, the names of
         the nodes; `training` and `inference`, {op: how many} of what runs in that phase alone.
     """
-    consumers, found = graph.consumers(), {}
+    consumers = graph.consumers()
+    found: Dict[Optional[str], Dict[str, Any]] = {}
     says_training = _predicates(graph, consumers)
     for name, node in graph.nodes.items():
         position = _SWITCHES.get(node.op)
@@ -36,7 +38,7 @@ def switched_by_learning_phase(graph, layer_of):
 
 
 def _row(found, layer):
-    counters = {phase: collections.Counter() for phase in ("training", "inference")}
+    counters: Dict[str, Any] = {phase: collections.Counter() for phase in ("training", "inference")}
     return found.setdefault(layer, {"layer": layer, "switches": [], "merges": [], **counters})
 
 
@@ -55,10 +57,9 @@ def _predicates(graph, consumers):
 
 def _phase(graph, tensor, says_training):
     """In which phase alone a node runs: "training", "inference", or None."""
-    context = graph.context_of.get(node_of(tensor))
-    while context is not None:
+    innermost = graph.context_of.get(node_of(tensor))
+    for context in innermost.outwards() if innermost is not None else ():
         if context.kind == COND_CONTEXT and node_of(context.fields.pred_name) in says_training:
             taken = bool(context.fields.branch) == says_training[node_of(context.fields.pred_name)]
             return "training" if taken else "inference"
-        context = context.outer
     return None

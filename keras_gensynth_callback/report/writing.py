@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
 from keras_gensynth_callback.checkpoint import REPORT, as_text, is_report, reported, scratch, storage
 from keras_gensynth_callback.errors import CheckpointWriteError, MissingExtraError
@@ -16,7 +16,7 @@ from .gathering import gather
 from .run_of_exports import recall, remember
 
 if TYPE_CHECKING:
-    from keras_gensynth_callback._types import Path, Target
+    from keras_gensynth_callback._types import Path, Reported, Target
 
 _PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page")
 
@@ -28,7 +28,7 @@ def write_report(
     target: Optional[Target] = None,
     verify: bool = False,
     python: Optional[str] = None,
-) -> Dict[str, Any]:
+) -> Reported:
     """Writes what is in a checkpoint as one HTML page, which needs nothing else, and no network.
 
     It shows the model as a graph of layers, what each costs, what the learning phase switches, collections, signatures,

@@ -29,15 +29,16 @@ class FitHooks:
 
     Args:
         filepath: str, the prefix for the first model that is trained; others have `-2`, `-3` and so on behind it.
-        **options: what `GenSynthExportCallback` takes.
+        inputs: what `input_signature` is to be, as texts (`arguments.input_signature_of`).
+        **options: what else `GenSynthExportCallback` takes.
 
     Attributes:
         callbacks: the callbacks that were added, in the order of the models.
     """
 
-    def __init__(self, filepath, **options):
-        self._filepath, self._options = filepath, options
-        self._by_model = weakref.WeakKeyDictionary()
+    def __init__(self, filepath, inputs=(), **options):
+        self._filepath, self._inputs, self._options = filepath, inputs, options
+        self._by_model: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self.callbacks = []
 
     def install(self):
@@ -58,10 +59,13 @@ class FitHooks:
             return fit(*args, callbacks=callbacks, **kwargs)
 
     def _callback_for(self, model):
+        from keras_gensynth_callback.arguments import input_signature_of
         from keras_gensynth_callback.training import GenSynthExportCallback
 
         if model not in self._by_model:
             number = f"-{len(self.callbacks) + 1}" if self.callbacks else ""
-            self._by_model[model] = GenSynthExportCallback(self._filepath + number, **self._options)
+            signature = input_signature_of(self._inputs)
+            callback = GenSynthExportCallback(self._filepath + number, input_signature=signature, **self._options)
+            self._by_model[model] = callback
             self.callbacks.append(self._by_model[model])
         return self._by_model[model]

@@ -48,6 +48,8 @@ def _install_hooks(options):
         # By its place: where it was started from a checkout, the script's path does not lead to it.
         place = os.path.join(_FOLDER, "__init__.py")
         spec = importlib.util.spec_from_file_location(_PACKAGE, place, submodule_search_locations=[_FOLDER])
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{place} cannot be loaded")
         sys.modules[_PACKAGE] = package = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(package)
     from keras_gensynth_callback.run.fit_patches import FitHooks

@@ -43,7 +43,8 @@ def _convolved(rank):
 
 def _convolved_by_channel(step):
     kernel = step.shapes[1] if step.shapes[1] is not None else [None] * 4
-    channels = None if None in kernel[2:] else kernel[2] * kernel[3]
+    depth, multiplier = kernel[2:]
+    channels = None if depth is None or multiplier is None else depth * multiplier
     return _slid(step, 4, kernel[:2], channels)
 
 

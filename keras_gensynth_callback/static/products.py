@@ -1,5 +1,7 @@
 """Shapes of products of matrices."""
 
+from typing import Dict, Optional
+
 from .elementwise import broadcast
 
 
@@ -32,7 +34,7 @@ def _contraction(step):
     terms = takes.split(",")
     if not arrow or "." in equation or len(terms) != len(step.shapes) or None in step.shapes:
         return [None]
-    sizes = {}
+    sizes: Dict[str, Optional[int]] = {}
     for term, shape in zip(terms, step.shapes):
         for letter, size in zip(term, shape):
             sizes[letter] = sizes.get(letter) or size

@@ -28,8 +28,8 @@ class StaticShapes:
 
     def shape(self, tensor):
         """The shape of a tensor: a list of int or None; None if not even the rank is known."""
-        name, _, index = tensor_name(tensor).rpartition(":")
-        shapes, index = self._shapes.get(name, ()), int(index)
+        name, _, output = tensor_name(tensor).rpartition(":")
+        shapes, index = self._shapes.get(name, ()), int(output)
         return list(shapes[index]) if index < len(shapes) and shapes[index] is not None else None
 
     def shapes_of(self, name):

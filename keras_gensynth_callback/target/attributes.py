@@ -1,16 +1,25 @@
 """The attributes of a node, compared with what the target's op has."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, Optional, Tuple
+
 from keras_gensynth_callback.graph import type_name
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import AttrDef, AttrValue, NodeDef, OpDef
 
-def fit_attributes(node, definition, writer, changes):
+
+def fit_attributes(
+    node: NodeDef, definition: OpDef, writer: Optional[OpDef], note: Callable[[str, Tuple[str, str]], None]
+) -> Optional[str]:
     """Drops what the target does not know and need not know.
 
     Args:
         node: NodeDef, edited.
         definition: OpDef of the target.
         writer: OpDef of the TensorFlow that wrote the node, or None.
-        changes: the record of changes.
+        note: takes the name of a rule, and op and name of the node that it changed.
 
     Returns:
         str, what of it the target cannot do, or None.
@@ -19,12 +28,12 @@ def fit_attributes(node, definition, writer, changes):
     for name in list(node.attr):
         if name.startswith("_"):
             rule = "drop_custom_gradient" if name == "_gradient_op_type" else "drop_private_attributes"
-            changes.add(rule, (node.op, node.name))
+            note(rule, (node.op, node.name))
             del node.attr[name]
         elif name not in known:
             if not _is_default(name, node.attr[name], writer):
                 return f"it has the attribute {name}={_show(node.attr[name])}, which is unknown there"
-            changes.add("drop_default_attributes", (node.op, node.name))
+            note("drop_default_attributes", (node.op, node.name))
             del node.attr[name]
         else:
             found = _forbidden(node.attr[name], known[name])
@@ -39,7 +48,7 @@ HINTS = frozenset(
 )
 
 
-def _is_default(name, value, writer):
+def _is_default(name: str, value: AttrValue, writer: Optional[OpDef]) -> bool:
     """Whether the op does the same without the attribute."""
     if name in HINTS:
         return True
@@ -47,7 +56,7 @@ def _is_default(name, value, writer):
     return name in defaults and defaults[name] == value
 
 
-def _forbidden(value, attr):
+def _forbidden(value: AttrValue, attr: AttrDef) -> Optional[str]:
     kind = value.WhichOneof("value")
     if attr.HasField("allowed_values"):
         allowed = attr.allowed_values.list
@@ -60,14 +69,14 @@ def _forbidden(value, attr):
     return None
 
 
-def _missing(node, definition):
+def _missing(node: NodeDef, definition: OpDef) -> Optional[str]:
     for attr in definition.attr:
         if attr.name not in node.attr and not attr.HasField("default_value"):
             return f"it lacks the attribute {attr.name}"
     return None
 
 
-def _show(value):
+def _show(value: AttrValue) -> str:
     kind = value.WhichOneof("value")
     if kind == "type":
         return type_name(value.type)
@@ -76,7 +85,7 @@ def _show(value):
     if kind == "list":
         items = [type_name(item) for item in value.list.type]
         items += [item.decode(errors="replace") for item in value.list.s]
-        return ", ".join(items or map(str, list(value.list.i) + list(value.list.f) + list(value.list.b)))
+        return ", ".join(items or [*map(str, [*value.list.i, *value.list.f, *value.list.b])])
     if kind in ("tensor", "func"):
         return f"a {kind}"
     return str(getattr(value, kind)) if kind else "nothing"

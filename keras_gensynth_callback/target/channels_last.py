@@ -5,6 +5,10 @@ turned tensors meet others. An op keeps its name, and gives another layout than 
 as an output of the model, keeps its layout, too.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Container, Dict, Iterable, List, Optional, Sequence, Tuple
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,8 +19,14 @@ from .layout import Layout, moves_nothing, reordered
 from .layout_changes import Changes
 from .rewriting import Rewriter
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef, Shape
+    from keras_gensynth_callback.graph import EditableGraph
 
-def put_channels_last(graph, table, kept=()):
+    from .table import OpTable
+
+
+def put_channels_last(graph: EditableGraph, table: OpTable, kept: Iterable[str] = ()) -> List[NodeDef]:
     """Lets a graph compute images with their channels last.
 
     Args:
@@ -34,18 +44,19 @@ def put_channels_last(graph, table, kept=()):
     return [node for node in images if not ops.has_channels_first(node)]
 
 
-def needs_gpu(node):
+def needs_gpu(node: NodeDef) -> bool:
     """Whether TensorFlow 1.x has kernels for a NodeDef on GPUs only, for its channels are in front."""
     return node.op not in ops.ANY_RANK and ops.has_channels_first(node)
 
 
 class _Turning:
-    def __init__(self, graph, table, kept):
+    def __init__(self, graph: EditableGraph, table: OpTable, kept: Iterable[str]) -> None:
         self._graph, self._rewriter = graph, Rewriter(graph, table)
         self._consumers = graph.consumers()
         self._kept = {name for name, readers in self._consumers.items() if not readers} | {*kept}
         self._layout = Layout(self._rewriter)
-        self._made, self._moved = {}, {}
+        self._made: Dict[Tuple[str, str], str] = {}
+        self._moved: Dict[str, str] = {}
         # What the model turns itself: it is turned anyway.
         self._transposes = {
             name: tensor_name(graph.nodes[name].input[0])
@@ -53,7 +64,7 @@ class _Turning:
             if graph.nodes[name].op == "Transpose"
         }
 
-    def run(self):
+    def run(self) -> None:
         """Edits the graph."""
         layout, nodes = self._layout, list(self._graph.nodes.values())
         for node in nodes:
@@ -61,14 +72,14 @@ class _Turning:
                 self._move(node)
         for node in nodes:
             self._connect(node, layout.wants.get(node.name, ()))
-        changes = Changes(self._graph, self._constant, self._add)
+        changes = Changes(self._graph, self._rewriter.value, self._constant, self._add)
         for name in sorted(layout.wants, key=lambda name: self._graph.nodes[name].op not in ops.SHAPES):
             node = self._moved_node(name)
             changes.change(node, layout.rank[name], layout.wants[name])
             _turn_shapes(node, [at for at in (0, 1) if f"{name}:{at}" in layout.turned])
         self._clean_up()
 
-    def _move(self, node):
+    def _move(self, node: NodeDef) -> None:
         """A node of another name computes what is turned, and this one turns it back."""
         count = len(output_types(node))
         attrs = dict(node.attr.items())
@@ -91,12 +102,12 @@ class _Turning:
         if shape is not None:
             node.attr["_output_shapes"].list.shape.add().CopyFrom(shape.list.shape[0])
 
-    def _moved_node(self, name):
+    def _moved_node(self, name: str) -> NodeDef:
         return self._graph.nodes[self._moved.get(name, name)]
 
     # -- the inputs
 
-    def _connect(self, node, wants):
+    def _connect(self, node: NodeDef, wants: Container[int]) -> None:
         """Gives a node its inputs turned or as they were."""
         node = self._moved_node(node.name)
         for position, tensor in enumerate(data_inputs(node)):
@@ -106,13 +117,13 @@ class _Turning:
                 node.input[position] = new[:-2] if new.endswith(":0") else new
                 self._tell_context(node, old, new)
 
-    def _tell_context(self, node, old, new):
+    def _tell_context(self, node: NodeDef, old: str, new: str) -> None:
         """What comes into a conditional by a Switch is known to it by its name outside."""
         context = self._graph.context_of.get(node.name)
         if node.op == "Switch" and context is not None and node_of(context.external.get(old, "")) == node.name:
             context.external[new] = context.external.pop(old)
 
-    def _turned(self, tensor, reader):
+    def _turned(self, tensor: str, reader: NodeDef) -> str:
         """The tensor with its channels last."""
         layout = self._layout
         if tensor in layout.turned:
@@ -121,7 +132,7 @@ class _Turning:
             return self._original(layout.free[tensor], reader)
         return self._transposed(tensor, ops.to_last(layout.rank[reader.name]), "channels_last", reader)
 
-    def _original(self, tensor, reader):
+    def _original(self, tensor: str, reader: NodeDef) -> str:
         """The tensor as the model has it."""
         source, rank = self._graph.nodes[node_of(tensor)], self._layout.turned.get(tensor)
         if source.op == "Transpose" and source.name in self._layout.wants:
@@ -130,7 +141,7 @@ class _Turning:
             return tensor
         return self._transposed(tensor, ops.to_first(rank), "channels_first", reader)
 
-    def _transposed(self, tensor, order, name, reader):
+    def _transposed(self, tensor: str, order: Sequence[int], name: str, reader: NodeDef) -> str:
         key = (tensor, name)
         if key not in self._made:
             source = self._graph.nodes[node_of(tensor)]
@@ -139,7 +150,7 @@ class _Turning:
             self._made[key] = self._make(tensor, source, order, name, beside)
         return self._made[key]
 
-    def _make(self, tensor, source, order, name, beside):
+    def _make(self, tensor: str, source: NodeDef, order: Sequence[int], name: str, beside: NodeDef) -> str:
         value, shape = self._rewriter.value(tensor), self._rewriter.shape(tensor)
         name, dtype = f"{source.name}/{name}", _type(source, int(tensor.split(":")[1]))
         if shape is not None and tensor in self._layout.turned:
@@ -149,7 +160,9 @@ class _Turning:
             waits = list(source.input)
             return self._added_constant(np.transpose(value, order), name, waits, source)
         if shape is not None and moves_nothing(shape, order):
-            sizes = self._constant([-1 if size is None else size for size in result], name + "/shape", beside, tensor)
+            sizes = self._constant(
+                [-1 if size is None else size for size in reordered(shape, order)], name + "/shape", beside, tensor
+            )
             made = self._add("Reshape", name, [tensor, sizes], beside, T=tf.as_dtype(dtype), Tshape=tf.int32)
         else:
             perm = self._constant(order, name + "/perm", beside, tensor)
@@ -158,21 +171,23 @@ class _Turning:
             _set_shape(self._graph.nodes[node_of(made)], result)
         return made
 
-    def _constant(self, value, name, beside, after=None, dtype=np.int32):
+    def _constant(
+        self, value: Any, name: str, beside: NodeDef, after: Optional[str] = None, dtype: Any = np.int32
+    ) -> str:
         """A constant; where there is control flow, after a tensor of the same frame."""
-        inside = after is not None and (
-            self._rewriter.stands_in_frame(beside.name) or self._rewriter.stands_in_frame(node_of(after))
-        )
-        return self._added_constant(np.asarray(value, dtype), name, [f"^{node_of(after)}"] if inside else [], beside)
+        stands_in_frame, waits = self._rewriter.stands_in_frame, []
+        if after is not None and (stands_in_frame(beside.name) or stands_in_frame(node_of(after))):
+            waits = [f"^{node_of(after)}"]
+        return self._added_constant(np.asarray(value, dtype), name, waits, beside)
 
-    def _added_constant(self, value, name, waits, beside):
+    def _added_constant(self, value: np.ndarray, name: str, waits: Iterable[str], beside: NodeDef) -> str:
         proto, dtype = tf.make_tensor_proto(value), tf.as_dtype(value.dtype)
         return tensor_name(self._graph.add("Const", name, waits, beside, dtype=dtype, value=proto).name)
 
-    def _add(self, op, name, inputs, beside, **attrs):
+    def _add(self, op: str, name: str, inputs: Sequence[str], beside: NodeDef, **attrs: Any) -> str:
         return tensor_name(self._graph.add(op, name, inputs, beside, **attrs).name)
 
-    def _clean_up(self):
+    def _clean_up(self) -> None:
         """Removes transpositions and constants that nobody reads any more."""
         readers = {name: len(found) for name, found in self._graph.consumers().items()}
         todo, gone = list(readers), []
@@ -192,19 +207,19 @@ class _Turning:
 _REMOVABLE = frozenset(["Transpose", "Const", "Identity", "ShapeN"])
 
 
-def _type(node, index):
+def _type(node: NodeDef, index: int) -> int:
     """The DataType enum of an output of a node whose outputs are all single tensors."""
     types = output_types(node)
     return types[min(index, len(types) - 1)]
 
 
-def _set_shape(node, sizes):
+def _set_shape(node: NodeDef, sizes: Shape) -> None:
     shape = node.attr["_output_shapes"].list.shape.add()
     for size in sizes:
         shape.dim.add().size = -1 if size is None else size
 
 
-def _turn_shapes(node, results):
+def _turn_shapes(node: NodeDef, results: Iterable[int]) -> None:
     for index in results:
         shapes = node.attr["_output_shapes"].list.shape if "_output_shapes" in node.attr else []
         if index < len(shapes) and not shapes[index].unknown_rank:

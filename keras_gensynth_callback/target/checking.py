@@ -1,5 +1,9 @@
 """What of a graph, as it stands in a file, a target cannot load, run or differentiate. Nothing is changed."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Container, Iterable, List, Optional
+
 from keras_gensynth_callback.graph import EditableGraph, op_definition
 
 from .attributes import HINTS, fit_attributes
@@ -8,8 +12,11 @@ from .fit import PROCESS_LOCAL
 from .problems import Problem
 from .table import OpTable
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import GraphDef, MetaGraphDef, NodeDef
 
-def misfits(graph_def, target):
+
+def misfits(graph_def: GraphDef, target: str) -> List[Problem]:
     """The nodes that stop a target's TensorFlow, those of functions included.
 
     Args:
@@ -26,7 +33,7 @@ def misfits(graph_def, target):
     return [Problem(node.name, node.op, reason) for node, reason in found if reason]
 
 
-def _reason(node, table, functions):
+def _reason(node: NodeDef, table: OpTable, functions: Container[str]) -> Optional[str]:
     if node.op in PROCESS_LOCAL:
         return "it calls an object of the process that wrote it"
     if node.op in functions:
@@ -43,17 +50,14 @@ def _reason(node, table, functions):
     if "_gradient_op_type" in node.attr:
         return "its gradient is a function of the process that wrote it, and tf.gradients fails"
     copy = type(node).FromString(node.SerializeToString())
-    return fit_attributes(copy, definition, writer, _NoChanges()) or (
+    return fit_attributes(copy, definition, writer, lambda rule, node: None) or (
         None if table.has_cpu_kernel(copy) else "there is no CPU kernel for its types"
     )
 
 
-class _NoChanges:
-    def add(self, rule, node):
-        """Nothing is changed but a copy."""
-
-
-def without_gradient(meta_graph, losses, variables, target):
+def without_gradient(
+    meta_graph: MetaGraphDef, losses: Iterable[str], variables: Iterable[str], target: str
+) -> List[str]:
     """The ops between losses and trainable variables that the target cannot differentiate: sorted list of str."""
     graph = EditableGraph(meta_graph.graph_def)
     return sorted({graph.nodes[name].op for name in ops_without_gradient(graph, losses, variables, target)})

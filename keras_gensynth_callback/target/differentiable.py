@@ -1,15 +1,25 @@
 """Which ops stop the target's `tf.gradients`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, Iterable, List, Set
+
 from keras_gensynth_callback.graph import is_control, node_of, op_definition
 
 from .table import OpTable
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
+    from keras_gensynth_callback.graph import EditableGraph
 
 _FLOATING = frozenset([1, 2, 8, 14, 18, 19])  # DT_FLOAT, DT_DOUBLE, DT_COMPLEX64, DT_BFLOAT16, DT_COMPLEX128, DT_HALF
 # tf.gradients ends at these, whatever comes in.
 _ENDS = frozenset(["StopGradient", "Const", "Placeholder", "VarHandleOp", "Shape", "ZerosLike", "OnesLike"])
 
 
-def ops_without_gradient(graph, losses, variables, target):
+def ops_without_gradient(
+    graph: EditableGraph, losses: Iterable[str], variables: Iterable[str], target: str
+) -> List[str]:
     """The nodes on a floating-point path from trainable variables to the losses whose op has no gradient in the target.
 
     Args:
@@ -27,13 +37,14 @@ def ops_without_gradient(graph, losses, variables, target):
     return [name for name in graph.nodes if name in reached and not table.has_gradient(graph.nodes[name].op)]
 
 
-def _reached_from(graph, variables, within):
-    consumers = {}
+def _reached_from(graph: EditableGraph, variables: Iterable[str], within: Iterable[str]) -> Set[str]:
+    consumers: Dict[str, List[str]] = {}
     for name in within:
         for tensor in graph.nodes[name].input:
             if not is_control(tensor):
                 consumers.setdefault(node_of(tensor), []).append(name)
-    seen, todo = set(), [reader for variable in variables for reader in consumers.get(variable, ())]
+    seen: Set[str] = set()
+    todo = [reader for variable in variables for reader in consumers.get(variable, ())]
     while todo:
         name = todo.pop()
         if name in seen or not _is_floating(graph.nodes[name]):
@@ -43,7 +54,7 @@ def _reached_from(graph, variables, within):
     return seen
 
 
-def _is_floating(node):
+def _is_floating(node: NodeDef) -> bool:
     """Whether an output of the node is floating-point, so that a gradient flows through it."""
     definition = op_definition(node.op)
     if node.op in _ENDS or definition is None:

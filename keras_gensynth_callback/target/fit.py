@@ -1,8 +1,11 @@
 """The pass that makes a graph fit a target: rewrite what it lacks, drop what it need not know, refuse the rest."""
 
-import collections
+from __future__ import annotations
 
-from keras_gensynth_callback.graph import WHILE_CONTEXT, node_of, op_definition, type_name
+import collections
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from keras_gensynth_callback.graph import node_of, op_definition, stands_in_loop, type_name
 
 from . import rewrites
 from .attributes import fit_attributes
@@ -11,11 +14,20 @@ from .problems import Problem, raise_problems
 from .rewriting import Rewriter, Unfit
 from .table import OpTable
 
-# What was done: `rule` says which (str), `op` to which op, `nodes` to which nodes (list of str).
-Change = collections.namedtuple("Change", ["rule", "op", "nodes"])
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
+    from keras_gensynth_callback.graph import EditableGraph
 
 
-def told(changes):
+class Change(NamedTuple):
+    """What was done: which rule, to which op, to the nodes of which names."""
+
+    rule: str
+    op: str
+    nodes: List[str]
+
+
+def told(changes: Iterable[Change]) -> List[Dict[str, Any]]:
     """What a manifest tells of Changes: dicts. That private attributes go is no change of the graph."""
     return [dict(change._asdict()) for change in changes if change.rule != "drop_private_attributes"]
 
@@ -26,7 +38,9 @@ PROCESS_LOCAL = frozenset(
 )
 
 
-def fit_to_target(graph, target, data_format="channels_last", kept=()):
+def fit_to_target(
+    graph: EditableGraph, target: str, data_format: str = "channels_last", kept: Iterable[str] = ()
+) -> List[Change]:
     """Edits a graph until the target can load and run it.
 
     Args:
@@ -44,7 +58,8 @@ def fit_to_target(graph, target, data_format="channels_last", kept=()):
         UnsupportedOpError: some ops cannot be carried. All of them are named in one message.
     """
     table = OpTable.load(target)
-    changes, problems = _Changes(), []
+    changes = _Changes()
+    problems: List[Problem] = []
     if data_format == "channels_last":
         for node in put_channels_last(graph, table, kept):
             changes.add("put_channels_last", (node.op, node.name))
@@ -56,31 +71,32 @@ def fit_to_target(graph, target, data_format="channels_last", kept=()):
 
 
 class _Changes:
-    def __init__(self):
-        self._nodes = collections.OrderedDict()
+    def __init__(self) -> None:
+        self._nodes: Dict[Tuple[str, str], List[str]] = collections.OrderedDict()
 
-    def add(self, rule, node):
+    def add(self, rule: str, node: Tuple[str, str]) -> None:
         self._nodes.setdefault((rule, node[0]), []).append(node[1])
 
-    def records(self):
+    def records(self) -> List[Change]:
         return [Change(rule, op, nodes) for (rule, op), nodes in self._nodes.items()]
 
 
-def _rewrite(graph, table, changes, problems):
+def _rewrite(graph: EditableGraph, table: OpTable, changes: _Changes, problems: List[Problem]) -> None:
     """Tries all rules until none changes anything: what one rewrite is made of may be what another one rewrites."""
     while _rewritten_once(graph, table, changes, problems) and not problems:
         pass
     _widen(graph, table, changes)
 
 
-def _rewritten_once(graph, table, changes, problems):
-    nodes, changed = collections.defaultdict(list), False
+def _rewritten_once(graph: EditableGraph, table: OpTable, changes: _Changes, problems: List[Problem]) -> bool:
+    nodes: Dict[str, List[NodeDef]] = collections.defaultdict(list)
+    changed = False
     for node in graph.nodes.values():
         nodes[node.op].append(node)
     for op, rules in rewrites.RULES.items():
-        for rule in rules:
-            rewriter = Rewriter(graph, table) if op in nodes else None
-            for node in nodes.get(op, ()):
+        for rule in rules if op in nodes else ():
+            rewriter = Rewriter(graph, table)
+            for node in nodes[op]:
                 if node.name not in graph.nodes or node.op != op:
                     continue
                 try:
@@ -89,12 +105,11 @@ def _rewritten_once(graph, table, changes, problems):
                         changed = True
                 except Unfit as reason:
                     problems.append(Problem(node.name, op, str(reason)))
-            if rewriter is not None:
-                rewriter.remove_unused()
+            rewriter.remove_unused()
     return changed
 
 
-def _widen(graph, table, changes):
+def _widen(graph: EditableGraph, table: OpTable, changes: _Changes) -> None:
     rewriter = Rewriter(graph, table)
     for node in list(graph.nodes.values()):
         op = node.op
@@ -104,7 +119,7 @@ def _widen(graph, table, changes):
             changes.add("compute_in_wider_integers", (op, node.name))
 
 
-def _check(graph, table, changes, problems):
+def _check(graph: EditableGraph, table: OpTable, changes: _Changes, problems: List[Problem]) -> None:
     reported = {problem.node for problem in problems}
     for node in graph.nodes.values():
         if node.name in reported:
@@ -114,15 +129,12 @@ def _check(graph, table, changes, problems):
             problems.append(Problem(node.name, node.op, found))
 
 
-def _writes_one_index(graph, node):
+def _writes_one_index(graph: EditableGraph, node: NodeDef) -> bool:
     """Whether a loop writes the same index of a TensorArray in each step, which a v1 TensorArray refuses."""
-    context = graph.context_of.get(node.name)
-    while context is not None and context.kind != WHILE_CONTEXT:
-        context = context.outer
-    return context is not None and graph.nodes[node_of(node.input[1])].op == "Const"
+    return stands_in_loop(graph, node.name) and graph.nodes[node_of(node.input[1])].op == "Const"
 
 
-def _problem(graph, node, table, changes):
+def _problem(graph: EditableGraph, node: NodeDef, table: OpTable, changes: _Changes) -> Optional[str]:
     """Cleans a node; returns what is wrong with it, or None."""
     if node.op in PROCESS_LOCAL:
         return "it calls an object of the process that wrote it"
@@ -134,7 +146,7 @@ def _problem(graph, node, table, changes):
         changes.add("drop_devices", (node.op, node.name))
     if node.op == "TensorArrayWriteV3" and not table.is_current and _writes_one_index(graph, node):
         return "it writes one index in each step of a loop, which fails there at the second step"
-    found = fit_attributes(node, definition, op_definition(node.op), changes)
+    found = fit_attributes(node, definition, op_definition(node.op), changes.add)
     if found:
         return found
     unknown = [value.type for value in node.attr.values() if not table.knows_type(value.type)]
@@ -145,6 +157,6 @@ def _problem(graph, node, table, changes):
     return None
 
 
-def _types(node):
+def _types(node: NodeDef) -> str:
     types = {key: value.type for key, value in node.attr.items() if value.WhichOneof("value") == "type"}
     return ", ".join(f"{key}={type_name(types[key])}" for key in sorted(types)) or "any type"

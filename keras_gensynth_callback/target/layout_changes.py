@@ -1,11 +1,19 @@
 """How an op says the same once its images have their channels last: its attributes, axes and sizes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Sequence, Tuple
+
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import attr_value, data_inputs, input_name, is_control, node_of, tensor_name
+from keras_gensynth_callback.graph import attr_value, data_inputs, input_name, is_control, tensor_name
 
 from . import layout_ops as ops
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import DType, NodeDef
+    from keras_gensynth_callback.graph import EditableGraph
 
 
 class Changes:
@@ -13,15 +21,22 @@ class Changes:
 
     Args:
         graph: EditableGraph.
+        value: callable, tensor name -> the NumPy value of a constant, or None.
         constant: callable, (value, name, node beside it, tensor that it may wait for) -> tensor name.
         add: callable, (op, name, inputs, node beside it, **attrs) -> tensor name.
     """
 
-    def __init__(self, graph, constant, add):
-        self._graph, self._constant, self._add = graph, constant, add
-        self._lengths = {}  # the shape of what was turned, as the model has it -> as it is now
+    def __init__(
+        self,
+        graph: EditableGraph,
+        value: Callable[[str], Optional[np.ndarray]],
+        constant: Callable[..., str],
+        add: Callable[..., str],
+    ) -> None:
+        self._graph, self._value, self._constant, self._add = graph, value, constant, add
+        self._lengths: Dict[str, str] = {}  # the shape of what was turned, as the model has it -> as it is now
 
-    def change(self, node, rank, positions):
+    def change(self, node: NodeDef, rank: int, positions: Iterable[int]) -> None:
         """Changes one node.
 
         Args:
@@ -47,8 +62,10 @@ class Changes:
         elif node.op in ops.FILLS:
             self._by_axis(node, ops.FILLS[node.op], rank)
         elif node.op == "ExpandDims":
-            axis = int(self._value(node.input[1])) % rank
-            node.input[1] = input_name(self._constant(axis - 1, f"{node.name}/dim", node, node.input[0]))
+            axis = self._value(node.input[1])
+            if axis is not None:  # `Layout` turns no other
+                place = int(axis) % rank - 1
+                node.input[1] = input_name(self._constant(place, f"{node.name}/dim", node, node.input[0]))
         elif node.op == "Squeeze":
             before = rank + len(node.attr["squeeze_dims"].list.i)
             axes = [ops.to_first(before)[axis % before] for axis in node.attr["squeeze_dims"].list.i]
@@ -59,7 +76,7 @@ class Changes:
             for position in positions:
                 self._one_of_shapes(node, position, rank)
 
-    def _formatted(self, node, rank):
+    def _formatted(self, node: NodeDef, rank: int) -> None:
         node.attr["data_format"].s = ops.CHANNELS_LAST[node.attr["data_format"].s]
         for name in ops.BY_AXIS:
             numbers = list(node.attr[name].list.i) if name in node.attr else []
@@ -69,7 +86,7 @@ class Changes:
         for position in ops.FORMATTED[node.op].sizes:
             self._by_axis(node, position, rank)
 
-    def _axes(self, node, position, rank):
+    def _axes(self, node: NodeDef, position: int, rank: int) -> None:
         """An input that holds axes."""
         where, tensor = np.array(ops.to_first(rank)), node.input[position]
         axes = self._value(tensor)
@@ -83,7 +100,7 @@ class Changes:
             changed = self._gathered(table, tensor, f"{node.name}/axes", node, index, index)
         node.input[position] = input_name(changed)
 
-    def _by_axis(self, node, position, rank):
+    def _by_axis(self, node: NodeDef, position: int, rank: int) -> None:
         """An input that holds something for each axis."""
         tensor = tensor_name(node.input[position])
         rows = self._value(tensor)
@@ -99,47 +116,43 @@ class Changes:
             changed = self._gathered(tensor, order, f"{node.name}/by_axis", node, dtype, _INT32)
         node.input[position] = input_name(changed)
 
-    def _gathered(self, values, indices, name, node, dtype, index):
+    def _gathered(self, values: str, indices: str, name: str, node: NodeDef, dtype: int, index: int) -> str:
         axis = self._constant(0, name + "/axis", node, indices)
         return self._add("GatherV2", name, [values, indices, axis], node, **_types(dtype, index))
 
-    def _shape(self, node, rank):
+    def _shape(self, node: NodeDef, rank: int) -> None:
         now, dtype = self._length(node, node.input[0], rank)
         order, axis = self._order(node, rank)
         _become(node, "GatherV2", [now, order, axis], **_types(dtype, _INT32))
         self._lengths[f"{node.name}:0"] = now
 
-    def _one_of_shapes(self, node, position, rank):
+    def _one_of_shapes(self, node: NodeDef, position: int, rank: int) -> None:
         now, dtype = self._length(node, node.input[position], rank)
         order, axis = self._order(node, rank)
         there = self._add("GatherV2", f"{node.name}/shape", [now, order, axis], node, **_types(dtype, _INT32))
         self._graph.redirect({f"{node.name}:{position}": there})
         self._lengths[there] = now
 
-    def _length(self, node, images, rank):
+    def _length(self, node: NodeDef, images: str, rank: int) -> Tuple[str, int]:
         """The shape of a turned tensor, and its type."""
         dtype = node.attr["out_type"].type if "out_type" in node.attr else _INT32
         attrs = {"T": node.attr["T"], "out_type": tf.as_dtype(dtype)}
         now = self._add("Shape", f"{node.name}/channels_last", [images], node, **attrs)
         return now, dtype
 
-    def _order(self, node, rank):
+    def _order(self, node: NodeDef, rank: int) -> Tuple[str, str]:
         order = self._constant(ops.to_first(rank), f"{node.name}/order", node, node.input[0])
         return order, self._constant(0, f"{node.name}/axis", node, node.input[0])
-
-    def _value(self, tensor):
-        node = self._graph.nodes[node_of(tensor)]
-        return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
 
 
 _INT32 = tf.int32.as_datatype_enum
 
 
-def _types(dtype, index):
+def _types(dtype: int, index: int) -> Dict[str, DType]:
     return {"Tparams": tf.as_dtype(dtype), "Tindices": tf.as_dtype(index), "Taxis": tf.int32}
 
 
-def _become(node, op, inputs, **attrs):
+def _become(node: NodeDef, op: str, inputs: Sequence[str], **attrs: Any) -> None:
     """Turns a node into another op; its control inputs and its shape stay."""
     kept = {name: attr_value(value) for name, value in attrs.items()}
     if "_output_shapes" in node.attr:

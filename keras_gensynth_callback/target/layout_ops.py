@@ -1,10 +1,22 @@
 """What the ops do with channels: which have a `data_format`, and which do not care where the channels stand."""
 
-import collections
+from __future__ import annotations
 
-# An op with `data_format`. `images` and `results`: inputs and outputs that hold channels; `sizes`: inputs that hold
-# the shape of one, or a number for each of its axes.
-Formatted = collections.namedtuple("Formatted", ["images", "results", "sizes"])
+from typing import TYPE_CHECKING, List, NamedTuple
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
+
+
+class Formatted(NamedTuple):
+    """An op with `data_format`: inputs and outputs that hold channels; inputs that hold the shape of one, or a number
+    for each of its axes.
+    """
+
+    images: List[int]
+    results: List[int]
+    sizes: List[int]
+
 
 _FORWARD, _OF_KERNEL, _OF_IMAGES = Formatted([0], [0], []), Formatted([0, 2], [], []), Formatted([2], [0], [0])
 FORMATTED = {
@@ -67,16 +79,16 @@ FILLS = {"Fill": 0, "BroadcastTo": 1}
 SHAPES = frozenset(["Shape", "ShapeN"])
 
 
-def has_channels_first(node):
+def has_channels_first(node: NodeDef) -> bool:
     """Whether a NodeDef has a `data_format` with channels in front."""
     return node.op in FORMATTED and "data_format" in node.attr and node.attr["data_format"].s in CHANNELS_LAST
 
 
-def to_last(rank):
+def to_last(rank: int) -> List[int]:
     """The order of axes that puts the channels, axis 1, behind the others."""
     return [0, *range(2, rank), 1]
 
 
-def to_first(rank):
+def to_first(rank: int) -> List[int]:
     """The order that puts them back; also where each axis of channels in front is when they are last."""
     return [0, rank - 1, *range(1, rank - 1)]

@@ -1,14 +1,22 @@
 """A graph of mixed precision, computed in float32: for targets that have no kernels for the shorter type."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Iterator, List, Set
+
 import tensorflow as tf
 
 from keras_gensynth_callback.errors import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import AttrValue, NodeDef
+    from keras_gensynth_callback.graph import EditableGraph
 
 _SHORT = {tf.float16.as_datatype_enum: "float16", tf.bfloat16.as_datatype_enum: "bfloat16"}
 _FLOAT32 = tf.float32.as_datatype_enum
 
 
-def compute_in_float32(graph):
+def compute_in_float32(graph: EditableGraph) -> List[str]:
     """Lets all that a graph computes in float16 or bfloat16 be computed in float32.
 
     Args:
@@ -20,7 +28,7 @@ def compute_in_float32(graph):
     Raises:
         UnsupportedModelError: a variable has one of these types.
     """
-    found = set()
+    found: Set[str] = set()
     for node in graph.nodes.values():
         if node.op == "VarHandleOp" and node.attr["dtype"].type in _SHORT:
             raise UnsupportedModelError(
@@ -35,7 +43,7 @@ def compute_in_float32(graph):
     return sorted(found)
 
 
-def _widened(attr):
+def _widened(attr: AttrValue) -> Iterator[str]:
     """Replaces short types in an AttrValue; yields their names."""
     kind = attr.WhichOneof("value")
     if kind == "type" and attr.type in _SHORT:
@@ -51,7 +59,7 @@ def _widened(attr):
                 attr.list.type[index] = _FLOAT32
 
 
-def _turn_into_identity(cast):
+def _turn_into_identity(cast: NodeDef) -> None:
     """A cast to the type that it comes from: something may refer to it by its name."""
     enum = cast.attr["DstT"].type
     cast.op = "Identity"

@@ -1,10 +1,20 @@
 """Ops that cannot be carried: each with its layer and a way out, all in one error."""
 
+from __future__ import annotations
+
 import collections
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from keras_gensynth_callback.errors import UnsupportedOpError
 
-Problem = collections.namedtuple("Problem", ["node", "op", "reason"])
+
+class Problem(NamedTuple):
+    """What a target cannot take: the name of a node, its op, and why."""
+
+    node: str
+    op: str
+    reason: str
+
 
 _PYTHON = "express it in TensorFlow ops, or move it to the input pipeline"
 _TEXT = "do the text preprocessing before the model, in tf.data"
@@ -39,13 +49,13 @@ _HINTS = (
 _DEFAULT_HINT = 'replace it by ops that the target has, or ask for a newer target, at the most target="current"'
 
 
-def raise_problems(problems, target):
+def raise_problems(problems: List[Problem], target: str) -> None:
     """Raises UnsupportedOpError with all problems, if there are any."""
     if not problems:
         return
     # What the train step lacks is most often only the gradient of what a layer lacks.
     problems = [problem for problem in problems if not problem.node.startswith("training/")] or problems
-    grouped = collections.OrderedDict()
+    grouped: Dict[Tuple[str, str, str], List[str]] = collections.OrderedDict()
     for problem in problems:
         grouped.setdefault((layer_of(problem.node), problem.op, problem.reason), []).append(problem.node)
     lines = [_line(layer, op, reason, nodes) for (layer, op, reason), nodes in grouped.items()]
@@ -56,18 +66,18 @@ def raise_problems(problems, target):
     )
 
 
-def layer_of(node):
+def layer_of(node: str) -> str:
     """The scope that a node was made in: everything before the last `/`."""
     return node.rpartition("/")[0]
 
 
-def _line(layer, op, reason, nodes):
+def _line(layer: str, op: str, reason: str, nodes: Sequence[str]) -> str:
     where = f"layer {layer!r}" if layer else "outside of any layer"
     more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
     return f"- {where}: op {op} (node {nodes[0]!r}{more}): {reason}. Way out: {_hint(op, reason)}."
 
 
-def _hint(op, reason):
+def _hint(op: str, reason: str) -> str:
     if "float16" in reason and "kernel" in reason:
         return _PRECISION
     return next((hint for start, hint in _HINTS if op.startswith(start)), _DEFAULT_HINT)

@@ -3,11 +3,21 @@
 A rewritten node keeps its name: it becomes the last op of what replaces it, so that nothing else has to change.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Container, Dict, Iterable, List, Mapping, Optional, Set
+
 import numpy as np
 import tensorflow as tf
 
 from keras_gensynth_callback.graph import FAR, attr_value, data_inputs, input_types, is_control, node_of, tensor_name
 from keras_gensynth_callback.static import small_constant
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import DType, NodeDef, Shape, Tensor
+    from keras_gensynth_callback.graph import EditableGraph
+
+    from .table import OpTable
 
 
 class Unfit(Exception):
@@ -23,24 +33,26 @@ class Rewriter:
         removable: set of str, nodes that may go if nobody reads them any more, whatever their op is.
     """
 
-    def __init__(self, graph, table):
+    def __init__(self, graph: EditableGraph, table: OpTable) -> None:
         self.graph, self.table = graph, table
-        self.removable = set()
-        self._maybe_unused, self._readers, self._discarded = [], None, []
-        self._framed = None
+        self.removable: Set[str] = set()
+        self._maybe_unused: List[str] = []
+        self._discarded: List[str] = []
+        self._readers: Optional[Dict[str, List[NodeDef]]] = None
+        self._framed: Optional[Set[str]] = None
 
     # -- reading
 
-    def source(self, tensor):
+    def source(self, tensor: str) -> NodeDef:
         """The NodeDef that a tensor comes from."""
         return self.graph.nodes[node_of(tensor)]
 
-    def value(self, tensor):
+    def value(self, tensor: str) -> Optional[np.ndarray]:
         """The NumPy value of a tensor that is a constant, or None."""
         node = self.graph.origin(tensor, _hands_on_constants)
         return small_constant(node)
 
-    def shape(self, tensor):
+    def shape(self, tensor: str) -> Optional[Shape]:
         """The static shape as far as it is known: a list of int or None, or None if not even the rank is known."""
         for _ in range(FAR):
             if not _hands_on_without_shape(self.source(tensor)):
@@ -56,17 +68,17 @@ class Rewriter:
             return [None if dim.size < 0 else dim.size for dim in node.attr["shape"].shape.dim]
         return None
 
-    def input_types(self, node):
+    def input_types(self, node: NodeDef) -> List[DType]:
         """The tf.DType of each data input of a node."""
         return [tf.as_dtype(enum) for enum in input_types(node)]
 
-    def readers(self, node):
+    def readers(self, node: NodeDef) -> List[NodeDef]:
         """The NodeDefs that read the node or wait for it, or did so before they were rewritten."""
         if self._readers is None:
             self._readers = self.graph.consumers()
         return self._readers[node.name]
 
-    def stands_in_frame(self, name):
+    def stands_in_frame(self, name: str) -> bool:
         """Whether a node stands in control flow, where a constant must wait for something inside.
 
         The loops that gradients make of loops have no context in the collections, so frames are looked for as well.
@@ -77,9 +89,10 @@ class Rewriter:
             self._framed = self._reached_from_enters()
         return name in self._framed
 
-    def _reached_from_enters(self):
+    def _reached_from_enters(self) -> Set[str]:
         todo = [name for name, node in self.graph.nodes.items() if node.op == "Enter"]
-        consumers, seen = self.graph.consumers() if todo else {}, set()
+        consumers = self.graph.consumers() if todo else {}
+        seen: Set[str] = set()
         while todo:
             name = todo.pop()
             if name not in seen and self.graph.nodes[name].op != "Exit":
@@ -89,7 +102,7 @@ class Rewriter:
 
     # -- writing
 
-    def add(self, op, name, inputs, beside, outputs=1, **attrs):
+    def add(self, op: str, name: str, inputs: Iterable[str], beside: NodeDef, outputs: int = 1, **attrs: Any) -> str:
         """Adds a node `<beside>/<name>` in the control flow context of `beside`; returns its first output."""
         node = self.graph.add(op, f"{beside.name}/{name}", inputs, beside=beside, outputs=outputs, **attrs)
         if self._framed is not None and beside.name in self._framed:
@@ -100,7 +113,7 @@ class Rewriter:
                 self._readers[source].append(node)
         return node.name
 
-    def constant(self, value, name, beside, dtype=None):
+    def constant(self, value: Any, name: str, beside: NodeDef, dtype: Any = None) -> str:
         """Adds a constant. In control flow it waits for an input of `beside`, so that it stands in the same frame."""
         value = np.asarray(value, dtype)
         inside = len(beside.input) > 0 and self.stands_in_frame(beside.name)
@@ -109,7 +122,7 @@ class Rewriter:
             "Const", name, inputs, beside, dtype=tf.as_dtype(value.dtype), value=tf.make_tensor_proto(value)
         )
 
-    def become(self, node, op, inputs, **attrs):
+    def become(self, node: NodeDef, op: str, inputs: Iterable[str], **attrs: Any) -> None:
         """Turns `node` into another op, keeping its name and its control inputs.
 
         An attribute given as the name of one of the old node's attributes (`T="dtype"`) is taken over from there.
@@ -128,7 +141,7 @@ class Rewriter:
         for key, value in attrs.items():
             node.attr[key].CopyFrom(value)
 
-    def expand(self, node, function):
+    def expand(self, node: NodeDef, function: Callable[..., Tensor]) -> None:
         """Replaces a node with one output by what `function` makes of its inputs.
 
         Args:
@@ -157,7 +170,7 @@ class Rewriter:
             )
         return self.become(node, "Identity", [_renamed(result.name, names)], T=result.dtype)
 
-    def redirect(self, node, replaced, but):
+    def redirect(self, node: NodeDef, replaced: Mapping[int, str], but: Container[str]) -> None:
         """Lets the readers of outputs of `node` read others.
 
         Args:
@@ -165,17 +178,17 @@ class Rewriter:
             replaced: dict, output index -> tensor name.
             but: names of the nodes that go on reading `node`.
         """
-        replaced = {f"{node.name}:{index}": tensor for index, tensor in replaced.items()}
+        instead = {f"{node.name}:{index}": tensor for index, tensor in replaced.items()}
         for reader in self.readers(node):
             for position, tensor in enumerate(reader.input):
-                if reader.name not in but and not is_control(tensor) and tensor_name(tensor) in replaced:
-                    reader.input[position] = replaced[tensor_name(tensor)]
+                if reader.name not in but and not is_control(tensor) and tensor_name(tensor) in instead:
+                    reader.input[position] = instead[tensor_name(tensor)]
 
-    def discard(self, name):
+    def discard(self, name: str) -> None:
         """Removes a node that the rewrite added and does not need after all, at the next `remove_unused`."""
         self._discarded.append(name)
 
-    def remove_unused(self):
+    def remove_unused(self) -> None:
         """Removes those former inputs of rewritten nodes that nobody reads any more."""
         if self._discarded:
             self.graph.remove(self._discarded)
@@ -183,7 +196,8 @@ class Rewriter:
         if not self._maybe_unused:
             return
         readers = {name: len(nodes) for name, nodes in self.graph.consumers().items()}
-        todo, gone = list(dict.fromkeys(self._maybe_unused)), set()
+        todo = list(dict.fromkeys(self._maybe_unused))
+        gone: Set[str] = set()
         while todo:
             name = todo.pop()
             if name in gone or readers[name] or not (name in self.removable or self.graph.nodes[name].op in _REMOVABLE):
@@ -197,7 +211,7 @@ class Rewriter:
         self._maybe_unused = []
 
 
-def _renamed(tensor, names):
+def _renamed(tensor: str, names: Mapping[str, str]) -> str:
     source = node_of(tensor)
     output = tensor.partition(":")[2]
     if is_control(tensor):
@@ -205,11 +219,11 @@ def _renamed(tensor, names):
     return names[source] if output in ("", "0") else f"{names[source]}:{output}"
 
 
-def _hands_on_constants(node):
+def _hands_on_constants(node: NodeDef) -> bool:
     return node.op == "Identity" or node.op == "Enter" and node.attr["is_constant"].b
 
 
-def _hands_on_without_shape(node):
+def _hands_on_without_shape(node: NodeDef) -> bool:
     return "_output_shapes" not in node.attr and node.op in ("ReadVariableOp", "Identity", "Enter")
 
 

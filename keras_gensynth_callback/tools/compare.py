@@ -1,13 +1,27 @@
 """Two checkpoints compared: values, graph, collections and signatures."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict
+
 import numpy as np
 
 from keras_gensynth_callback.checkpoint import read_tensors
 from keras_gensynth_callback.graph import check_names
 from keras_gensynth_callback.inspection import members, read_meta_graph, signatures_of, told_if_damaged
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import (
+        Compared,
+        ComparedContents,
+        ComparedNames,
+        ComparedValues,
+        MetaGraphDef,
+        Path,
+    )
 
-def compare_checkpoints(first, second):
+
+def compare_checkpoints(first: Path, second: Path) -> Compared:
     """What differs between two checkpoints with graphs. Nothing of them is run.
 
     Args:
@@ -34,9 +48,10 @@ def compare_checkpoints(first, second):
         return _compared(first, second)
 
 
-def _compared(first, second):
+def _compared(first: Path, second: Path) -> Compared:
     meta_graphs = [read_meta_graph(prefix, check_names) for prefix in (first, second)]
-    found = {
+    found: Compared = {
+        "equal": False,
         "values": _values(read_tensors(first), read_tensors(second)),
         "nodes": _named(*({node.name: node for node in meta.graph_def.node} for meta in meta_graphs)),
         "functions": _named(*(_functions(meta) for meta in meta_graphs)),
@@ -45,10 +60,11 @@ def _compared(first, second):
     }
     sections = [dict(found["values"], equal=0), found["nodes"], found["functions"]]
     same = not any(any(section.values()) for section in sections)
-    return {"equal": same and not found["collections"] and not found["signatures"], **found}
+    found["equal"] = same and not found["collections"] and not found["signatures"]
+    return found
 
 
-def _values(first, second):
+def _values(first: Dict[str, Any], second: Dict[str, Any]) -> ComparedValues:
     both = sorted(set(first) & set(second))
     same_shape = [name for name in both if first[name].shape == second[name].shape]
     changed = [name for name in same_shape if not _same(first[name], second[name])]
@@ -83,7 +99,7 @@ def _functions(meta_graph):
     return {function.signature.name: function for function in meta_graph.graph_def.library.function}
 
 
-def _named(first, second):
+def _named(first: Dict[str, Any], second: Dict[str, Any]) -> ComparedContents:
     return {
         "only_in_first": [name for name in first if name not in second],
         "only_in_second": [name for name in second if name not in first],
@@ -91,8 +107,8 @@ def _named(first, second):
     }
 
 
-def _collections(first, second):
-    found = {}
+def _collections(first: MetaGraphDef, second: MetaGraphDef) -> Dict[str, ComparedNames]:
+    found: Dict[str, ComparedNames] = {}
     for key in sorted({*first.collection_def, *second.collection_def}):
         one, other = members(first, key), members(second, key)
         if one != other:

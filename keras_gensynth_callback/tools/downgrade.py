@@ -1,5 +1,9 @@
 """A checkpoint that somebody's newer TensorFlow wrote, mended so that an older one reads it, under a new prefix."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
@@ -32,11 +36,14 @@ from keras_gensynth_callback.inspection import (
 from keras_gensynth_callback.static import StaticShapes
 from keras_gensynth_callback.target import OpTable, fit_to_target, told
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Downgraded, Path, Target
+
 _PREDICT = tf.compat.v1.saved_model.signature_constants.PREDICT_METHOD_NAME
 _LOSSES = tf.compat.v1.GraphKeys.LOSSES
 
 
-def downgrade_checkpoint(filepath, new_filepath=None, *, target="1.15"):
+def downgrade_checkpoint(filepath: Path, new_filepath: Optional[Path] = None, *, target: Target = "1.15") -> Downgraded:
     """Writes a checkpoint again, in a form that an older TensorFlow reads. The one that is there stays as it is.
 
     The graph is rewritten as that of an export is. Collections and signatures that are missing are added as far as the

@@ -1,6 +1,9 @@
 """A checkpoint frozen: the graph of predictions alone, with the values in it."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Optional, Sequence, Tuple
 
 import tensorflow as tf
 
@@ -20,12 +23,17 @@ from keras_gensynth_callback.target import fit_to_target
 
 from .resolve_conditionals import resolve_conditionals
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Frozen, Path, Target
+
 _PASSING = ("Identity", "Enter", "Switch", "Merge", "NextIteration", "Exit")
 _OF_REFERENCES = ("RefIdentity", "RefEnter", "RefSwitch", "RefMerge", "RefNextIteration", "RefExit")
 _TABLE_INITIALIZERS = tf.compat.v1.GraphKeys.TABLE_INITIALIZERS
 
 
-def freeze_checkpoint(filepath, path, *, outputs=None, target="1.15"):
+def freeze_checkpoint(
+    filepath: Path, path: Path, *, outputs: Optional[Sequence[str]] = None, target: Target = "1.15"
+) -> Frozen:
     """Writes the graph of predictions, with the values of a checkpoint as constants, into one file.
 
     The learning phase is False, whatever the graph could do in training; what only training needs is gone.
@@ -55,12 +63,12 @@ def freeze_checkpoint(filepath, path, *, outputs=None, target="1.15"):
     """
     check_target(target)
     with told_if_damaged(as_text(filepath)):
-        content, found = _frozen(filepath, outputs, target)
+        content, found = _frozen(filepath, path, outputs, target)
     write_file(os.fspath(path), content)
-    return {"path": os.fspath(path), "size": len(content), **found}
+    return found
 
 
-def _frozen(filepath, outputs, target):
+def _frozen(filepath: Path, path: Path, outputs: Optional[Sequence[str]], target: Target) -> Tuple[bytes, Frozen]:
     """The serialized GraphDef, and what is to be said of it."""
     meta_graph = read_meta_graph(filepath)
     graph = EditableGraph.from_meta_graph(meta_graph)
@@ -86,6 +94,8 @@ def _frozen(filepath, outputs, target):
     graph_def = graph.graph_def(meta_graph.graph_def.versions)
     content = graph_def.SerializeToString(deterministic=True)
     return content, {
+        "path": os.fspath(path),
+        "size": len(content),
         "inputs": {name: of["tensor"] for name, of in inputs.items() if node_of(of["tensor"]) in graph.nodes},
         "outputs": chosen,
         "nodes": len(graph.nodes),

@@ -1,5 +1,7 @@
 """Conditionals of v1 control flow whose predicate is a constant: the branch that runs takes their place."""
 
+from typing import Callable, Dict
+
 from keras_gensynth_callback.graph import COND_CONTEXT, data_inputs, input_name, is_control, node_of, tensor_name
 from keras_gensynth_callback.static import small_constant
 
@@ -68,11 +70,13 @@ class _Resolution:
         if node.op == "Const":
             value = small_constant(node, 1)
             return bool(value) if value is not None and value.shape == () and value.dtype != object else None
-        inputs = [self._truths.get(node_of(source)) for source in data_inputs(node)] if node.op in _LOGIC else [None]
-        return None if None in inputs else _LOGIC[node.op](*inputs)
+        inputs = [self._truths.get(node_of(source)) for source in data_inputs(node)]
+        if node.op not in _LOGIC or None in inputs:
+            return None
+        return _LOGIC[node.op](*inputs)
 
 
-_LOGIC = {
+_LOGIC: Dict[str, Callable[..., bool]] = {
     "Identity": bool,
     "LogicalNot": lambda value: not value,
     "LogicalAnd": lambda one, other: one and other,

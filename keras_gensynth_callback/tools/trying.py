@@ -1,24 +1,39 @@
 """A checkpoint tried in a clean process, as a TensorFlow 1.x program would use it, with a verdict on each thing."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
 import tempfile
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
-from keras_gensynth_callback.checkpoint import changed_files, existing_prefix, read_manifest, readable
+from keras_gensynth_callback.checkpoint import changed_files, existing_prefix, read_manifest, read_tensors, readable
 from keras_gensynth_callback.errors import GenSynthExportError, InvalidArgumentError, VerificationError
 from keras_gensynth_callback.inspection import read_meta_graph
 from keras_gensynth_callback.lift import adapter_of
-from keras_gensynth_callback.verification import difference, run_in, storable
+from keras_gensynth_callback.verification import difference, digest, run_in, storable
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Arrays, Path, Tried, Verdict
 
 _TARGET, _WEIGHTS = "_target", "_sample_weights"
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "try_program.py")
 
 
-def try_checkpoint(filepath, *, data=None, against=None, rtol=1e-5, python=None):
+def try_checkpoint(
+    filepath: Path,
+    *,
+    data: Arrays = None,
+    against: Optional[Path] = None,
+    rtol: float = 1e-5,
+    python: Optional[str] = None,
+) -> Tried:
     """Loads a checkpoint in a clean process, without Keras, predicts, evaluates, runs its updates and trains a step.
+
+    What `verify_checkpoint` checks it checks as well: the files, and each variable bit by bit.
 
     Args:
         filepath: str or PathLike, the checkpoint prefix.
@@ -42,7 +57,8 @@ def try_checkpoint(filepath, *, data=None, against=None, rtol=1e-5, python=None)
     read_meta_graph(prefix)
     with tempfile.TemporaryDirectory() as folder, readable(prefix, local=True) as place:
         found, results = _tried(os.path.abspath(place), data or {}, python or sys.executable, folder)
-    verdicts = [_files(prefix), *found["verdicts"]]
+    loads, *others = found["verdicts"]
+    verdicts = [_files(prefix), loads, *([_values(prefix, found["digests"])] if loads["ok"] else []), *others]
     if against is not None and results:
         verdicts += _compared(against, results, rtol)
     return {
@@ -54,7 +70,7 @@ def try_checkpoint(filepath, *, data=None, against=None, rtol=1e-5, python=None)
     }
 
 
-def _verdict(name, ok, words):
+def _verdict(name: str, ok: Optional[bool], words: str) -> Verdict:
     return {"name": name, "ok": ok, "words": words}
 
 
@@ -69,6 +85,18 @@ def _files(prefix):
     if changed:
         return _verdict("files", False, f"{', '.join(changed)} differ from the manifest, or are missing")
     return _verdict("files", True, f"{len(manifest['files'])} as the manifest says")
+
+
+def _values(prefix, digests):
+    """Whether each variable has the bits that the checkpoint holds under its name, as `verify_checkpoint` asks, too."""
+    try:
+        values = read_tensors(prefix)
+    except GenSynthExportError as error:
+        return _verdict("values", False, str(error))
+    wrong = sorted(name for name in values if digests.get(name) != digest(np, values[name]))
+    if wrong:
+        return _verdict("values", False, f"{len(wrong)} of {len(values)} are not what they were, {wrong[0]} among them")
+    return _verdict("values", True, f"{len(values)} as the files have them")
 
 
 def _tried(prefix, data, python, folder):

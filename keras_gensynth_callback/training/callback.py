@@ -10,9 +10,10 @@ from keras_gensynth_callback import arguments
 from keras_gensynth_callback._util import shown
 from keras_gensynth_callback.checkpoint import CheckpointManager, check_writable
 from keras_gensynth_callback.compat import Workers
-from keras_gensynth_callback.export import Exporter, described, fill_if_live, five_digits, plain_logs
+from keras_gensynth_callback.export import described, fill_if_live, five_digits, plain_logs
+from keras_gensynth_callback.options import ExportOptions, Moment
 
-from .callback_base import KerasHooks, nothing
+from .callback_base import KerasHooks, extends_callback_of_keras, nothing
 from .export_queue import Export, Exports
 from .exporter_cache import Preparation
 from .first_batch import FirstBatch
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     )
 
 
+@extends_callback_of_keras
 class GenSynthExportCallback(KerasHooks):
     """Exports the model to TensorFlow 1.x checkpoints during and after `fit`, of Keras 3 and of tf_keras.
 
@@ -141,20 +143,12 @@ class GenSynthExportCallback(KerasHooks):
             shown=self._template.shown,
         )
         self._series = Series(self._template, self._manager, self._monitor)
-        options = {
-            "target": arguments.check_target(target),
-            "graph": arguments.check_graph(graph),
-            "include_optimizer": arguments.check_bool("include_optimizer", include_optimizer),
-            "input_signature": arguments.check_input_signature(input_signature),
-            "compute_dtype": arguments.check_compute_dtype(compute_dtype),
-            "data_format": arguments.check_data_format(data_format),
-            "verify": arguments.check_bool("verify", verify),
-        }
+        options = ExportOptions(target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify)
         self._keys = KeyCheck(self._template)
         if self._schedule.exports_on_batches and not (self.save_best_only and self.monitor.startswith("val_")):
             self._keys.refuse_validation_keys()
         self._first_batch = FirstBatch()
-        self._preparation = Preparation(lambda model: Exporter(model, **options))
+        self._preparation = Preparation(options)
         self._workers = Workers()
         self._epoch = None  # from 1
         self._batch = None  # from 1; None while batches are not counted
@@ -362,15 +356,8 @@ class GenSynthExportCallback(KerasHooks):
 
     def _export(self, prefix, started, logs, value, improved):
         with self._exports.reported(self._failure):
-            write = self._preparation.snapshot(
-                self._template.settled(prefix),
-                epoch=self._epoch,
-                batch=self._batch,
-                logs=logs,
-                manager=self._manager,
-                is_best=improved,
-                started=started,
-            )
+            moment = Moment(self._epoch, self._batch, logs, improved)
+            write = self._preparation.snapshot(self._template.settled(prefix), moment, self._manager, started)
             self._changed = False
             if self._workers.writes:
                 hope = value if improved else None

@@ -1,9 +1,41 @@
 """The hooks that a `fit` calls, for every generation of Keras, without importing one.
 
-Keras never asks whether a callback derives from its own class. It calls the hooks, and asks of the batch hooks whether
-they do anything at all: Keras 3 looks for `_is_default` on each, and runs the hooks aside of training as long as all
-have it; tf_keras calls `_implements_*_batch_hooks`.
+Keras calls the hooks, and asks of the batch hooks whether they do anything at all: Keras 3 looks for `_is_default` on
+each, and runs the hooks aside of training as long as all have it; tf_keras calls `_implements_*_batch_hooks`. Others,
+scikeras among them, ask whether a callback is an instance of Keras's `Callback`. So that class becomes a base of ours,
+behind `KerasHooks`, when the program imports its Keras. The class stays the same one: its instances are copied, pickled
+and derived from as ever, and those made before are instances, too.
 """
+
+import functools
+from typing import Any, Dict, Optional, TypeVar
+
+import wrapt
+
+_Class = TypeVar("_Class", bound=type)
+# Where each generation of Keras defines its `Callback`: Keras 3; tf_keras; tf.keras of TensorFlow 2.13 to 2.15, 2.6 to
+# 2.12, 1.15 to 2.5 (twice).
+_HOMES = (
+    "keras.src.callbacks.callback",
+    "tf_keras.src.callbacks",
+    "keras.src.callbacks",
+    "keras.callbacks",
+    "tensorflow.python.keras.callbacks",
+    "tensorflow_core.python.keras.callbacks",
+)
+
+
+def extends_callback_of_keras(cls: _Class) -> _Class:
+    """Lets a subclass of `KerasHooks` extend the `Callback` of each Keras that is imported, or will be."""
+    for home in _HOMES:
+        wrapt.register_post_import_hook(functools.partial(_extend, cls), home)
+    return cls
+
+
+def _extend(cls: type, module: Any) -> None:
+    base = getattr(module, "Callback", None)
+    if base is not None and not issubclass(cls, base):
+        cls.__bases__ = (*cls.__bases__, base)
 
 
 def default(hook):
@@ -27,8 +59,8 @@ class KerasHooks:
     # Logs may stay tensors: tf_keras then need not wait for them after each batch.
     _supports_tf_logs = True
 
-    model = None
-    params = None
+    model: Any = None
+    params: Optional[Dict[str, Any]] = None
 
     def set_params(self, params):
         """Takes what `fit` says of the training: epochs, steps, verbose."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_gensynth_callback.export import sample_of_weights
+from keras_gensynth_callback.export import Exporter, sample_of_weights
 from keras_gensynth_callback.lift import check_environment
 
 
@@ -10,15 +10,15 @@ class Preparation:
     """Has the graph of a training built once, and kept for the next training that it serves as well.
 
     Args:
-        make_exporter: callable, model -> `Exporter`.
+        options: ExportOptions.
 
     Attributes:
         usable: whether this training's model can be exported, as far as is known.
     """
 
-    def __init__(self, make_exporter):
+    def __init__(self, options):
         self.usable = False
-        self._make_exporter = make_exporter
+        self._options = options
         self._exporter = None
         self._exporter_is_for = None
         self._waiting = None  # the exporter that waits for a first step
@@ -47,9 +47,9 @@ class Preparation:
         self.usable = True
         return must_wait
 
-    def snapshot(self, prefix, **moment):
+    def snapshot(self, prefix, moment, manager, started):
         """What writes the values of this moment (see `Exporter.begin`)."""
-        write = self._prepared_exporter().begin(prefix, **moment)
+        write = self._prepared_exporter().begin(prefix, moment, manager, started)
         self._sample = sample_of_weights(self._model)
         return write
 
@@ -74,6 +74,6 @@ class Preparation:
         """The exporter of the last training, if model, compilation and data are the same, else a new one."""
         known = self._exporter_is_for
         if known is None or not self._is_for_this_training(known) or known[2] != data_spec:
-            self._exporter = self._make_exporter(self._model)
+            self._exporter = Exporter(self._model, self._options)
             self._exporter_is_for = (self._model, self._train_function, data_spec)
         return self._exporter

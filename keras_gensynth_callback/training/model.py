@@ -7,7 +7,7 @@ import inspect
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, List, Optional, Union
 
 import tensorflow as tf
 
@@ -46,6 +46,10 @@ class GenSynthMixin:
     """
 
     _gensynth_export = None
+    # What the model class behind it has.
+    name: str
+    built: bool
+    trainable_variables: List[Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -87,11 +91,11 @@ class GenSynthMixin:
         Keras does not call a `compile` that is not its own; ours takes the same configuration.
         """
         if _compile_is_custom(type(self)):
-            return super().compile_from_config(config)
+            return super().compile_from_config(config)  # type: ignore[misc]
         saving = sys.modules[_keras_name(type(self))].saving
         self.compile(**saving.deserialize_keras_object(config))
         optimizer = getattr(self, "optimizer", None)
-        if self.built and hasattr(optimizer, "build"):
+        if optimizer is not None and self.built and hasattr(optimizer, "build"):
             optimizer.build(self.trainable_variables)
 
     def _export_callback(self, export, callbacks):
@@ -135,9 +139,8 @@ def _show_signature(cls, name):
     def method(self, *args, **kwargs):
         return ours(self, *args, **kwargs)
 
-    method.__signature__ = _with_export(inspect.signature(theirs))
     method.__doc__ = inspect.cleandoc(theirs.__doc__ or "") + inspect.cleandoc(_EXPORT_DOC).join(["\n\n", "\n"])
-    method._is_gensynth = True
+    vars(method).update(__signature__=_with_export(inspect.signature(theirs)), _is_gensynth=True)
     setattr(cls, name, method)
 
 
@@ -151,7 +154,7 @@ def _offer_fit_generator(cls):
     def fit_generator(self, *args, export=None, **kwargs):
         return self._train(super(cls, self).fit_generator, export, args, kwargs)
 
-    fit_generator._is_gensynth = True
+    vars(fit_generator)["_is_gensynth"] = True
     cls.fit_generator = fit_generator
 
 
@@ -183,7 +186,7 @@ def _compile_is_custom(cls):
 
 
 @functools.lru_cache(maxsize=None)
-def gensynth_model_class(keras_model_class):
+def gensynth_model_class(keras_model_class: Any) -> Any:
     """The `GenSynthModel` over the `Model` class of one Keras, the same one at each call.
 
     Args:
@@ -192,7 +195,7 @@ def gensynth_model_class(keras_model_class):
     Returns:
         A class to use instead of it, subclassed or as `GenSynthModel(inputs, outputs)`.
     """
-    functional_base = _functional_class(keras_model_class)
+    functional_base: Any = _functional_class(keras_model_class)
     if functional_base is None:
         return _model_class_of_tf1(keras_model_class)
 
@@ -226,7 +229,7 @@ def gensynth_model_class(keras_model_class):
     return GenSynthModel
 
 
-def _model_class_of_tf1(keras_model_class):
+def _model_class_of_tf1(keras_model_class: Any) -> Any:
     """The same for tf.keras of TF 1.15, where a model of either kind is a `Model`."""
 
     class GenSynthModel(GenSynthMixin, keras_model_class):
@@ -281,9 +284,8 @@ def default_keras_model_class(namespace=None):
         namespace: the globals of the module that asks for `GenSynthModel`, or None.
     """
     used = {_root(value) for value in list((namespace or {}).values())} & set(KERASES)
-    if len(used) != 1:
-        used = [name for name in ("tf_keras", "keras") if name in sys.modules][:1]
-    for name in used:
+    imported = [name for name in ("tf_keras", "keras") if name in sys.modules]
+    for name in [*used] if len(used) == 1 else imported[:1]:
         return sys.modules[name].Model
     return tf.keras.Model
 

@@ -10,6 +10,7 @@ import collections
 import logging
 import threading
 import weakref
+from typing import Any, Deque, Optional
 
 from keras_gensynth_callback._util import forks
 
@@ -31,7 +32,7 @@ class Writer:
     """
 
     def __init__(self):
-        self._finished = collections.deque()
+        self._finished: Deque[Any] = collections.deque()
         self.begin_anew()
         _writers.add(self)
         weakref.finalize(self, _log_failures, self._finished)
@@ -39,9 +40,9 @@ class Writer:
     def begin_anew(self):
         """Forgets all jobs, and the thread."""
         self._change = threading.Condition()
-        self._waiting = collections.deque()
+        self._waiting: Deque[Any] = collections.deque()
         self._finished.clear()
-        self._thread = None
+        self._thread: Optional[threading.Thread] = None
 
     def __reduce__(self):
         return Writer, ()  # a copy has neither jobs nor a thread

@@ -12,7 +12,8 @@ import sys
 
 
 def main(prefix, arrays):
-    sys.modules["keras"] = sys.modules["tf_keras"] = None
+    for name in ("tf_keras", "keras"):
+        sys.modules[name] = None  # type: ignore[assignment]  # Python's word for: cannot be imported
     import numpy as np
     import tensorflow as tf
 

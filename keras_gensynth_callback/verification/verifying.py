@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from keras_gensynth_callback.errors import InvalidArgumentError, VerificationErr
 from .reload_program import digest
 
 if TYPE_CHECKING:
-    from keras_gensynth_callback._types import Arrays, Path
+    from keras_gensynth_callback._types import Arrays, Path, Verified
 
 # TensorFlow 2 sets it when it is imported, and TensorFlow 1.15 would run eagerly by it.
 _LEAKS = ("TF2_BEHAVIOR",)
@@ -31,7 +31,7 @@ def verify_checkpoint(
     outputs: Arrays = None,
     rtol: float = 1e-5,
     python: Optional[str] = None,
-) -> Dict[str, Any]:
+) -> Verified:
     """Reloads an export in a clean interpreter, without Keras, and compares.
 
     The files must be those of the manifest, the graph must load, and each variable must hold, bit for bit, what the

@@ -140,7 +140,7 @@ for units in (1, 2):
     model.fit(np.ones((8, 3)), np.ones((8, units)), epochs=3, verbose=0, callbacks=callbacks)
     assert len(callbacks) == 1
 """
-    options = ["--max-to-keep", "1", "--save-freq", "epoch", "--inference", "--verbose"]
+    options = ["--max-to-keep", "1", "--save-freq", "epoch", "--inference", "--verbose", "--input", "?,3:float32"]
     done = run("--export-to", tmp_path / "net-{epoch}", *options, script(text))
     assert done.returncode == 0, done.stderr
     assert [path.name for path in sorted(tmp_path.glob("*.meta"))] == ["net-3-2.meta", "net-3.meta"]
@@ -174,6 +174,8 @@ def test_wrong_arguments_are_told_before_the_script_runs(script, run_command, tm
         (["--export-to", "ex/net", "--save-freq", "0", path], "'0' is neither epoch, train_end nor a number"),
         (["--export-to", "ex/net", "--max-to-keep", "0", path], "0 is not in the range x>=1"),
         ([path, "x", "--export-to", "ex/net", "--unknown"], "No such option"),
+        (["--export-to", "ex/net", "--target", "1.2", path], "'1.2' is not one of '1.13', '1.14', '1.15', 'current'"),
+        (["--export-to", "ex/net", "--input", "3 x 4", path], "`input` must be a shape and a type"),
         (["--unknown", path], "No such option"),
     ]:
         done = run_command("run", *arguments)

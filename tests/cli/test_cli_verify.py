@@ -35,9 +35,10 @@ def test_all_that_can_be_done_with_an_export_is_done_in_tensorflow_1(small_expor
     assert done.exit_code == 0, done.output
     first, *verdicts = done.stdout.splitlines()
     assert first == f"{small_export.prefix}, in TensorFlow 1.15.5 ({reader.python})"
-    assert [line[:4] for line in verdicts] == ["ok  "] * 9
+    assert [line[:4] for line in verdicts] == ["ok  "] * 10
     said = dict(line[4:].split(": ") for line in verdicts)
     assert said["loads"] == "27 variables"
+    assert said["values"] == "27 as the files have them"
     assert said["predicts"] == "digit 16 x 4"
     assert said["runs the updates"] == "6 ops move 2 of 2 weights that are not trained"
     assert said["trains by train_op"] == said["trains by an optimizer of its own"] == "moves 6 of 6 trained weights"

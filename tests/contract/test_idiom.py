@@ -10,6 +10,7 @@ from kerases import KERASES, module_of
 
 from keras_gensynth_callback.export.exporter import Exporter
 from keras_gensynth_callback.graph.editable import WHILE_CONTEXT, node_of
+from keras_gensynth_callback.options import ExportOptions
 
 COUNT_IN_TF1 = """
     import collections, json, sys
@@ -38,7 +39,7 @@ COUNT_IN_TF1 = """
 
 def forward(model, graph="inference"):
     """The ops that the model's output depends on: dict, op -> how often."""
-    exporter = Exporter(model, graph=graph)
+    exporter = Exporter(model, ExportOptions(graph=graph))
     exporter.prepare()
     lifted = exporter.lifted
     names = lifted.graph.ancestors(map(node_of, lifted.outputs.values()))
@@ -133,7 +134,7 @@ SERVED = [
 def served(request):
     """What an inference export of a model holds."""
     make, keras_name = request.param
-    exporter = Exporter(make(module_of(keras_name))["model"], graph="inference")
+    exporter = Exporter(make(module_of(keras_name))["model"], ExportOptions(graph="inference"))
     exporter.prepare()
     return exporter.lifted
 

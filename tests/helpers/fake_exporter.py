@@ -4,6 +4,8 @@ import collections
 
 import numpy as np
 
+from keras_gensynth_callback.options import Moment
+
 
 class Record(collections.namedtuple("Record", "prefix epoch batch logs is_best")):
     """What an export was asked for."""
@@ -29,7 +31,7 @@ class FakeExporter:
     fail_prepare = None  # raised by `prepare`
     fail_export = None  # raised by what `begin` returns, once
 
-    def __init__(self, model, **options):
+    def __init__(self, model, options):
         self.model = model
         self.options = options
         self.prepared = False
@@ -44,10 +46,10 @@ class FakeExporter:
             raise self.fail_prepare
         self.prepared = True
 
-    def export(self, prefix, **moment):
-        return self.begin(prefix, **moment)()
+    def export(self, prefix, moment=None, manager=None):
+        return self.begin(prefix, moment or Moment(), manager)()
 
-    def begin(self, prefix, *, epoch=None, batch=None, logs=None, manager=None, is_best=False, started=None):
+    def begin(self, prefix, moment, manager=None, started=None):
         assert self.prepared
         values = values_of(self.model)
         prefix = prefix if manager is None else manager.shown(prefix)
@@ -56,7 +58,7 @@ class FakeExporter:
             if self.fail_export is not None:
                 error, type(self).fail_export = type(self).fail_export, None
                 raise error
-            record = Record(prefix, epoch, batch, logs, is_best)
+            record = Record(prefix, moment.epoch, moment.batch, moment.logs, moment.is_best)
             type(self).records.append(record)
             type(self).values.append(values)
             return record

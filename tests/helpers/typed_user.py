@@ -1,7 +1,7 @@
 """A user's program, as a type checker sees it (`test_typing.py`); it is not run."""
 
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, List, Mapping
 
 from keras_gensynth_callback import (
     GenSynthExportCallback,
@@ -9,8 +9,11 @@ from keras_gensynth_callback import (
     GenSynthMixin,
     GenSynthModel,
     build_graph,
+    compare_checkpoints,
     convert_model_file,
+    downgrade_checkpoint,
     export_checkpoint,
+    freeze_checkpoint,
     init_variable_collections_from_keras,
     inspect_checkpoint,
     load_checkpoint,
@@ -43,7 +46,7 @@ def train(net: Net, x: Any, y: Any, exports: Path) -> List[str]:
     return export.checkpoints
 
 
-def use(net: Net, prefix: str, x: Any) -> Dict[str, Any]:
+def use(net: Net, prefix: str, x: Any) -> Mapping[str, object]:
     mixed: GenSynthMixin = net
     sizes: List[int] = [export_checkpoint(net, prefix, graph="inference").size, mixed.export_checkpoint(prefix).size]
     print(sizes, build_graph(net, target="1.14").get_operations())
@@ -55,4 +58,7 @@ def use(net: Net, prefix: str, x: Any) -> Dict[str, Any]:
     added = init_variable_collections_from_keras(None, net)
     print(", ".join(names), added["update_ops"], verify_checkpoint(prefix, inputs={"image": x})["variables"])
     print(write_report(prefix, Path("net.html"))["size"] + 1)
+    if not compare_checkpoints(prefix, "exports/other")["equal"]:
+        print(", ".join(freeze_checkpoint(prefix, "net.pb")["outputs"]), downgrade_checkpoint(prefix)["files"][0])
+    print(inspect_checkpoint(prefix)["parameters"]["total"] + 1)
     return inspect_checkpoint(prefix)

@@ -6,6 +6,7 @@ from target_harness import Traced, assert_same_numbers
 
 from keras_gensynth_callback.export.exporter import Exporter
 from keras_gensynth_callback.lift.converters import spell_out_erfc
+from keras_gensynth_callback.options import ExportOptions
 
 X = np.linspace(-4, 4, 33).reshape(3, 11)
 
@@ -47,7 +48,7 @@ def test_gelu_has_no_erfc_in_an_inference_graph_alone(keras):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="gelu")])
     ops = {}
     for graph in ("inference", "trainable"):
-        exporter = Exporter(model, graph=graph)
+        exporter = Exporter(model, ExportOptions(graph=graph))
         exporter.prepare()
         ops[graph] = [node.op for node in exporter.lifted.graph.nodes.values() if node.op in ("Erf", "Erfc")]
     with tf.Graph().as_default() as drawn:  # with Erf before TensorFlow 2.16

@@ -124,7 +124,7 @@ def missing(program):
     """What stands in the way of a program here, in words, or None."""
     packages = [name for name in PACKAGES[program] if importlib.util.find_spec(name) is None]
     if packages:
-        return f"{program} needs {', '.join(packages)}: pip install '.[tools]'"
+        return f"{program} needs {', '.join(packages)}: scripts/set-up tools"
     return None
 
 

@@ -28,6 +28,7 @@ def test_a_typed_program_passes_in_strict_mode():
         ('graph="inference"', 'graph="training"', 'Argument "graph" to "export_checkpoint"'),
         ("save_freq=100", "save_freq=1.5", 'Argument "save_freq" to "GenSynthExportCallback"'),
         ("record.size", "record.sise", 'has no attribute "sise"'),
+        ('(prefix)["parameters"]', '(prefix)["parametres"]', 'has no key "parametres"'),
         ("List[str]:\n    export", "List[int]:\n    export", "Incompatible return value type"),
     ],
 )

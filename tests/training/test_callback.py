@@ -8,7 +8,7 @@ import pytest
 from fake_exporter import fake_exporter_class
 
 from keras_gensynth_callback.errors import UnknownTemplateKeyError, UnsupportedOpError
-from keras_gensynth_callback.training import callback as callback_module
+from keras_gensynth_callback.training import exporter_cache
 from keras_gensynth_callback.training.callback import GenSynthExportCallback
 
 X = np.random.RandomState(0).rand(24, 3).astype("float32")
@@ -19,7 +19,7 @@ Y = (X.sum(1, keepdims=True) > 1.5).astype("float32")
 def exporter(monkeypatch):
     """The class of exporters that the callback makes; it records what they are asked for."""
     fake = fake_exporter_class()
-    monkeypatch.setattr(callback_module, "Exporter", fake)
+    monkeypatch.setattr(exporter_cache, "Exporter", fake)
     return fake
 
 
@@ -129,7 +129,7 @@ def test_fit_without_an_epoch_exports_nothing(keras, exporter, prefix):
 def test_the_exporter_gets_the_callbacks_options(keras, exporter, prefix):
     callback = GenSynthExportCallback(prefix, target="current", graph="inference", include_optimizer=False)
     fit(make_model(keras), [callback])
-    assert exporter.made[0].options == {
+    assert vars(exporter.made[0].options) == {
         "target": "current",
         "graph": "inference",
         "include_optimizer": False,

@@ -12,7 +12,7 @@ from keras_gensynth_callback.checkpoint import read_manifest, read_tensors
 from keras_gensynth_callback.errors import CheckpointWriteError, FolderInUseError, InvalidArgumentError
 from keras_gensynth_callback.export import exporter
 from keras_gensynth_callback.lift import adapter_of
-from keras_gensynth_callback.training import callback as callback_module
+from keras_gensynth_callback.training import exporter_cache
 
 DRAW = np.random.RandomState(0)
 X = DRAW.randint(0, 30, (24, 5)).astype("int32")
@@ -35,7 +35,7 @@ def fit(model, callbacks, epochs=3, **options):
 @pytest.fixture
 def fake(monkeypatch):
     cls = fake_exporter_class()
-    monkeypatch.setattr(callback_module, "Exporter", cls)
+    monkeypatch.setattr(exporter_cache, "Exporter", cls)
     return cls
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from fake_exporter import fake_exporter_class, values_of
 from kerases import set_random_seed
 
-from keras_gensynth_callback.training import callback as callback_module
+from keras_gensynth_callback.training import exporter_cache
 from keras_gensynth_callback.training.callback import GenSynthExportCallback
 from keras_gensynth_callback.training.first_batch import FirstBatch, batch_spec
 
@@ -41,7 +41,7 @@ WAYS_TO_FIT = {
 def exporter(monkeypatch):
     """The class of exporters that the callback makes; it records what they are asked for."""
     fake = fake_exporter_class()
-    monkeypatch.setattr(callback_module, "Exporter", fake)
+    monkeypatch.setattr(exporter_cache, "Exporter", fake)
     return fake
 
 

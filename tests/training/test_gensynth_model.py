@@ -15,7 +15,7 @@ from kerases import importable, set_random_seed
 from keras_gensynth_callback.errors import InvalidArgumentError
 from keras_gensynth_callback.export import functions as api
 from keras_gensynth_callback.registration import register_when_keras_is_imported
-from keras_gensynth_callback.training import callback as callback_module
+from keras_gensynth_callback.training import exporter_cache
 from keras_gensynth_callback.training.callback import GenSynthExportCallback
 from keras_gensynth_callback.training.model import GenSynthMixin, default_keras_model_class, gensynth_model_class
 
@@ -27,7 +27,7 @@ Y = X.sum(1, keepdims=True)
 def exporter(monkeypatch, tmp_path):
     """The class of exporters that hooks make; it records what they are asked for. The test runs in its own folder."""
     fake = fake_exporter_class()
-    monkeypatch.setattr(callback_module, "Exporter", fake)
+    monkeypatch.setattr(exporter_cache, "Exporter", fake)
     monkeypatch.setattr(api, "Exporter", fake)
     monkeypatch.chdir(tmp_path)
     return fake
@@ -153,7 +153,7 @@ def test_export_checkpoint_exports_now(model, exporter):
     model(X)
     record = model.export_checkpoint("exports/now", graph="inference")
     assert record.prefix == "exports/now"
-    assert exporter.made[0].options["graph"] == "inference"
+    assert exporter.made[0].options.graph == "inference"
 
 
 def test_it_trains_as_the_class_it_replaces(keras, exporter):

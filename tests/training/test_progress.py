@@ -10,7 +10,7 @@ from fake_exporter import fake_exporter_class
 
 from keras_gensynth_callback import GenSynthExportCallback
 from keras_gensynth_callback._util import progress
-from keras_gensynth_callback.training import callback as callback_module
+from keras_gensynth_callback.training import exporter_cache
 
 LINE = r"Preparing the export of 'net' \(\d+ s\) \.\.\.\n"
 
@@ -60,7 +60,7 @@ def test_what_is_done_at_once_is_not_shown(capsys):
 def prepared(keras, monkeypatch, tmp_path, verbose):
     """Fits with an exporter whose preparation lasts until something is printed, if anything is to be."""
     exporter, terminal = fake_exporter_class(), Terminal(False)
-    monkeypatch.setattr(callback_module, "Exporter", exporter)
+    monkeypatch.setattr(exporter_cache, "Exporter", exporter)
     prepare = exporter.prepare
 
     def slow(self, data_spec=None):

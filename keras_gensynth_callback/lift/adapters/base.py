@@ -3,12 +3,14 @@
 import contextlib
 import re
 from dataclasses import replace
+from typing import Optional, Set
 
 import tensorflow as tf
 
 from keras_gensynth_callback.errors import InvalidArgumentError
 from keras_gensynth_callback.kerases import of_framework
 
+from .session_graph import LiveGraph
 from .snapshots import snapshot
 from .v1_engine import layers_of
 from .variable import free_name
@@ -29,7 +31,8 @@ class Adapter:
 
     def __init__(self, model):
         self.model = self.steps = model
-        self.live, self.both_phases = None, True
+        self.live: Optional[LiveGraph] = None
+        self.both_phases = True
 
     # -- which variables there are
 
@@ -37,7 +40,8 @@ class Adapter:
         """All variables that the model, its metrics and its optimizer hold, each once, as a list of Variable with
         unique names.
         """
-        found, seen, taken = [], set(), set()
+        found, seen = [], set()
+        taken: Set[str] = set()
         for variable in self._all_variables():
             if id(variable.value) in seen:
                 continue
@@ -211,7 +215,7 @@ class Adapter:
 
 def reset(metric):
     """Sets a metric back: before TF 2.5, by `reset_states`."""
-    getattr(metric, "reset_state", getattr(metric, "reset_states", None))()
+    (metric.reset_state if hasattr(metric, "reset_state") else metric.reset_states)()
 
 
 def input_relaxed(given):

@@ -1,5 +1,7 @@
 """The graph of a session that a model lives in: traces are made beside it, values go from and to its session."""
 
+from typing import Any, Dict, List, Tuple
+
 import numpy as np
 import tensorflow as tf
 
@@ -31,7 +33,7 @@ class LiveGraph:
         Args:
             values: list of pairs, variable and ndarray.
         """
-        rounds = []
+        rounds: List[Dict[str, Tuple[Any, Any]]] = []
         for variable, value in values:
             assign = variable.initializer
             source = assign.inputs[1].name

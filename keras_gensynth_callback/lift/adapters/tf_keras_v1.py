@@ -21,6 +21,8 @@ from .variable import LastValue, Variable
 class TfKerasV1(TfKeras):
     """Models of Keras's graph-mode engine, which live in the graph of a session."""
 
+    live: LiveGraph
+
     def __init__(self, model):
         super().__init__(model)
         backend = self._backend()

@@ -5,6 +5,7 @@ It is `Model` of tf.keras in TF 1.15 (tensorflow/python/keras/engine/training.py
 """
 
 import warnings
+from typing import Any, Dict
 
 import tensorflow as tf
 
@@ -50,7 +51,8 @@ def layers_of(model):
     """The model and all layers in it, at any depth; outer ones first."""
     if hasattr(model, "_flatten_layers"):
         return list(model._flatten_layers())
-    found, todo = {}, [model]
+    found: Dict[int, Any] = {}
+    todo = [model]
     while todo:
         layer = todo.pop(0)
         if hasattr(layer, "add_loss"):
@@ -108,10 +110,12 @@ def listed_updates(model):
 def loss_terms(model):
     """The terms of the loss as (losses, regularization losses), scalars of the session's graph."""
     total = getattr(model, "total_loss", None)
-    if not tf.is_tensor(total):
+    if total is None or not tf.is_tensor(total):
         return [], []
     graph = editable(total.graph)
-    return tuple([total.graph.get_tensor_by_name(name) for name in terms] for terms in split_losses(graph, total.name))
+    losses, regularization_losses = split_losses(graph, total.name)
+    tensors = total.graph.get_tensor_by_name
+    return list(map(tensors, losses)), list(map(tensors, regularization_losses))
 
 
 def _changes(op, handles):

@@ -21,7 +21,7 @@ def _bias(values, added):
     if not hasattr(added, "shape") or added.dtype != values.dtype:
         return None
     # A convolution gives its bias as many axes as its output has.
-    reshaped = getattr(added, "op", None)
-    if getattr(reshaped, "type", None) == "Reshape" and added.shape == [1] * values.shape.rank:
-        added = reshaped.inputs[0]
+    source = getattr(added, "op", None)
+    if source is not None and source.type == "Reshape" and added.shape == [1] * values.shape.rank:
+        added = source.inputs[0]
     return added if list(added.shape) == [1] else None

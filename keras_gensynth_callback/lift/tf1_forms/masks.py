@@ -88,12 +88,13 @@ def zeros_without_a_step(wrapped, instance, args, kwargs):
     step, inputs, mask, unroll, time_major = _rnn_arguments(*args, **kwargs)
     if mask is None or unroll or tf.executing_eagerly():
         return wrapped(*args, **kwargs)
-    sequence, ran = tf.nest.flatten(inputs)[0], []
+    sequence, ran = tf.nest.flatten(inputs)[0], False
 
     def step_function(*arguments):
+        nonlocal ran
         outputs, states = step(*arguments)
         if not ran:
-            ran.append(True)
+            ran = True
             outputs = tf.nest.map_structure(lambda output: _zeros_like(output, sequence, int(time_major)), outputs)
         return outputs, states
 

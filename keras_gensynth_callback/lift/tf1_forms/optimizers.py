@@ -33,11 +33,11 @@ def _with_an_op(module, optimizers):
     """dict, class of a Keras with an `update_step` of its own -> what emits its op."""
     inner = [getattr(optimizer, "inner_optimizer", None) for optimizer in optimizers]
     used = [base for optimizer in [*optimizers, *inner] for base in type(optimizer).__mro__ if of_framework(base)]
-    classes = [*(getattr(module, name, None) for name in _TRAINING_OPS), *used]
+    classes = [*(getattr(module, name) for name in _TRAINING_OPS if hasattr(module, name)), *used]
     return {
         optimizer: _TRAINING_OPS[optimizer.__name__]
         for optimizer in classes
-        if getattr(optimizer, "__name__", None) in _TRAINING_OPS and "update_step" in vars(optimizer)
+        if optimizer.__name__ in _TRAINING_OPS and "update_step" in vars(optimizer)
     }
 
 

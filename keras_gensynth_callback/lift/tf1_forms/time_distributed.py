@@ -77,5 +77,7 @@ def _steps(rows, inputs):
 
 def _sizes(tensor):
     """The size of each axis: an int where it is known, else a scalar tensor."""
-    dynamic = None if tensor.shape.is_fully_defined() else tf.shape(tensor)
+    if tensor.shape.is_fully_defined():
+        return list(tensor.shape)
+    dynamic = tf.shape(tensor)
     return [dynamic[axis] if size is None else size for axis, size in enumerate(tensor.shape)]

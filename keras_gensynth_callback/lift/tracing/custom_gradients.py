@@ -189,7 +189,8 @@ def _part(nodes, wanted):
 
 def _agree(session, feed, pairs):
     pairs = session.run([[tf.convert_to_tensor(gradient) for gradient in pair] for pair in pairs], feed)
-    return all(np.allclose(*np.asarray(pair, "f8"), rtol=_BOUND, atol=_BOUND) for pair in pairs)
+    arrays = (np.asarray(pair, "f8") for pair in pairs)
+    return all(np.allclose(one, other, rtol=_BOUND, atol=_BOUND) for one, other in arrays)
 
 
 def _drawn_feed(fed, integers):

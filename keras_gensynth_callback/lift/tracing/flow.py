@@ -1,5 +1,7 @@
 """Where gradients flow in a graph that is being traced: what `tf.gradients` would find, without building anything."""
 
+from typing import Any, Set
+
 import tensorflow as tf
 
 from keras_gensynth_callback.compat import SPARSE_READS, VARIABLE_READS, gradient_function
@@ -48,7 +50,8 @@ class Flow:
     def __init__(self, targets, recording=None):
         self._recording = recording
         self._has = recording.has() if recording is not None else lambda op: True
-        self._reached, stops, todo = set(), {}, list(targets)
+        self._reached: Set[Any] = set()
+        stops, todo = {}, list(targets)
         while todo:
             tensor = todo.pop()
             op = tensor.op

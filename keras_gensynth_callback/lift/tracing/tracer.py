@@ -119,8 +119,9 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
     graph = editable(concrete.graph)
     free_branches_of_outside(graph)
     inputs = [tensor.op.name for tensor in concrete.inputs[: len(specs)]]
-    captures = _captures(concrete, len(specs), layer_of, variables(), live)
-    return Trace(graph, inputs, *captures, gradients.calls, gradients.built, names_of(result))
+    variables, constants, tables = _captures(concrete, len(specs), layer_of, variables(), live)
+    calls, built = gradients.calls, gradients.built
+    return Trace(graph, inputs, variables, constants, tables, calls, built, names_of(result))
 
 
 def names_of(value):

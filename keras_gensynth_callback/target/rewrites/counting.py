@@ -1,15 +1,24 @@
 """Counting values."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from .registry import rewrites
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef, Tensor
+
+    from ..rewriting import Rewriter
+
 
 @rewrites("DenseBincount")
-def count_with_segment_sums(rewriter, node):
+def count_with_segment_sums(rewriter: Rewriter, node: NodeDef) -> bool:
     """Each value is the number of a segment, so that a sum over segments counts; rows are kept apart by an offset."""
 
-    def count(values, size, weights):
+    def count(values: Tensor, size: Tensor, weights: Tensor) -> Tensor:
         shape = tf.shape(values)
         rows = tf.reduce_prod(shape[:-1])  # 1 where the values are a vector
         numbers = tf.reshape(values, tf.stack([rows, -1]))
@@ -23,10 +32,10 @@ def count_with_segment_sums(rewriter, node):
 
 
 @rewrites("RaggedBincount")
-def count_rows_with_segment_sums(rewriter, node):
+def count_rows_with_segment_sums(rewriter: Rewriter, node: NodeDef) -> bool:
     """As above; the row of a value is found in the row splits."""
 
-    def count(splits, values, size, weights):
+    def count(splits: Tensor, values: Tensor, size: Tensor, weights: Tensor) -> Tensor:
         rows = tf.shape(splits)[0] - 1
         row_of = tf.searchsorted(splits, tf.range(tf.size(values, splits.dtype)), side="right") - 1
         counts = _counted(values, tf.cast(row_of, values.dtype), rows, size, weights, once, binary)
@@ -37,12 +46,14 @@ def count_rows_with_segment_sums(rewriter, node):
     return True
 
 
-def _counts_once(rewriter, node, weights):
+def _counts_once(rewriter: Rewriter, node: NodeDef, weights: str) -> bool:
     """Whether each value counts once: there is but one kind of weights that are none, an empty constant."""
     return node.attr["binary_output"].b or 0 in (rewriter.shape(weights) or ())
 
 
-def _counted(values, row_of, rows, size, weights, once, binary):
+def _counted(
+    values: Tensor, row_of: Tensor, rows: Tensor, size: Tensor, weights: Tensor, once: bool, binary: bool
+) -> Tensor:
     """How much of each value from 0 to `size` there is in each row, as a vector."""
     amounts = tf.fill(tf.shape(values), tf.ones([], weights.dtype)) if once else tf.reshape(weights, [-1])
     # Negative numbers are not counted.

@@ -5,17 +5,26 @@ operands alone), `free` (in one operand and the result), `summed` (in one operan
 [batch..., free, contracted] and [batch..., contracted, free], multiplied, and brought to the order of the result.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
 import tensorflow as tf
 
 from keras_gensynth_callback.graph import data_inputs
 
 from ..rewriting import Unfit
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef, Shape
+
+    from ..rewriting import Rewriter
+
 _LONGEST = 512
 _INT32 = {"T": tf.int32}
 
 
-def contract(rewriter, node):
+def contract(rewriter: Rewriter, node: NodeDef) -> bool:
     """Rewrites an Einsum node with one or two operands."""
     operands, result = _labels(rewriter, node)
     work = _Contraction(rewriter, node)
@@ -30,19 +39,21 @@ def contract(rewriter, node):
 class _Term:
     """A tensor and the labels of its axes, in order."""
 
-    def __init__(self, tensor, labels):
+    def __init__(self, tensor: str, labels: Iterable[str]) -> None:
         self.tensor, self.labels = tensor, list(labels)
 
 
 class _Contraction:
     """One Einsum node, while it is taken apart."""
 
-    def __init__(self, rewriter, node):
+    def __init__(self, rewriter: Rewriter, node: NodeDef) -> None:
         self.rewriter, self.node = rewriter, node
         self.type = {"T": node.attr["T"]}
-        self.sizes, self.origin, self._dynamic = {}, {}, {}
+        self.sizes: Dict[str, Optional[int]] = {}
+        self.origin: Dict[str, Tuple[str, int]] = {}
+        self._dynamic: Dict[str, str] = {}
 
-    def operand(self, tensor, labels):
+    def operand(self, tensor: str, labels: List[str]) -> _Term:
         """A term for an operand; remembers how long each axis is, or where that can be looked up."""
         shape = self.rewriter.shape(tensor) or [None] * len(labels)
         for axis, (label, size) in enumerate(zip(labels, shape)):
@@ -51,30 +62,30 @@ class _Contraction:
             self.origin.setdefault(label, (tensor, axis))
         return _Term(tensor, labels)
 
-    def add(self, op, name, inputs, **attrs):
+    def add(self, op: str, name: str, inputs: Sequence[str], **attrs: Any) -> str:
         return self.rewriter.add(op, name, inputs, self.node, **attrs)
 
-    def constant(self, values, name):
+    def constant(self, values: Any, name: str) -> str:
         return self.rewriter.constant(values, name, self.node, "int32")
 
-    def summed(self, term, kept):
+    def summed(self, term: _Term, kept: List[str]) -> _Term:
         axes = [axis for axis, label in enumerate(term.labels) if label not in kept]
         if not axes:
             return term
         inputs = [term.tensor, self.constant(axes, "axes")]
         return _Term(self.add("Sum", "Sum", inputs, Tidx=tf.int32, keep_dims=False, **self.type), kept)
 
-    def transposed(self, term, labels):
+    def transposed(self, term: _Term, labels: List[str]) -> _Term:
         if list(labels) == term.labels:
             return term
         inputs = [term.tensor, self.constant([term.labels.index(label) for label in labels], "perm")]
         return _Term(self.add("Transpose", "Transpose", inputs, Tperm=tf.int32, **self.type), labels)
 
-    def reshaped(self, tensor, groups):
+    def reshaped(self, tensor: str, groups: List[List[str]]) -> str:
         """Reshapes to one axis for each group of labels; groups of one label each are left as they are."""
         return self.add("Reshape", "Reshape", [tensor, self.shape(groups)], Tshape=tf.int32, **self.type)
 
-    def shape(self, groups):
+    def shape(self, groups: List[List[str]]) -> str:
         """The sizes of axes, each a product of labels, as a constant if all but one are known."""
         sizes = [self._size(group) for group in groups]
         if sizes.count(None) <= 1:
@@ -84,15 +95,16 @@ class _Contraction:
             parts.append(self.constant(-1, "rest") if index == spare else self._part(group, size))
         return self.add("Pack", "shape", parts, N=len(parts), axis=0, **_INT32)
 
-    def _size(self, group):
+    def _size(self, group: List[str]) -> Optional[int]:
         size = 1
         for label in group:
-            if self.sizes[label] is None:
+            length = self.sizes[label]
+            if length is None:
                 return None
-            size *= self.sizes[label]
+            size *= length
         return size
 
-    def _part(self, group, size):
+    def _part(self, group: List[str], size: Optional[int]) -> str:
         if size is not None:
             return self.constant(size, "size")
         part = self._length(group[0])
@@ -100,7 +112,7 @@ class _Contraction:
             part = self.add("Mul", "size", [part, self._length(label)], **_INT32)
         return part
 
-    def _length(self, label):
+    def _length(self, label: str) -> str:
         """The length of an axis as a scalar tensor."""
         if label not in self._dynamic:
             if self.sizes[label] is not None:
@@ -113,7 +125,7 @@ class _Contraction:
                 self._dynamic[label] = self.add("StridedSlice", "length", [shape] + bounds, **attrs, **_INT32)
         return self._dynamic[label]
 
-    def product(self, left, right, result):
+    def product(self, left: _Term, right: _Term, result: List[str]) -> _Term:
         """The product of two terms, with its axes in the order [batch..., free of left..., free of right...]."""
         batch = [label for label in result if label in left.labels and label in right.labels]
         shared = [label for label in left.labels if label in right.labels and label not in batch]
@@ -134,7 +146,9 @@ class _Contraction:
             tensor = self.reshaped(tensor, [[label] for label in labels])
         return _Term(tensor, labels)
 
-    def _matrix(self, term, batch, free, shared, is_right):
+    def _matrix(
+        self, term: _Term, batch: List[str], free: List[str], shared: List[str], is_right: bool
+    ) -> Tuple[str, bool]:
         """A term as [batch..., rows, columns]; the second value says whether rows and columns are exchanged."""
         orders = {False: (free, shared), True: (shared, free)}
         flipped = (
@@ -146,7 +160,7 @@ class _Contraction:
             return term.tensor, flipped
         return self.reshaped(term.tensor, [[label] for label in batch] + [rows, columns]), flipped
 
-    def finish(self, term, result):
+    def finish(self, term: _Term, result: List[str]) -> None:
         """The Einsum node becomes the last step."""
         if term.labels != result:
             perm = self.constant([term.labels.index(label) for label in result], "perm")
@@ -154,7 +168,7 @@ class _Contraction:
         else:
             self._become_last(term.tensor)
 
-    def _become_last(self, tensor):
+    def _become_last(self, tensor: str) -> None:
         last = self.rewriter.source(tensor)
         if last.name in self.node.input or not last.name.startswith(self.node.name + "/"):
             self.rewriter.become(self.node, "Identity", [tensor], T="T")
@@ -164,7 +178,7 @@ class _Contraction:
         self.rewriter.discard(last.name)
 
 
-def _labels(rewriter, node):
+def _labels(rewriter: Rewriter, node: NodeDef) -> Tuple[List[List[str]], List[str]]:
     """The labels of each operand and of the result, with an ellipsis written out."""
     if len(node.attr["equation"].s) > _LONGEST:
         raise Unfit(f"its equation has {len(node.attr['equation'].s)} characters, expected at most {_LONGEST}")
@@ -183,17 +197,20 @@ def _labels(rewriter, node):
     return [list(labels) for labels in operands], list(result)
 
 
-def _without_ellipsis(rewriter, node, operands, result):
+def _without_ellipsis(rewriter: Rewriter, node: NodeDef, operands: List[str], result: str) -> Tuple[List[str], str]:
     used, written = set("".join(operands) + result), []
     spare = [chr(code) for code in range(ord("A"), ord("z") + 1) if chr(code).isalpha() and chr(code) not in used]
     lengths, shapes = [], []
     for tensor, labels in zip(node.input, operands):
         shape = rewriter.shape(tensor)
-        if "..." in labels and shape is None:
+        shapes.append(shape)
+        if "..." not in labels:
+            lengths.append(0)
+        elif shape is not None:
+            lengths.append(len(shape) - len(labels) + 3)
+        else:
             equation = node.attr["equation"].s.decode()
             raise Unfit(f"its equation {equation!r} has an ellipsis, and the rank of {tensor!r} is not known")
-        lengths.append(len(shape) - len(labels) + 3 if "..." in labels else 0)
-        shapes.append(shape)
     names = spare[: max(lengths)]
     for labels, length in zip(operands, lengths):
         written.append(labels.replace("...", "".join(names[len(names) - length :])))
@@ -201,8 +218,8 @@ def _without_ellipsis(rewriter, node, operands, result):
     return written, result.replace("...", "".join(names))
 
 
-def _refuse_broadcasting(node, operands, shapes, names):
-    sizes = {}
+def _refuse_broadcasting(node: NodeDef, operands: List[str], shapes: List[Optional[Shape]], names: List[str]) -> None:
+    sizes: Dict[str, Set[Optional[int]]] = {}
     for labels, shape in zip(operands, shapes):
         for label, size in zip(labels, shape or ()):
             if label in names:

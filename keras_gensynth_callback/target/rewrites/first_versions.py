@@ -1,5 +1,9 @@
 """Ops of which TensorFlow 1.13 or 1.14 has the first version alone, or has the second one without a gradient."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from keras_gensynth_callback.graph import data_inputs, node_of
@@ -7,9 +11,14 @@ from keras_gensynth_callback.graph import data_inputs, node_of
 from ..rewriting import Unfit
 from .registry import rewrites
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef, Tensor
+
+    from ..rewriting import Rewriter
+
 
 @rewrites("AddV2")
-def use_add(rewriter, node):
+def use_add(rewriter: Rewriter, node: NodeDef) -> bool:
     """The op is there, but without a gradient."""
     if rewriter.table.has_gradient("AddV2"):
         return False
@@ -18,7 +27,7 @@ def use_add(rewriter, node):
 
 
 @rewrites("MatrixDiagV2", "MatrixDiagPartV2", "MatrixSetDiagV2")
-def use_first_diagonal_ops(rewriter, node):
+def use_first_diagonal_ops(rewriter: Rewriter, node: NodeDef) -> bool:
     """The first version knows the main diagonal alone, and nothing to pad a matrix with but zeros."""
     if rewriter.table.op(node.op):
         return False
@@ -33,10 +42,10 @@ def use_first_diagonal_ops(rewriter, node):
 
 
 @rewrites("Equal", "NotEqual")
-def compare_compatible_shapes(rewriter, node):
+def compare_compatible_shapes(rewriter: Rewriter, node: NodeDef) -> bool:
     """There tensors of incompatible shapes are an error, and not unequal; between others there is no difference."""
     name = "incompatible_shape_error"
-    if name not in node.attr or _knows(rewriter, node.op, name):
+    if name not in node.attr or name in rewriter.table.attributes_of(node.op):
         return False
     left, right = (rewriter.shape(tensor) for tensor in data_inputs(node))
     if left is not None and right is not None and not tf.TensorShape(left).is_compatible_with(right):
@@ -49,7 +58,7 @@ def compare_compatible_shapes(rewriter, node):
 
 
 @rewrites("EuclideanNorm")
-def spell_out_euclidean_norm(rewriter, node):
+def spell_out_euclidean_norm(rewriter: Rewriter, node: NodeDef) -> bool:
     """The op is missing, or has no gradient."""
     if rewriter.table.has_gradient("EuclideanNorm"):
         return False
@@ -59,7 +68,7 @@ def spell_out_euclidean_norm(rewriter, node):
 
 
 @rewrites("MulNoNan")
-def spell_out_product_without_nan(rewriter, node):
+def spell_out_product_without_nan(rewriter: Rewriter, node: NodeDef) -> bool:
     if rewriter.table.op("MulNoNan"):
         return False
     rewriter.expand(node, lambda x, y: tf.where(tf.equal(y, 0), tf.zeros_like(x * y), x * y))
@@ -67,11 +76,11 @@ def spell_out_product_without_nan(rewriter, node):
 
 
 @rewrites("DivNoNan")
-def spell_out_quotient_without_nan(rewriter, node):
+def spell_out_quotient_without_nan(rewriter: Rewriter, node: NodeDef) -> bool:
     if rewriter.table.has_cpu_kernel(node):
         return False
 
-    def divide(x, y):
+    def divide(x: Tensor, y: Tensor) -> Tensor:
         is_zero = tf.equal(y, 0)
         quotient = x / tf.where(is_zero, tf.ones_like(y), y)
         return tf.where(is_zero, tf.zeros_like(quotient), quotient)
@@ -80,11 +89,7 @@ def spell_out_quotient_without_nan(rewriter, node):
     return True
 
 
-def _expect(rewriter, tensor, expected, problem):
+def _expect(rewriter: Rewriter, tensor: str, expected: int, problem: str) -> None:
     value = rewriter.value(tensor)
     if value is None or (value != expected).any():
         raise Unfit(f"{problem}, or one that is not known when the graph is built (node {node_of(tensor)!r})")
-
-
-def _knows(rewriter, op, attribute):
-    return attribute in {attr.name for attr in rewriter.table.op(op).attr}

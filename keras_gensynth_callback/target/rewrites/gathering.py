@@ -1,5 +1,9 @@
 """Gathering in batches, and from variables at several axes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from keras_gensynth_callback.graph import node_of
@@ -7,12 +11,17 @@ from keras_gensynth_callback.graph import node_of
 from ..rewriting import Unfit
 from .registry import rewrites
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef, Tensor
+
+    from ..rewriting import Rewriter
+
 # It has the attribute, but its gradient takes no notice of it.
 _WITHOUT_GRADIENT_IN_BATCHES = ("1.14",)
 
 
 @rewrites("ResourceGatherNd")
-def read_variable_and_gather(rewriter, node):
+def read_variable_and_gather(rewriter: Rewriter, node: NodeDef) -> bool:
     """The op is missing, or has no gradient."""
     if rewriter.table.op("ResourceGatherNd") and rewriter.table.has_gradient("ResourceGatherNd"):
         return False
@@ -23,19 +32,19 @@ def read_variable_and_gather(rewriter, node):
 
 
 @rewrites("GatherV2")
-def gather_from_batches(rewriter, node):
+def gather_from_batches(rewriter: Rewriter, node: NodeDef) -> bool:
     batch_dims = _batch_dims(rewriter, node)
     if not batch_dims:
         return False
-    axis = rewriter.value(node.input[2])
-    ranks = [rewriter.shape(tensor) for tensor in node.input[:2]]
-    if axis is None or None in ranks:
+    given = rewriter.value(node.input[2])
+    source, places = (rewriter.shape(tensor) for tensor in node.input[:2])
+    if given is None or source is None or places is None:
         raise Unfit("its axis or the rank of what it gathers from is not known when the graph is built")
-    rank, depth = len(ranks[0]), len(ranks[1])
+    rank, depth = len(source), len(places)
     batch_dims = batch_dims + depth if batch_dims < 0 else batch_dims
-    axis = int(axis) % rank
+    axis = int(given) % rank
 
-    def gather(values, indices, _):
+    def gather(values: Tensor, indices: Tensor, _: Tensor) -> Tensor:
         order = [*range(batch_dims), axis, *(i for i in range(batch_dims, rank) if i != axis)]
         found = _gathered(tf.transpose(values, order) if axis != batch_dims else values, indices, batch_dims)
         inner = depth - batch_dims
@@ -48,7 +57,7 @@ def gather_from_batches(rewriter, node):
 
 
 @rewrites("ResourceGather")
-def read_variable_and_gather_from_batches(rewriter, node):
+def read_variable_and_gather_from_batches(rewriter: Rewriter, node: NodeDef) -> bool:
     if not _batch_dims(rewriter, node):
         return False
     value = _read(rewriter, node)
@@ -58,15 +67,15 @@ def read_variable_and_gather_from_batches(rewriter, node):
     return True
 
 
-def _batch_dims(rewriter, node):
+def _batch_dims(rewriter: Rewriter, node: NodeDef) -> int:
     """The number of batch axes, or 0 where the target knows what to do with them."""
-    known = {attr.name for attr in rewriter.table.op(node.op).attr}
+    known = rewriter.table.attributes_of(node.op)
     if "batch_dims" in known and rewriter.table.version not in _WITHOUT_GRADIENT_IN_BATCHES:
         return 0
     return node.attr["batch_dims"].i if "batch_dims" in node.attr else 0
 
 
-def _read(rewriter, node):
+def _read(rewriter: Rewriter, node: NodeDef) -> str:
     # TensorFlow leaves out a control input where another input of the node waits for the same op already.
     controls = ["^" + node_of(name) for name in node.input[1:]]
     handle, attrs = rewriter.source(node.input[0]), {}
@@ -76,7 +85,7 @@ def _read(rewriter, node):
     return rewriter.add("ReadVariableOp", "Read", [node.input[0], *controls], node, dtype=node.attr["dtype"], **attrs)
 
 
-def _gathered(values, indices, batch_dims):
+def _gathered(values: Tensor, indices: Tensor, batch_dims: int) -> Tensor:
     """Gathers along the first axis behind the batch, as one gather from all batches in a row."""
     sizes, places = tf.shape(values), tf.shape(indices)
     length = sizes[batch_dims]

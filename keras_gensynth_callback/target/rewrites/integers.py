@@ -1,6 +1,15 @@
 """Arithmetic on integers for which the target has no kernel is done in int64."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
+
+    from ..rewriting import Rewriter
 
 _NARROW = frozenset(
     [
@@ -38,7 +47,7 @@ WIDENED.update({op: False for op in _COMPARING + _SEARCHING})
 _INPUTS = {"SelectV2": (1, 2), "Select": (1, 2), "Fill": (1,), "ArgMax": (0,), "ArgMin": (0,)}
 
 
-def compute_in_wider_integers(rewriter, node):
+def compute_in_wider_integers(rewriter: Rewriter, node: NodeDef) -> bool:
     """Casts the operands to int64 and the result back, which wraps around as the narrow type does."""
     narrow = node.attr["T"].type
     if narrow not in _NARROW:
@@ -61,5 +70,5 @@ def compute_in_wider_integers(rewriter, node):
     return True
 
 
-def _cast(rewriter, tensor, name, node, source, target):
+def _cast(rewriter: Rewriter, tensor: str, name: str, node: NodeDef, source: int, target: int) -> str:
     return rewriter.add("Cast", name, [tensor], node, SrcT=tf.as_dtype(source), DstT=tf.as_dtype(target))

@@ -1,13 +1,22 @@
 """Products of matrices."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from .einsum import contract
 from .registry import rewrites
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef, Tensor
+
+    from ..rewriting import Rewriter
+
 
 @rewrites("BatchMatMulV3")
-def use_batch_matmul_v2(rewriter, node):
+def use_batch_matmul_v2(rewriter: Rewriter, node: NodeDef) -> bool:
     if len({node.attr[name].type for name in ("Ta", "Tb", "Tout")}) > 1:
         _multiply_in_the_type_of_the_result(rewriter, node)
         return True
@@ -15,18 +24,18 @@ def use_batch_matmul_v2(rewriter, node):
     return True
 
 
-def _multiply_in_the_type_of_the_result(rewriter, node):
+def _multiply_in_the_type_of_the_result(rewriter: Rewriter, node: NodeDef) -> None:
     """As with int8 operands, whose product is int32."""
     dtype, adjoint = tf.as_dtype(node.attr["Tout"].type), (node.attr["adj_x"].b, node.attr["adj_y"].b)
 
-    def product(a, b):
+    def product(a: Tensor, b: Tensor) -> Tensor:
         return tf.raw_ops.BatchMatMulV2(x=tf.cast(a, dtype), y=tf.cast(b, dtype), adj_x=adjoint[0], adj_y=adjoint[1])
 
     rewriter.expand(node, product)
 
 
 @rewrites("Einsum")
-def expand_einsum(rewriter, node):
+def expand_einsum(rewriter: Rewriter, node: NodeDef) -> bool:
     """TensorFlow 1.15 has the op, but no gradient for it."""
     if rewriter.table.has_gradient("Einsum"):
         return False

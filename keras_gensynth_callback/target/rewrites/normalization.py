@@ -1,21 +1,30 @@
 """Fused batch normalisation."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_gensynth_callback.graph import is_control, tensor_name
 
 from .registry import rewrites
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
+
+    from ..rewriting import Rewriter
+
 _EMPTY = np.zeros([0], np.float32)
 
 
 @rewrites("FusedBatchNormV3")
-def fit_fused_batch_norm(rewriter, node):
+def fit_fused_batch_norm(rewriter: Rewriter, node: NodeDef) -> bool:
     return _train_without_old_statistics(rewriter, node)
 
 
 @rewrites("FusedBatchNormV3")
-def use_fused_batch_norm_v2(rewriter, node):
+def use_fused_batch_norm_v2(rewriter: Rewriter, node: NodeDef) -> bool:
     """The third version has one output more, which its gradient takes; on a CPU there is nothing in it."""
     if rewriter.table.op("FusedBatchNormV3"):
         return False
@@ -32,19 +41,19 @@ def use_fused_batch_norm_v2(rewriter, node):
 
 
 @rewrites("FusedBatchNormGradV3")
-def use_gradient_of_fused_batch_norm_v2(rewriter, node):
+def use_gradient_of_fused_batch_norm_v2(rewriter: Rewriter, node: NodeDef) -> bool:
     if rewriter.table.op("FusedBatchNormGradV3"):
         return False
     _become_second_version(rewriter, node, "FusedBatchNormGradV2", inputs=5)
     return True
 
 
-def _become_second_version(rewriter, node, op, inputs):
-    known = {attr.name for attr in rewriter.table.op(op).attr}
+def _become_second_version(rewriter: Rewriter, node: NodeDef, op: str, inputs: int) -> None:
+    known = rewriter.table.attributes_of(op)
     rewriter.become(node, op, node.input[:inputs], **{name: name for name in node.attr if name in known})
 
 
-def _train_without_old_statistics(rewriter, node):
+def _train_without_old_statistics(rewriter: Rewriter, node: NodeDef) -> bool:
     """In training TF 1.15 wants empty statistics as inputs; TF 2 blends the batch's into those it is given."""
     factor = node.attr["exponential_avg_factor"].f if "exponential_avg_factor" in node.attr else 1.0
     if "exponential_avg_factor" in node.attr:
@@ -60,7 +69,7 @@ def _train_without_old_statistics(rewriter, node):
     return True
 
 
-def _blend_statistics(rewriter, node, factor):
+def _blend_statistics(rewriter: Rewriter, node: NodeDef, factor: float) -> None:
     """Readers of the new mean (output 1) and variance (output 2) read old + factor * (batch - old)."""
     float32 = {"T": node.attr["U"]}
     blended, differences = {}, []
@@ -73,6 +82,6 @@ def _blend_statistics(rewriter, node, factor):
     rewriter.redirect(node, blended, but=differences)
 
 
-def _is_empty(rewriter, tensor):
+def _is_empty(rewriter: Rewriter, tensor: str) -> bool:
     value = rewriter.value(tensor)
     return value is not None and value.size == 0

@@ -4,10 +4,19 @@ From a seed, the first version of each stateless op gives the same numbers as th
 whose state TensorFlow 1.15 cannot advance, other numbers of the same distribution are drawn.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Sequence
+
 import tensorflow as tf
 
 from ..rewriting import Unfit
 from .registry import rewrites
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef, Tensor
+
+    from ..rewriting import Rewriter
 
 _PHILOX_OR_AUTO = (1, 3)
 _KEY_SOURCES = ("StatelessRandomGetKeyCounter", "StatelessRandomGetKeyCounterAlg")
@@ -20,7 +29,7 @@ _WITHOUT_SEED = {
 
 
 @rewrites(*_WITHOUT_SEED)
-def use_first_random_ops(rewriter, node):
+def use_first_random_ops(rewriter: Rewriter, node: NodeDef) -> bool:
     shape = node.input[0]
     source = _key_source(rewriter, node, node.input[1:4])
     if source.op == "RngReadAndSkip":
@@ -32,7 +41,7 @@ def use_first_random_ops(rewriter, node):
 
 
 @rewrites("StatelessRandomUniformIntV2")
-def use_first_random_integers(rewriter, node):
+def use_first_random_integers(rewriter: Rewriter, node: NodeDef) -> bool:
     shape, low, high = node.input[0], node.input[4], node.input[5]
     source = _key_source(rewriter, node, node.input[1:4])
     if source.op == "RngReadAndSkip":
@@ -44,7 +53,7 @@ def use_first_random_integers(rewriter, node):
 
 
 @rewrites("StatelessRandomUniformFullIntV2")
-def draw_all_integers_from_a_range(rewriter, node):
+def draw_all_integers_from_a_range(rewriter: Rewriter, node: NodeDef) -> bool:
     """All integers but one are in the range from the least to the greatest; counted from the least, the bits agree."""
     source = _key_source(rewriter, node, node.input[1:4])
     result = tf.as_dtype(node.attr["dtype"].type)
@@ -66,10 +75,10 @@ def draw_all_integers_from_a_range(rewriter, node):
 
 
 @rewrites("StatelessRandomGammaV3", "StatelessRandomGammaV2")
-def draw_gamma_without_seed(rewriter, node):
+def draw_gamma_without_seed(rewriter: Rewriter, node: NodeDef) -> bool:
     """There is no stateless op for it in TensorFlow 1.15: the numbers are others, of the same distribution."""
 
-    def draw(shape, *others):
+    def draw(shape: Tensor, *others: Tensor) -> Tensor:
         return tf.raw_ops.RandomGamma(shape=tf.zeros([0], tf.int32), alpha=tf.broadcast_to(others[-1], shape))
 
     rewriter.expand(node, draw)
@@ -77,14 +86,14 @@ def draw_gamma_without_seed(rewriter, node):
 
 
 @rewrites(*_KEY_SOURCES)
-def keep_seed_of_unused_key(rewriter, node):
+def keep_seed_of_unused_key(rewriter: Rewriter, node: NodeDef) -> bool:
     """The random ops take the seed itself; what still waits for its key waits for the seed."""
     rewriter.become(node, "Identity", node.input[:1], T="Tseed")
     return True
 
 
 @rewrites("RngReadAndSkip")
-def leave_generator_alone(rewriter, node):
+def leave_generator_alone(rewriter: Rewriter, node: NodeDef) -> bool:
     """Once the random ops draw by themselves, nobody reads the state; what waits for the op waits for a constant."""
     for reader in rewriter.readers(node):
         if any(name == node.name or name.startswith(node.name + ":") for name in reader.input):
@@ -93,7 +102,7 @@ def leave_generator_alone(rewriter, node):
     return True
 
 
-def _key_source(rewriter, node, inputs):
+def _key_source(rewriter: Rewriter, node: NodeDef, inputs: Sequence[str]) -> NodeDef:
     """The op that key and counter come from: one that takes a seed, or a generator's state."""
     key, counter, algorithm = inputs
     known = rewriter.value(algorithm)
@@ -106,7 +115,7 @@ def _key_source(rewriter, node, inputs):
     raise Unfit(f"its key comes from a {source.op} (node {source.name!r}), expected a seed or a generator")
 
 
-def _origin(rewriter, tensor):
+def _origin(rewriter: Rewriter, tensor: str) -> NodeDef:
     node = rewriter.source(tensor)
     while node.op in _PASSING:
         rewriter.removable.add(node.name)

@@ -5,11 +5,20 @@ graph, for which it has none: `SquaredDifference` of `Square(Sub(x, y))`, say
 (tensorflow/core/grappler/optimizers/arithmetic_optimizer.cc). It does not look through the casts.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Iterator
+
 import tensorflow as tf
 
 from keras_gensynth_callback.graph import op_definition
 
 from .registry import rewrites
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef, OpDef
+
+    from ..rewriting import Rewriter
 
 _SHORT = tf.bfloat16.as_datatype_enum
 _OPS = """
@@ -23,7 +32,7 @@ _OPS = """
 
 
 @rewrites(*_OPS)
-def round_to_bfloat16(rewriter, node):
+def round_to_bfloat16(rewriter: Rewriter, node: NodeDef) -> bool:
     """Casts what has the type to float32, and the result back."""
     if node.attr["T"].type != _SHORT:
         return False
@@ -45,7 +54,7 @@ def round_to_bfloat16(rewriter, node):
 
 
 @rewrites("SquaredDifference")
-def square_of_rounded_difference(rewriter, node):
+def square_of_rounded_difference(rewriter: Rewriter, node: NodeDef) -> bool:
     """TensorFlow rounds the difference, too."""
     if node.attr["T"].type != _SHORT:
         return False
@@ -54,7 +63,7 @@ def square_of_rounded_difference(rewriter, node):
     return True
 
 
-def _positions_of_type(node, definition):
+def _positions_of_type(node: NodeDef, definition: OpDef) -> Iterator[int]:
     """The positions of those inputs that have the type of the attribute T."""
     position = 0
     for argument in definition.input_arg:
