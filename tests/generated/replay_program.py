@@ -111,6 +111,7 @@ class Stages(Replay):
             self.numbers["gradient/%s" % i] = value
         for value in self.session.run(list(there.values()), self.first(training=True)):
             assert np.isfinite(value).all(), "a gradient in the training phase is not finite"
+        self.restore()  # a layer may change its state on the way to its output
         total, loss = self.session.run([v1.losses.get_total_loss(), loss], self.first())
         if not np.allclose(total, loss, 1e-5, 1e-11):
             self.facts["changed"].append("tf.losses.get_total_loss() is %r, the loss %r" % (total, loss))
@@ -126,15 +127,21 @@ class Stages(Replay):
         self.session.run(self.updates, self.first())
         self.keep("before", self.session.run(states))
         self.restore()
-        self.keep("training", self.session.run(self.outputs, self.first(training=True)))
+        self.keep("training", self.in_training())
         self.session.run(self.updates, self.first(training=True))
         self.keep("after", self.session.run(states))
         self.restore()
 
+    def in_training(self):
+        """Outputs in the training phase, from the state of the export: a layer may change it on the way."""
+        found = self.session.run(self.outputs, self.first(training=True))
+        self.restore()
+        return found
+
     def draw(self):
         """Outputs that are random: twice by themselves, and time and again with the updates."""
         random = self.said["random"]
-        again = [self.session.run(self.outputs, self.first(training=True)) for _ in range(2)]
+        again = [self.in_training() for _ in range(2)]
         calm = [self.session.run(self.outputs, self.first()) for _ in range(2)]
         self.facts["random"] = [not np.array_equal(*pair) for pair in zip(*again)]
         self.facts["random_inference"] = any(not np.array_equal(*pair) for pair in zip(*calm))
