@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Container, Dict, Iterable, List, Mapping, Optional, Set
 
+import tensorflow as tf
+
 from .editable import WHILE_CONTEXT, data_inputs, is_control, node_of
 
 if TYPE_CHECKING:
@@ -158,3 +160,22 @@ def outlet(graph: EditableGraph, write: str) -> Optional[str]:
                 seen.add(node.name)
                 todo.append(node.name)
     return None
+
+
+def add_outlet(graph: EditableGraph, write: str) -> str:
+    """Adds a node that runs after a write in a branch of the user's own, whichever branch runs; returns its name.
+
+    Args:
+        graph: EditableGraph, added to.
+        write: str, the name of a node that stands in no loop.
+    """
+    name = write
+    while name in graph.context_of:
+        context = graph.context_of[name]
+        predicate, outer = context.fields.pred_name, context.outer
+        true = tf.make_tensor_proto(True)
+        done = graph.add("Const", f"{name}/done", [f"^{name}"], context=context, dtype=tf.bool, value=true).name
+        other = graph.add("Switch", f"{name}/Switch", [predicate] * 2, context=outer, outputs=2, T=tf.bool).name
+        ends = [done, f"{other}:{1 - context.fields.branch}"]
+        name = graph.add("Merge", f"{name}/done/Merge", ends, context=outer, outputs=2, T=tf.bool, N=2).name
+    return name

@@ -9,6 +9,7 @@ from keras_gensynth_callback.errors import UnsupportedModelError
 from keras_gensynth_callback.graph import (
     LEARNING_PHASE,
     EditableGraph,
+    add_outlet,
     is_write,
     moved,
     node_of,
@@ -147,7 +148,7 @@ def _value_and_update(merged, metric, tensor):
 def _add_train_op(overlaid):
     """The op that runs the train step, and the names of the variables that it changes."""
     graph = overlaid.merged.graph
-    waits = dict.fromkeys("^" + _outlet(overlaid, name) for name in overlaid.step_writes)
+    waits = dict.fromkeys("^" + _outlet_of_step(overlaid, name) for name in overlaid.step_writes)
     train_op = graph.add("NoOp", "train_op", waits).name
     return train_op, frozenset(written_variable(graph, graph.nodes[name]) for name in overlaid.step_writes)
 
@@ -159,10 +160,22 @@ def _update_ops(overlaid):
     return tuple(dict.fromkeys(_outlet(overlaid, name) for name in writes))
 
 
+def _outlet_of_step(overlaid, write):
+    """As below; an optimizer that accumulates gradients moves weights in a branch that may return nothing."""
+    graph = overlaid.merged.graph
+    if _known_outlet(overlaid, write) is None and not stands_in_loop(graph, write):
+        return add_outlet(graph, write)
+    return _outlet(overlaid, write)
+
+
+def _known_outlet(overlaid, write):
+    graph = overlaid.merged.graph
+    return None if stands_in_loop(graph, write) else overlaid.alive.get(write) or outlet(graph, write)
+
+
 def _outlet(overlaid, write):
     """A node that runs after a write in either phase."""
-    graph = overlaid.merged.graph
-    found = None if stands_in_loop(graph, write) else overlaid.alive.get(write) or outlet(graph, write)
+    graph, found = overlaid.merged.graph, _known_outlet(overlaid, write)
     if found is None:
         layer = overlaid.merged.named.traces.request.adapter.layer_of(write)
         raise UnsupportedModelError(

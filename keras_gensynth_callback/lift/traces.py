@@ -142,7 +142,7 @@ def _trace_compiled(traces):
         _build_metrics(adapter, spec)
     spec = with_optional_weights(adapter, spec, output_specs, traces.output_names)
     train, forward = steps.train_step(adapter, spec, scopes), None
-    if train.outputs is not None and _predicts_after_the_step(adapter, train):
+    if train.outputs is not None and _predicts_after_the_step(adapter, train, spec):
         train = replace(train, outputs=None)
     if train.outputs is None and traces.predict is not None and traces.serving is inputs:
         forward = _trace_forward(adapter, inputs, scopes, notes)
@@ -158,19 +158,21 @@ def _trace_compiled(traces):
     )
 
 
-def _predicts_after_the_step(adapter, train):
+def _predicts_after_the_step(adapter, train, spec):
     """Whether a train step called the model on its inputs when it had moved the weights already.
 
-    What a layer writes on its way to the predictions depends on no gradient.
+    What a layer writes on its way to the predictions depends on no target and no gradient.
     """
     graph, held = train.trace.graph, train.trace.variables
     trainable = {id(value) for value in adapter.trainable_values()}
     weights = {name for name, variable in held.items() if id(variable) in trainable}
-    gradients = {node_of(name) for call in train.trace.gradient_calls for name in call.placeholders()}
+    of_the_step = {node_of(name) for call in train.trace.gradient_calls for name in call.placeholders()}
+    of_the_step.update(train.trace.inputs[len(spec.input_names) :])
     behind = graph.ancestors(node_of(tensor) for tensor in tf.nest.flatten(train.outputs))
     writes = [name for name in behind if is_write(graph.nodes[name])]
     return any(
-        written_variable(graph, graph.nodes[name]) in weights and gradients & graph.ancestors([name]) for name in writes
+        written_variable(graph, graph.nodes[name]) in weights and of_the_step & graph.ancestors([name])
+        for name in writes
     )
 
 

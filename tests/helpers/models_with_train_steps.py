@@ -228,4 +228,24 @@ def read_twice(keras):
     return {"model": model, "x": tokens, "y": _numbers(2, seed=1), "metrics": ["loss"]}
 
 
+def accumulated(keras):
+    """Gradients are added up over two steps: the optimizer moves the weights in a branch that returns nothing."""
+    layers = keras.layers
+
+    class Accumulated(keras.Model):
+        def train_step(self, data):
+            x, y = data[0], data[1]
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x, training=True) - y) ** 2)
+            weights = self.trainable_variables
+            gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, [weight.value for weight in weights]), 0.5)
+            self.optimizer.apply_gradients(zip(gradients, weights))
+            return {"loss": loss}
+
+    inputs = keras.Input((3,), name="input_1")
+    model = Accumulated(inputs, layers.Dense(2)(layers.Dense(4, activation="tanh")(inputs)))
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9, gradient_accumulation_steps=2))
+    return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1), "metrics": []}
+
+
 ALL = [autoencoder, adversaries, distillation, inner_model, read_twice]

@@ -111,6 +111,16 @@ def test_each_weight_is_trained(case):
     assert min(moved) > 0
 
 
+def test_an_optimizer_that_accumulates_gradients_moves_weights_in_a_step_of_the_users_own(reader, tmp_path, keras3):
+    case = TrainedOn(models.accumulated, keras3.__name__, tmp_path / "net")
+    reader.run(TRAIN_ON, case.folder)
+    case.read()
+    assert case.facts["steps"] == 3
+    for name, value in case.keras.items():
+        np.testing.assert_allclose(case.tf1[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+    assert not np.array_equal(case.tf1["trained/0"], case.tf1["before/0"])
+
+
 def test_there_is_a_train_signature_and_what_it_gives(case):
     inputs, outputs = case.facts["signatures"]["train"]
     assert "keras_learning_phase" in inputs and "loss" in outputs
