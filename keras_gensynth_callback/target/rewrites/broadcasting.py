@@ -34,7 +34,7 @@ def select_among_broadcast_operands(rewriter: Rewriter, node: NodeDef) -> bool:
     if any(missing):
         spread = _Spread(rewriter, node)
         shape = spread.common_shape([spread.shape(name) for name in operands])
-        types = [tf.bool, *2 * [tf.as_dtype(node.attr["T"].type)]]
+        types = [tf.bool, spread.dtype, spread.dtype]
         operands = [
             spread.to(name, shape, dtype) if is_missing else name
             for name, dtype, is_missing in zip(operands, types, missing)
@@ -52,12 +52,9 @@ def multiply_matrices_of_equal_batches(rewriter: Rewriter, node: NodeDef) -> boo
     if _is_product_with_one_matrix(node, shapes):
         rewriter.expand(node, _product_with_one_matrix(node))
         return True
-    batches = [shape[:-2] if shape is not None else None for shape in shapes]
-    if not all(_has_shape_of(batch, batches) for batch in batches):
-        spread, dtype = _Spread(rewriter, node), tf.as_dtype(node.attr["T"].type)
-        parts = [spread.split(spread.shape(name)) for name in operands]
-        batch = spread.common_shape([part[0] for part in parts])
-        operands = [spread.to(name, spread.joined(batch, part[1]), dtype) for name, part in zip(operands, parts)]
+    if not _have_equal_batches(shapes):
+        spread = _Spread(rewriter, node)
+        operands = [spread.to(name, shape, spread.dtype) for name, shape in spread.with_common_batch(operands)]
     rewriter.become(node, "BatchMatMul", operands, T="T", adj_x="adj_x", adj_y="adj_y")
     return True
 
@@ -69,9 +66,9 @@ def spread_operands_before_the_gradient(rewriter: Rewriter, node: NodeDef) -> bo
     shapes = [rewriter.shape(name) for name in operands]
     if all(_has_shape_of(shape, shapes) for shape in shapes) or _are_spread(rewriter, operands):
         return False
-    spread, dtype = _Spread(rewriter, node), tf.as_dtype(node.attr["T"].type)
+    spread = _Spread(rewriter, node)
     shape = spread.common_shape([spread.shape(name) for name in operands])
-    node.input[:2] = [spread.broadcast(name, shape, dtype) for name in operands]
+    node.input[:2] = [spread.broadcast(name, shape, spread.dtype) for name in operands]
     return True
 
 
@@ -79,17 +76,17 @@ def spread_operands_before_the_gradient(rewriter: Rewriter, node: NodeDef) -> bo
 def solve_with_equal_batches(rewriter: Rewriter, node: NodeDef) -> bool:
     """TensorFlow 1.15 does not even read a graph in which one matrix serves a whole batch."""
     operands = data_inputs(node)
-    shapes = [rewriter.shape(name) for name in operands]
-    batches = [shape[:-2] if shape is not None else None for shape in shapes]
-    if all(_has_shape_of(batch, batches) for batch in batches) or _are_spread(rewriter, operands):
+    if _have_equal_batches([rewriter.shape(name) for name in operands]) or _are_spread(rewriter, operands):
         return False
-    spread, dtype = _Spread(rewriter, node), tf.as_dtype(node.attr["T"].type)
-    parts = [spread.split(spread.shape(name)) for name in operands]
-    batch = spread.common_shape([part[0] for part in parts])
-    node.input[:2] = [
-        spread.broadcast(name, spread.joined(batch, part[1]), dtype) for name, part in zip(operands, parts)
-    ]
+    spread = _Spread(rewriter, node)
+    node.input[:2] = [spread.broadcast(name, shape, spread.dtype) for name, shape in spread.with_common_batch(operands)]
     return True
+
+
+def _have_equal_batches(shapes: Sequence[Optional[Shape]]) -> bool:
+    """Whether matrices of these shapes have, for all that is known, the batch axes of each other."""
+    batches = [shape[:-2] if shape is not None else None for shape in shapes]
+    return all(_has_shape_of(batch, batches) for batch in batches)
 
 
 def _are_spread(rewriter: Rewriter, operands: Sequence[str]) -> bool:
@@ -135,7 +132,7 @@ class _Spread:
     """Makes the nodes that broadcast the operands of one node."""
 
     def __init__(self, rewriter: Rewriter, node: NodeDef) -> None:
-        self._rewriter, self._node = rewriter, node
+        self._rewriter, self._node, self.dtype = rewriter, node, tf.as_dtype(node.attr["T"].type)
 
     def _add(self, op: str, name: str, inputs: Sequence[str], **attrs: Any) -> str:
         return self._rewriter.add(op, name, inputs, self._node, **attrs)
@@ -166,6 +163,12 @@ class _Spread:
 
     def broadcast(self, tensor: str, shape: str, dtype: DType) -> str:
         return self._add("BroadcastTo", "BroadcastTo", [tensor, shape], T=dtype, Tidx=tf.int32)
+
+    def with_common_batch(self, operands: Sequence[str]) -> List[Tuple[str, str]]:
+        """Pairs of an operand, made of matrices, and its shape with the batch axes that all of them broadcast to."""
+        parts = [self.split(self.shape(name)) for name in operands]
+        batch = self.common_shape([of_batch for of_batch, _ in parts])
+        return [(name, self.joined(batch, of_matrix)) for name, (_, of_matrix) in zip(operands, parts)]
 
     def split(self, shape: str) -> Tuple[str, str]:
         """The batch axes of a shape, and those of the matrix."""
