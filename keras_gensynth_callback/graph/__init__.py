@@ -37,7 +37,7 @@ from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes, sho
 from .switched_terms import hand_on_switched_terms
 from .union import unite
 from .variables import (
-    add_outlet,
+    add_outlets,
     free_branches_of_outside,
     is_write,
     outlet,
@@ -74,7 +74,7 @@ __all__ = [
     "node_of",
     "one_counter_a_loop",
     "op_definition",
-    "add_outlet",
+    "add_outlets",
     "outlet",
     "output_types",
     "shorten_identities",

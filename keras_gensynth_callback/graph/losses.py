@@ -46,10 +46,10 @@ def _terms(graph: EditableGraph, tensor: str) -> List[str]:
 
 def _sums_all(graph: EditableGraph, node: NodeDef, inputs: Sequence[str]) -> bool:
     axes = graph.nodes[node_of(inputs[1])]
-    return not node.attr["keep_dims"].b and axes.op == "Const" and _shape(axes) in ([], [1])
+    return not node.attr["keep_dims"].b and axes.op == "Const" and shape_of_constant(axes) in ([], [1])
 
 
-def _shape(const: NodeDef) -> List[int]:
+def shape_of_constant(const: NodeDef) -> List[int]:
     return [dim.size for dim in const.attr["value"].tensor.tensor_shape.dim]
 
 

@@ -32,6 +32,7 @@ from .editable import (
     node_of,
     tensor_name,
 )
+from .losses import shape_of_constant
 from .match import NAMED, group_key, match
 from .op_types import output_types, type_of
 from .union import frames_apart, names_apart
@@ -444,4 +445,4 @@ class _Overlay:
 
 
 def _size(constant: NodeDef) -> int:
-    return int(np.prod([dim.size for dim in constant.attr["value"].tensor.tensor_shape.dim]))
+    return int(np.prod(shape_of_constant(constant)))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Dict, Hashable, Iterable, Sequence, Set
 
 import tensorflow as tf
 
+from keras_gensynth_callback.compat import SPARSE_READS
+
 from .editable import data_inputs, has_control_inputs, input_name, is_control, moved, node_of, tensor_name
 from .match import attributes, keeps_order
 
@@ -127,9 +129,12 @@ def _gathers_rows(graph: EditableGraph, node: NodeDef) -> bool:
 
     Keras's optimizers square slice by slice, so that two slices of half the value are not one of the whole.
     """
-    if node.op == "ResourceGather":
+    if node.op in SPARSE_READS:
         return True
-    return node.op in ("Gather", "GatherV2") and graph.nodes[node_of(node.input[0])].op == "ReadVariableOp"
+    if node.op not in ("Gather", "GatherV2", "GatherNd"):
+        return False
+    table = graph.origin(node.input[0], lambda source: source.op in ("Identity", "Cast"))
+    return table is not None and table.op == "ReadVariableOp"
 
 
 def _is_pure_inside(graph: EditableGraph, node: NodeDef) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Container, Dict, Iterable, List, Mapping, Optional, Set
+from typing import TYPE_CHECKING, Container, Dict, Iterable, List, Mapping, Optional, Sequence, Set
 
 import tensorflow as tf
 
@@ -141,17 +141,18 @@ def stands_in_loop(graph: EditableGraph, name: str) -> bool:
     return context is not None and any(outer.kind == WHILE_CONTEXT for outer in context.outwards())
 
 
-def outlet(graph: EditableGraph, write: str) -> Optional[str]:
+def outlet(graph: EditableGraph, write: str, consumers: Optional[Mapping[str, List[NodeDef]]] = None) -> Optional[str]:
     """A node that runs after a write whether or not the user's own branch runs in which it stands, or None; without
     branch, the write.
 
     Args:
         graph: EditableGraph.
         write: str, the node's name.
+        consumers: what `graph.consumers()` gives, where many are asked for.
     """
     if write not in graph.context_of:
         return write
-    consumers, todo, seen = graph.consumers(), [write], {write}
+    consumers, todo, seen = consumers or graph.consumers(), [write], {write}
     while todo:
         for node in consumers[todo.pop()]:
             if node.name not in graph.context_of:
@@ -162,20 +163,32 @@ def outlet(graph: EditableGraph, write: str) -> Optional[str]:
     return None
 
 
-def add_outlet(graph: EditableGraph, write: str) -> str:
-    """Adds a node that runs after a write in a branch of the user's own, whichever branch runs; returns its name.
+def add_outlets(graph: EditableGraph, writes: Iterable[str]) -> Dict[str, str]:
+    """Adds nodes that run after writes in branches of the user's own, whichever branch runs: one for each branch.
 
     Args:
         graph: EditableGraph, added to.
-        write: str, the name of a node that stands in no loop.
+        writes: names of nodes that stand in no loop.
+
+    Returns:
+        dict, write -> the name of a node outside of all branches.
     """
-    name = write
-    while name in graph.context_of:
-        context = graph.context_of[name]
-        predicate, outer = context.fields.pred_name, context.outer
-        true = tf.make_tensor_proto(True)
-        done = graph.add("Const", f"{name}/done", [f"^{name}"], context=context, dtype=tf.bool, value=true).name
-        other = graph.add("Switch", f"{name}/Switch", [predicate] * 2, context=outer, outputs=2, T=tf.bool).name
-        ends = [done, f"{other}:{1 - context.fields.branch}"]
-        name = graph.add("Merge", f"{name}/done/Merge", ends, context=outer, outputs=2, T=tf.bool, N=2).name
-    return name
+    together: Dict[int, List[str]] = {}
+    for name in writes:
+        together.setdefault(id(graph.context_of[name]), []).append(name)
+    found: Dict[str, str] = {}
+    for names in together.values():
+        found.update(dict.fromkeys(names, _done(graph, names)))
+    return found
+
+
+def _done(graph: EditableGraph, names: Sequence[str]) -> str:
+    """A node outside of all branches that runs after the nodes `names` of one branch."""
+    context, first = graph.context_of[names[0]], names[0]
+    predicate, outer, true = context.fields.pred_name, context.outer, tf.make_tensor_proto(True)
+    waits = [f"^{name}" for name in names]
+    done = graph.add("Const", f"{first}/done", waits, context=context, dtype=tf.bool, value=true).name
+    other = graph.add("Switch", f"{first}/Switch", [predicate] * 2, context=outer, outputs=2, T=tf.bool).name
+    ends = [done, f"{other}:{1 - context.fields.branch}"]
+    merge = graph.add("Merge", f"{first}/done/Merge", ends, context=outer, outputs=2, T=tf.bool, N=2).name
+    return merge if outer is None else _done(graph, [merge])

@@ -9,7 +9,7 @@ from keras_gensynth_callback.errors import UnsupportedModelError
 from keras_gensynth_callback.graph import (
     LEARNING_PHASE,
     EditableGraph,
-    add_outlet,
+    add_outlets,
     is_write,
     moved,
     node_of,
@@ -147,8 +147,11 @@ def _value_and_update(merged, metric, tensor):
 
 def _add_train_op(overlaid):
     """The op that runs the train step, and the names of the variables that it changes."""
-    graph = overlaid.merged.graph
-    waits = dict.fromkeys("^" + _outlet_of_step(overlaid, name) for name in overlaid.step_writes)
+    graph, outlets = overlaid.merged.graph, _outlets(overlaid, overlaid.step_writes)
+    # An optimizer that accumulates gradients moves weights in a branch that may return nothing.
+    loose = [write for write, found in outlets.items() if found is None and not stands_in_loop(graph, write)]
+    outlets.update(add_outlets(graph, loose))
+    waits = dict.fromkeys(f"^{name}" for name in _all_found(overlaid, outlets))
     train_op = graph.add("NoOp", "train_op", waits).name
     return train_op, frozenset(written_variable(graph, graph.nodes[name]) for name in overlaid.step_writes)
 
@@ -157,30 +160,28 @@ def _update_ops(overlaid):
     """The writes that belong to layers and metrics, not to the train step."""
     nodes = overlaid.merged.graph.nodes
     writes = [name for name, node in nodes.items() if is_write(node) and name not in overlaid.step_only]
-    return tuple(dict.fromkeys(_outlet(overlaid, name) for name in writes))
+    return tuple(dict.fromkeys(_all_found(overlaid, _outlets(overlaid, writes))))
 
 
-def _outlet_of_step(overlaid, write):
-    """As below; an optimizer that accumulates gradients moves weights in a branch that may return nothing."""
-    graph = overlaid.merged.graph
-    if _known_outlet(overlaid, write) is None and not stands_in_loop(graph, write):
-        return add_outlet(graph, write)
-    return _outlet(overlaid, write)
+def _outlets(overlaid, writes):
+    """dict, write -> a node that runs after it in either phase, or None."""
+    graph, alive = overlaid.merged.graph, overlaid.alive
+    consumers = graph.consumers() if any(write in graph.context_of for write in writes) else {}
+    return {
+        write: None if stands_in_loop(graph, write) else alive.get(write) or outlet(graph, write, consumers)
+        for write in writes
+    }
 
 
-def _known_outlet(overlaid, write):
-    graph = overlaid.merged.graph
-    return None if stands_in_loop(graph, write) else overlaid.alive.get(write) or outlet(graph, write)
-
-
-def _outlet(overlaid, write):
-    """A node that runs after a write in either phase."""
-    graph, found = overlaid.merged.graph, _known_outlet(overlaid, write)
-    if found is None:
-        layer = overlaid.merged.named.traces.request.adapter.layer_of(write)
+def _all_found(overlaid, outlets):
+    """The nodes that run after writes; each write must have one."""
+    write = next((write for write, found in outlets.items() if found is None), None)
+    if write is not None:
+        graph, adapter = overlaid.merged.graph, overlaid.merged.named.traces.request.adapter
         raise UnsupportedModelError(
-            f"The layer `{layer}` changes the variable `{written_variable(graph, graph.nodes[write])}` inside of a "
-            "tf.cond or tf.while_loop that returns nothing of it; in a TensorFlow 1.x graph the change would never "
-            "run. Return the new value from the branch, and assign it outside."
+            f"The layer `{adapter.layer_of(write)}` changes the variable "
+            f"`{written_variable(graph, graph.nodes[write])}` inside of a tf.cond or tf.while_loop that returns "
+            "nothing of it; in a TensorFlow 1.x graph the change would never run. Return the new value from the "
+            "branch, and assign it outside."
         )
-    return found
+    return outlets.values()

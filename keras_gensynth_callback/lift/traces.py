@@ -166,7 +166,7 @@ def _predicts_after_the_step(adapter, train, spec):
     graph, held = train.trace.graph, train.trace.variables
     trainable = {id(value) for value in adapter.trainable_values()}
     weights = {name for name, variable in held.items() if id(variable) in trainable}
-    of_the_step = {node_of(name) for call in train.trace.gradient_calls for name in call.placeholders()}
+    of_the_step = set(map(node_of, train.trace.gradient_placeholders()))
     of_the_step.update(train.trace.inputs[len(spec.input_names) :])
     behind = graph.ancestors(node_of(tensor) for tensor in tf.nest.flatten(train.outputs))
     writes = [name for name in behind if is_write(graph.nodes[name])]

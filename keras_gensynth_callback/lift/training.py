@@ -138,7 +138,7 @@ def _nodes_of_the_step(named):
     trace = named.traces.train.trace
     return step_nodes(
         trace.graph,
-        [name for call in trace.gradient_calls for name in call.placeholders()],
+        trace.gradient_placeholders(),
         {variable.name for variable in named.variables if variable.trainable},
         {variable.name for variable in named.variables if variable.kind == "optimizer"},
         writes_of(trace.graph, trace.built_gradients, named.metric_variables()),

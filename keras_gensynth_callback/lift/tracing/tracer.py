@@ -65,6 +65,10 @@ class Trace:
     built_gradients: List[str]
     result: Any
 
+    def gradient_placeholders(self):
+        """The names of the placeholders that stand for gradients."""
+        return [name for call in self.gradient_calls for name in call.placeholders()]
+
     def stateful_writes(self):
         """The names of the nodes that write to a variable, in order."""
         return [name for name, node in self.graph.nodes.items() if is_write(node)]
