@@ -119,6 +119,12 @@ class Replayed:
             errors[name] = np.abs(got - want).max() / max(np.abs(want).max(), 1e-6) if want.size else 0.0
         return max(errors.values(), default=0.0), errors
 
+    def assert_within(self, bounds):
+        """Compares the numbers of each kind: `bounds` has how far the largest difference may be."""
+        for kind, bound in bounds.items():
+            worst, errors = self.worst(kind)
+            assert worst <= bound, (kind, worst, errors)
+
 
 def cases_of_each_keras(models_of):
     """Pairs of the names of a Keras and of a model of it; `models_of(keras_name)` lists the models."""

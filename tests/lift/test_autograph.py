@@ -27,8 +27,7 @@ def replayed(reader, tmp_path_factory):
 def test_predictions_metrics_and_steps_are_those_of_keras(replayed, keras_name, made):
     case = replayed[keras_name][made].checked("1.15")
     assert case.names("predict") and case.names("evaluate") and case.names("trained")
-    for kind, bound in {"predict": 1e-5, "evaluate": 1e-5, "trained": 1e-4}.items():
-        assert case.worst(kind)[0] <= bound, case.worst(kind)
+    case.assert_within({"predict": 1e-5, "evaluate": 1e-5, "trained": 1e-4})
     assert case.facts["steps counted"] == 3
     assert case.facts["functions"] == 0
 

@@ -25,8 +25,7 @@ def case(request, replayed):
 def test_predictions_metrics_and_steps_are_those_of_keras(case):
     bounds = {"predict": 1e-5, "evaluate": 1e-5, "after": 1e-5, "trained": 1e-4}
     assert case.names("predict") and case.names("evaluate") and case.names("trained")
-    for kind, bound in bounds.items():
-        assert case.worst(kind)[0] <= bound, case.worst(kind)
+    case.assert_within(bounds)
     assert case.facts["steps counted"] == case.case.get("steps", 3)
 
 

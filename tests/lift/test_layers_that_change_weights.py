@@ -45,32 +45,7 @@ def statistics_that_the_train_step_moves_as_well(keras):
     return _between(keras, keras.layers.BatchNormalization(momentum=0.5), cls=Model)
 
 
-def weight_set_by_the_first_batch(keras):
-    """As weight normalisation does, in whichever phase."""
-
-    class SetOnce(keras.layers.Layer):
-        def build(self, shape):
-            self.scale = self.add_weight(name="scale", shape=(shape[-1],), initializer="ones")
-            self.is_set = self.add_weight(name="is_set", shape=(), initializer="zeros", trainable=False)
-
-        def call(self, inputs):
-            scale, is_set = tf.convert_to_tensor(self.scale), tf.convert_to_tensor(self.is_set)
-
-            def first():
-                with tf.control_dependencies([tf.debugging.assert_equal(is_set, 0.0)]):
-                    self.scale.assign(tf.math.reduce_std(inputs, 0) + 0.5)
-                    self.is_set.assign(1.0)
-                return tf.convert_to_tensor(self.scale)
-
-            return inputs * tf.cond(is_set > 0.5, lambda: tf.identity(scale), first)
-
-        def compute_output_shape(self, shape):
-            return shape
-
-    return _between(keras, SetOnce())
-
-
-MODELS = (weight_that_shrinks, weight_set_by_the_first_batch, statistics_that_the_train_step_moves_as_well)
+MODELS = (weight_that_shrinks, statistics_that_the_train_step_moves_as_well)
 
 
 @pytest.fixture(scope="module", params=KERASES)
@@ -92,13 +67,6 @@ def test_training_changes_weights_as_in_keras(case):
     assert case.worst("after")[0] <= 1e-5
     assert case.names("trained")
     assert case.worst("trained")[0] <= 1e-4
-
-
-def test_a_layer_behind_one_that_writes_stands_once(replayed):
-    folder = replayed["weight_set_by_the_first_batch"].checked("1.15").folder
-    meta = tf.compat.v1.MetaGraphDef.FromString((folder / "net.meta").read_bytes())
-    products = [node.name for node in meta.graph_def.node if node.op == "MatMul" and "training/" not in node.name]
-    assert len(products) == 2, products
 
 
 def test_spectral_normalization_changes_its_kernel_in_training_alone(reader, tmp_path, keras3):

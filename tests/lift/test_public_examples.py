@@ -18,8 +18,7 @@ def replayed(request, reader, tmp_path_factory):
 def test_an_example_predicts_evaluates_and_trains_as_in_keras(replayed, example):
     case = replayed[example].checked("1.15")
     assert case.names("predict") and case.names("evaluate")
-    for kind, bound in {"predict": 1e-5, "evaluate": 1e-5, "trained": 1e-4}.items():
-        assert case.worst(kind)[0] <= bound, case.worst(kind)
+    case.assert_within({"predict": 1e-5, "evaluate": 1e-5, "trained": 1e-4})
 
 
 def test_targets_of_bool_are_fed_as_such(replayed):
