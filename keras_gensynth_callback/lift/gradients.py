@@ -68,7 +68,7 @@ def _gradients(live, call, stops):
         given = [None if name is None else tensor(name) for name in call.output_gradients]
     try:
         gradients = tf.gradients(targets, sources, given, stop_gradients=[tensor(name) for name in call.stops])
-    except (LookupError, NotImplementedError, TypeError) as error:
+    except (LookupError, NotImplementedError, TypeError, ValueError) as error:
         raise UnsupportedModelError(
             "TensorFlow 1.x cannot take a gradient that the train step asks for: "
             f"{type(error).__name__}: {str(error).splitlines()[0]} Use another op there, or export with "

@@ -351,3 +351,31 @@ def test_all_integers_from_a_seed(reader, tmp_path):
     case = Traced(lambda seed: tf.random.stateless_uniform([30], seed, None, None, tf.int32), SEED)
     case.fit()
     assert_same_numbers(reader, tmp_path, case)
+
+
+def test_special_functions_are_computed_from_those_that_the_target_has(reader, tmp_path):
+    inside = np.array([[-0.999999, -0.9, -0.5], [-1e-4, 0.0, 1e-4], [0.3, 0.9, 0.99]], "f4")
+    probabilities = np.array([1e-37, 1e-25, 1e-12, 1e-6, 0.01, 0.3, 0.5, 0.6, 0.999], "f4")
+    anything = np.array([-30.0, -4.0, -0.5, 0.0, 1e-3, 2.0, 30.0], "f4")
+    cases = [
+        *(Traced(tf.math.erfinv, inside.astype(dtype), differentiate=dtype == "f8") for dtype in ("f4", "f8")),
+        *(Traced(tf.math.ndtri, probabilities.astype(dtype), differentiate=dtype == "f8") for dtype in ("f4", "f8")),
+        Traced(lambda x: [tf.raw_ops.BesselI0(x=x), tf.raw_ops.BesselI1(x=x)], anything),
+    ]
+    assert all(case.fit() for case in cases)
+    assert_same_numbers(reader, tmp_path, *cases)
+
+
+def test_a_product_with_a_logarithm_is_zero_with_its_gradients_where_the_factor_is(reader, tmp_path):
+    factor, argument = np.array([[0.0], [2.0], [-1.5]], "f4"), np.array([-1.0, 0.5, 1e-6], "f4")
+    case = Traced(lambda x, y: tf.math.xlog1py(x, tf.where(tf.equal(x, 0), y, tf.abs(y) / 2)), factor, argument)
+    assert "write_out_xlog1py" in case.fit()
+    assert_same_numbers(reader, tmp_path, case)
+
+
+def test_what_the_target_cannot_differentiate_is_written_with_what_it_can(reader, tmp_path):
+    clipped = Traced(lambda x: tf.raw_ops.ClipByValue(t=x, clip_value_min=-0.5, clip_value_max=0.7), image(4, 5))
+    multiplied = Traced(lambda x: tf.math.segment_prod(x, [0, 0, 1, 3]), image(4, 5))
+    assert clipped.fit() == ["clip_by_minimum_and_maximum", "drop_private_attributes"]
+    assert multiplied.fit() == ["multiply_unsorted_segments", "drop_private_attributes"]
+    assert_same_numbers(reader, tmp_path, clipped, multiplied)

@@ -19,6 +19,7 @@ from . import (
     random,
     resizing,
     short_floats,
+    special_functions,
 )
 from .integers import WIDENED, compute_in_wider_integers
 from .registry import RULES
@@ -40,4 +41,5 @@ __all__ = [
     "random",
     "resizing",
     "short_floats",
+    "special_functions",
 ]
