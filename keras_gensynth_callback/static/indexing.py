@@ -79,7 +79,7 @@ def _unpacked(step):
     if shape is None or count > 65536:
         return [None]
     axis = step.node.attr["axis"].i % len(shape)
-    return [shape[:axis] + shape[axis + 1 :] for _ in range(count)]
+    return [shape[:axis] + shape[axis + 1 :]] * count
 
 
 def _split(step):
@@ -87,11 +87,11 @@ def _split(step):
     if shape is None or count > 65536:
         return [None]
     if axis is None or axis[0] is None:
-        return [[None] * len(shape) for _ in range(count)]
+        return [[None] * len(shape)] * count
     axis = axis[0] % len(shape)
     part = list(shape)
     part[axis] = None if shape[axis] is None else shape[axis] // count
-    return [part for _ in range(count)]
+    return [part] * count
 
 
 def _split_by_sizes(step):
@@ -99,7 +99,7 @@ def _split_by_sizes(step):
     if shape is None or count > 65536:
         return [None]
     if axis is None or axis[0] is None or sizes is None:
-        return [[None] * len(shape) for _ in range(count)]
+        return [[None] * len(shape)] * count
     axis, parts = axis[0] % len(shape), []
     for size in sizes:
         rest = [other for other in sizes if other != -1]

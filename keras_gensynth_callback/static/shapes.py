@@ -8,6 +8,8 @@ from .ops import FUNCTIONS
 from .values import MOST_VALUES, value_of
 
 _RANK = 254  # TensorFlow has no tensor with more dimensions.
+_MANY = 64  # outputs of one node
+_MOST_OUTPUTS = 1 << 16  # of all nodes with many; those of the others are not known
 # What a function may stumble over in attributes and values that do not fit each other: then nothing is known.
 _STUMBLES = (ArithmeticError, IndexError, TypeError, ValueError)
 _HOLDERS = ("VarHandleOp", "VariableV2", "Variable", "TensorArrayV3")
@@ -23,6 +25,7 @@ class StaticShapes:
     def __init__(self, graph):
         self._graph = graph
         self._shapes, self._values, self._held = {}, {}, {}
+        self._of_many = 0
         for name in graph.topological():
             self._visit(graph.nodes[name])
 
@@ -40,9 +43,17 @@ class StaticShapes:
         inputs = data_inputs(node)
         step = _Step(node, [self.shape(tensor) for tensor in inputs], [self._value(tensor) for tensor in inputs])
         step.held = self._held_by(node, inputs)
-        self._shapes[node.name] = _bounded(_attempt(_shapes_after, step, self._graph))
+        self._shapes[node.name] = self._within_bounds(_attempt(_shapes_after, step, self._graph) or [])
         self._held[node.name] = step.held
         self._values[node.name] = _attempt(value_of, node, step.shapes, step.values)
+
+    def _within_bounds(self, shapes):
+        """Shapes without what no tensor has; a few bytes of a file may ask for a million outputs of one node."""
+        if len(shapes) > _MANY:
+            self._of_many += len(shapes)
+            if self._of_many > _MOST_OUTPUTS:
+                return []
+        return [_bounded(shape) for shape in shapes]
 
     def _value(self, tensor):
         """What a tensor holds; what is not known of a small one is None in it."""
@@ -130,8 +141,7 @@ def _attempt(function, *args):
         return None
 
 
-def _bounded(shapes):
-    return [
-        None if shape is None or len(shape) > _RANK else [None if size is None or size < 0 else size for size in shape]
-        for shape in shapes or ()
-    ]
+def _bounded(shape):
+    if shape is None or len(shape) > _RANK:
+        return None
+    return [None if size is None or size < 0 else size for size in shape]

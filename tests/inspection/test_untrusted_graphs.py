@@ -8,7 +8,9 @@ from crafted import READERS, constant, node, with_meta, with_output_behind, with
 
 from keras_gensynth_callback import inspect_checkpoint, write_report
 from keras_gensynth_callback.errors import CheckpointFormatError, GenSynthExportError
+from keras_gensynth_callback.graph import EditableGraph
 from keras_gensynth_callback.report.gathering import gather
+from keras_gensynth_callback.static import StaticShapes
 
 v1 = tf.compat.v1
 FLOAT = tf.float32
@@ -97,6 +99,18 @@ def test_a_constant_that_stands_for_gigabytes_is_not_written_out(small_export, t
     prefix = with_meta(tmp_path, small_export.prefix, edit)
     for name in ("inspect", "report", "diff", "downgrade"):
         READERS[name](prefix, tmp_path)
+
+
+def test_a_million_outputs_in_a_few_bytes_take_no_memory(small_export, tmp_path):
+    axis = constant("axis", 0)
+    splits = [node("Split", f"split/{i}", ["axis", "{output}"], num_split=65536, T=FLOAT) for i in range(100)]
+    unpacks = [node("Unpack", f"unpack/{i}", ["{output}"], num=65536, T=FLOAT) for i in range(100)]
+    prefix = with_meta(tmp_path, small_export.prefix, with_output_behind([axis, *unpacks, *splits]))
+    for read in READERS.values():
+        read(prefix, tmp_path)
+    with open(f"{prefix}.meta", "rb") as file:
+        shapes = StaticShapes(EditableGraph.from_meta_graph(v1.MetaGraphDef.FromString(file.read())))
+    assert sum(len(shapes.shapes_of(each.name)) for each in [*splits, *unpacks]) <= 2**16
 
 
 def test_sizes_do_not_overflow(small_export, tmp_path):
