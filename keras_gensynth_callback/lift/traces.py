@@ -141,6 +141,8 @@ def _trace_compiled(traces):
     if strategy_of(adapter.model) is not None:
         _build_metrics(adapter, spec)
     spec = with_optional_weights(adapter, spec, output_specs, traces.output_names)
+    # The test step first: a trace that makes variables is made twice, and the metrics' are made here.
+    test = _trace_test(adapter, spec, scopes, notes)
     train, forward = steps.train_step(adapter, spec, scopes), None
     if train.outputs is not None and _predicts_after_the_step(adapter, train, spec):
         train = replace(train, outputs=None)
@@ -151,7 +153,7 @@ def _trace_compiled(traces):
         spec=spec,
         train=train,
         forward=forward,
-        test=_trace_test(adapter, spec, scopes, notes),
+        test=test,
         has_train_step=True,
         initial_values=reset_values(adapter),
         notes=tuple(notes),

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gensynth_callback.export.exporter import Exporter
+from keras_gensynth_callback.options import Moment
 
 from .models import BATCH
 
@@ -70,7 +71,7 @@ def export_and_record(keras, make, folder, draws=2):
         np.isfinite(n).all() for kind in ("gradient", "trained") for n in _of_kind(numbers, kind).values()
     )
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(3).tolist()))
-    _write_feeds(folder, exporter.manifest(), x, y, batch, facts)
+    _write_feeds(folder, exporter.manifest(Moment()), x, y, batch, facts)
     return numbers, facts, sensitivity if case.get("sensitive") or case.get("rounding") else dict
 
 

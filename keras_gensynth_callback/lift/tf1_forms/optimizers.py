@@ -10,7 +10,7 @@ import contextlib
 
 import tensorflow as tf
 
-from keras_gensynth_callback.compat import patched, watched_handle
+from keras_gensynth_callback.compat import inside_control_flow, patched, watched_handle
 from keras_gensynth_callback.kerases import of_framework
 
 
@@ -23,10 +23,24 @@ def training_ops(module, optimizers):
         optimizers: the optimizers that the model holds. Which classes the module has under these names depends on how
             it is imported in TensorFlow 2.11 and 2.12.
     """
+    numbers = {}
+
+    def applies(wrapped, instance, args, kwargs):
+        numbers.clear()  # the step's number moves with each time
+        return wrapped(*args, **kwargs)
+
+    emitted = _with_an_op(module, optimizers)
     with contextlib.ExitStack() as stack:
-        for optimizer, emit in _with_an_op(module, optimizers).items():
-            stack.enter_context(patched(optimizer, "update_step", _wrapper(emit)))
+        for optimizer, emit in emitted.items():
+            stack.enter_context(patched(optimizer, "update_step", _wrapper(emit, numbers)))
+        for base in {_where(optimizer, "apply_gradients") for optimizer in emitted}:
+            stack.enter_context(patched(base, "apply" if "apply" in vars(base) else "apply_gradients", applies))
         yield
+
+
+def _where(optimizer, method):
+    """The class that a method of an optimizer stands in."""
+    return next(base for base in optimizer.__mro__ if method in vars(base))
 
 
 def _with_an_op(module, optimizers):
@@ -41,9 +55,9 @@ def _with_an_op(module, optimizers):
     }
 
 
-def _wrapper(emit):
+def _wrapper(emit, numbers):
     def update_step(wrapped, optimizer, args, kwargs):
-        step = _Step(optimizer, *args, **kwargs)
+        step = _Step(numbers, optimizer, *args, **kwargs)
         if not step.is_dense() or not emit(step, optimizer):
             wrapped(*args, **kwargs)
 
@@ -59,8 +73,8 @@ class _Step:
         rate: scalar tensor, the learning rate.
     """
 
-    def __init__(self, optimizer, gradient, variable, learning_rate=None):
-        self._optimizer, self._variable, self.gradient = optimizer, variable, gradient
+    def __init__(self, numbers, optimizer, gradient, variable, learning_rate=None):
+        self._numbers, self._optimizer, self._variable, self.gradient = numbers, optimizer, variable, gradient
         self._rate = optimizer.learning_rate if learning_rate is None else learning_rate
 
     def is_dense(self):
@@ -91,11 +105,26 @@ class _Step:
 
     def scalar(self, value):
         """A number or tensor in the variable's dtype."""
-        return tf.cast(value, self.gradient.dtype)
+        if not isinstance(value, float):
+            return tf.cast(value, self.gradient.dtype)
+        return self._once(lambda: tf.constant(value, self.gradient.dtype), value)
 
     def power(self, decay):
         """`decay` to the power of the step's number, which counts from 1."""
-        return tf.pow(self.scalar(decay), self.scalar(_plain(self._optimizer.iterations) + 1))
+        number = lambda: self.scalar(_plain(self._optimizer.iterations) + 1)  # noqa: E731
+        if not isinstance(decay, float):
+            return tf.pow(self.scalar(decay), number())
+        return self._once(lambda: tf.pow(self.scalar(decay), number()), self._optimizer, decay)
+
+    def _once(self, make, *key):
+        """What the steps of all variables take: made once in a graph, and anew where it may not be alive elsewhere."""
+        graph = tf.compat.v1.get_default_graph()
+        if inside_control_flow(graph):
+            return make()
+        key = (graph, self.gradient.dtype, *key)
+        if key not in self._numbers:
+            self._numbers[key] = make()
+        return self._numbers[key]
 
 
 def _plain(variable):
