@@ -81,10 +81,10 @@ def test_a_python_named_for_an_older_reader_must_have_that_tensorflow(monkeypatc
 def test_without_a_reader_tests_fail_in_ci_and_are_skipped_elsewhere(pytester, monkeypatch, request, ci, outcome):
     monkeypatch.setenv("CI", ci)
     monkeypatch.setenv("KERAS_GENSYNTH_READER", "no-such-python")
-    tests = request.path.parent
+    tests = request.path.parent.parent
     pytester.makeconftest((tests / "conftest.py").read_text())
     pytester.makepyfile("def test_that_needs_the_reader(reader): assert reader")
-    pytester.makeini(f"[pytest]\npythonpath = {tests} {tests.parent / 'scripts'}\n")
+    pytester.makeini(f"[pytest]\npythonpath = {tests} {tests / 'helpers'} {tests.parent / 'scripts'}\n")
 
     result = pytester.runpytest_subprocess("-rsfE", "-p", "no:cacheprovider")
 
