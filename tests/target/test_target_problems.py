@@ -46,7 +46,7 @@ def test_all_problems_are_named_in_one_message():
             tf.raw_ops.StringToHashBucketFast(input=tf.constant(["a"]), num_buckets=2, name="StringToHash")
         tf.raw_ops.Spence(x=tf.constant([0.5]), name="maths/Spence")
         tf.raw_ops.Spence(x=tf.constant([0.5]), name="maths/Spence")
-        tf.raw_ops.Dawsn(x=tf.constant([0.5]), name="Dawsn")
+        tf.raw_ops.FresnelCos(x=tf.constant([0.5]), name="FresnelCos")
         tf.raw_ops.Dawsn(x=tf.constant([0.5]), name="Dawsn")
 
     message = refused(build)
