@@ -10,6 +10,7 @@ import tempfile
 import time
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+BAD = ("raw", "hang", "abort", "touched")
 
 
 def main():
@@ -31,13 +32,22 @@ def main():
 
 
 def gathered(options):
-    """The rows of all workers: lists of number, kind, reader, class, words."""
+    """The rows of all workers: lists of number, kind, reader, class, words. After a Ctrl-C, those that are there."""
     command = [sys.executable, "-W", "ignore", "-m", "mutation", *sys.argv[1:], "--jobs", str(options.jobs), "--worker"]
     workers = [
         subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, encoding="utf-8")
         for number in range(1 if options.only is not None else options.jobs)
     ]
-    rows = [json.loads(line) for worker in workers for line in worker.stdout]
+    rows = []
+    try:
+        for worker in workers:
+            for line in worker.stdout:
+                rows.append(json.loads(line))
+                if rows[-1][3] in BAD:
+                    print(f"{rows[-1][3]}: {rows[-1]}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print(f"stopped; {len({row[0] for row in rows})} mutations were read", file=sys.stderr)
+        return rows
     if any(worker.wait() for worker in workers):
         sys.exit("a worker failed")
     return rows
@@ -77,8 +87,6 @@ def _warm_up(seeds):
 
 def show(options, rows):
     """Prints the table, and what is bad; whether anything is."""
-    from mutation.sandbox import BAD
-
     classes = ("ok", "refused", "unforeseen", *BAD)
     counted = collections.Counter((kind, reader, found) for _, kind, reader, found, _ in rows)
     print(f"{'kind':10}{'reader':18}" + "".join(f"{name:>12}" for name in classes))

@@ -20,7 +20,6 @@ from .readers import NO_PYTHON
 
 # Of the processor, and of waiting, which on a busy machine says less.
 SECONDS, WAITING, MEMORY = 60, 600, 4 << 30
-BAD = ("raw", "hang", "abort", "touched")
 _A_CHILD = 200  # mutations: the first of each kind take longer
 _WATCHED = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.symlink", "os.link", "os.chmod", "os.truncate")
 _RUNS = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect", "socket.bind")
@@ -30,7 +29,7 @@ def tried(kinds, seeds, seed, numbers):
     """Reads the mutations of some numbers.
 
     Yields:
-        (number, kind, reader, class, words); the classes are ok, refused, unforeseen and those in `BAD`.
+        (number, kind, reader, class, words); the classes are ok, refused, unforeseen, raw, hang, abort, touched.
     """
     waiting = list(numbers)
     while waiting:
