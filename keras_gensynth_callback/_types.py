@@ -147,4 +147,5 @@ if TYPE_CHECKING:
     TensorProto = Any
     TensorShapeProto = Any
     TensorSliceProto = Any
+    VariableDef = Any
     VersionDef = Any
