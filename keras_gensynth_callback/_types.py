@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     DType = Any
     Shape = List[Optional[int]]
 
+    # What a manifest says of a file.
+    class FileRecord(TypedDict):
+        size: int
+        sha256: str
+
     # What public functions return: dicts, whose docstrings say what is in them.
     class TensorSays(TypedDict):
         tensor: str
@@ -130,6 +135,7 @@ if TYPE_CHECKING:
     ArgDef = Any
     AttrDef = Any
     AttrValue = Any
+    BundleEntryProto = Any
     ContextDef = Any
     GraphDef = Any
     MetaGraphDef = Any
@@ -140,4 +146,6 @@ if TYPE_CHECKING:
     TensorInfo = Any
     TensorProto = Any
     TensorShapeProto = Any
+    TensorSliceProto = Any
+    VariableDef = Any
     VersionDef = Any

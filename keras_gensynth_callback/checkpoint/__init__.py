@@ -16,7 +16,7 @@ preflight  whether a prefix can be written, asked before training begins
 """
 
 from keras_gensynth_callback.checkpoint.commit import reported, write_checkpoint
-from keras_gensynth_callback.checkpoint.listing import list_tensors
+from keras_gensynth_callback.checkpoint.listing import Tensor, list_tensors
 from keras_gensynth_callback.checkpoint.lock import claim
 from keras_gensynth_callback.checkpoint.manifest import changed_files, read_manifest
 from keras_gensynth_callback.checkpoint.names import (
@@ -42,6 +42,7 @@ __all__ = [
     "INDEX",
     "META",
     "REPORT",
+    "Tensor",
     "as_text",
     "changed_files",
     "check_plain_file",

@@ -21,10 +21,13 @@ Between a kill in step 3 and the next write, the state file names a folder `.gen
 before this one; any TensorFlow reads it there. The prefix itself may then be a mixture: hence, ask the state file.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import logging
 import os
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 import tensorflow as tf
 
@@ -34,6 +37,9 @@ from . import manifest as manifests
 from . import names, scratch, state, storage, values
 from .local import OddFileError
 from .lock import locked
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Path, Tensor
 
 logger = logging.getLogger("keras_gensynth_callback")
 
@@ -56,7 +62,13 @@ _ERRNO_OF = {
 _LARGEST_JOURNAL = 1024
 
 
-def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):
+def write_checkpoint(
+    prefix: Path,
+    tensors: Mapping[str, Tensor],
+    meta_graph: bytes,
+    manifest: Dict[str, Any],
+    check: Optional[Callable[[str], object]] = None,
+) -> List[str]:
     """Writes an export, in full or not at all, and makes it the newest of its folder.
 
     Args:
@@ -95,7 +107,9 @@ def write_checkpoint(prefix, tensors, meta_graph, manifest, check=None):
 
 
 @contextlib.contextmanager
-def reported(prefix, outcome="written (what stood there before is intact)", what="The checkpoint"):
+def reported(
+    prefix: Path, outcome: str = "written (what stood there before is intact)", what: str = "The checkpoint"
+) -> Iterator[None]:
     """Turns errors of the operating system and of TensorFlow's file layer into CheckpointWriteError."""
     try:
         yield
@@ -110,7 +124,7 @@ def reported(prefix, outcome="written (what stood there before is intact)", what
         ) from error
 
 
-def recover(folder):
+def recover(folder: str) -> None:
     """Undoes what writers that were killed left half done in this folder, as far as it can be."""
     with locked(folder):
         for path in scratch.abandoned(folder):
@@ -119,7 +133,7 @@ def recover(folder):
                 scratch.discard(path)
 
 
-def _is_undone(workplace, folder):
+def _is_undone(workplace: str, folder: str) -> bool:
     """Undoes what the journal of a scratch folder says. Whether nobody needs the folder any more."""
     try:
         _undo_unless_committed(workplace, folder)
@@ -133,12 +147,12 @@ def _is_undone(workplace, folder):
     return True
 
 
-def _is_named(workplace, folder):
+def _is_named(workplace: str, folder: str) -> bool:
     start = os.path.basename(workplace) + "/"
     return any(name.startswith(start) for name in state.listed(folder))
 
 
-def _stage(new, base, tensors, meta_graph, manifest):
+def _stage(new: str, base: str, tensors: Mapping[str, Tensor], meta_graph: bytes, manifest: Dict[str, Any]) -> None:
     staged = os.path.join(new, base)
     values.save_tensors(staged, tensors)
     storage.write_file(staged + names.META, meta_graph)
@@ -147,7 +161,7 @@ def _stage(new, base, tensors, meta_graph, manifest):
     storage.sync_folder(new)
 
 
-def _publish(workplace, new, folder, base):
+def _publish(workplace: str, new: str, folder: str, base: str) -> None:
     try:
         _drop_unchanged_meta_graph(new, folder, base)
         _set_aside(workplace, folder, base)
@@ -162,14 +176,14 @@ def _publish(workplace, new, folder, base):
         storage.remove(os.path.join(workplace, scratch.JOURNAL))
 
 
-def _drop_unchanged_meta_graph(new, folder, base):
+def _drop_unchanged_meta_graph(new: str, folder: str, base: str) -> None:
     staged, there = os.path.join(new, base + names.META), os.path.join(folder, base + names.META)
     if storage.kind(there) == "file" and storage.size(there) == storage.size(staged):
         if storage.read_file(there) == storage.read_file(staged):
             storage.remove(staged)
 
 
-def _set_aside(workplace, folder, base):
+def _set_aside(workplace: str, folder: str, base: str) -> None:
     previous = os.path.join(workplace, _PREVIOUS)
     storage.make_new_folder(previous)
     for suffix, path in names.files_of(os.path.join(folder, base)).items():
@@ -182,7 +196,7 @@ def _set_aside(workplace, folder, base):
     storage.sync_folder(workplace)
 
 
-def _move_in(new, folder, base):
+def _move_in(new: str, folder: str, base: str) -> None:
     staged, prefix = os.path.join(new, base), os.path.join(folder, base)
     moved = names.files_of(staged)
     # Where there is an index the data is there, and where there is a manifest all is.
@@ -196,7 +210,7 @@ def _move_in(new, folder, base):
     storage.sync_folder(folder)
 
 
-def _undo_unless_committed(workplace, folder):
+def _undo_unless_committed(workplace: str, folder: str) -> None:
     base = _read_journal(workplace)
     if base is None:
         return
@@ -205,7 +219,7 @@ def _undo_unless_committed(workplace, folder):
     storage.remove(os.path.join(workplace, scratch.JOURNAL))
 
 
-def _put_back(workplace, folder, base):
+def _put_back(workplace: str, folder: str, base: str) -> None:
     aside = os.path.join(workplace, _PREVIOUS)
     if storage.kind(aside) not in ("folder", None):
         raise _NoJournal(f"{aside!r} is no folder")
@@ -227,7 +241,7 @@ class _NoJournal(Exception):
     """What lies in a scratch folder was not written there by this package, or is damaged."""
 
 
-def _read_journal(workplace):
+def _read_journal(workplace: str) -> Optional[str]:
     """The name of the export that a write was about to replace, or None where there is no journal."""
     path = os.path.join(workplace, scratch.JOURNAL)
     try:
@@ -242,5 +256,5 @@ def _read_journal(workplace):
     return base
 
 
-def _name_aside(workplace, base):
+def _name_aside(workplace: str, base: str) -> str:
     return os.path.join(os.path.basename(workplace), _PREVIOUS, base)

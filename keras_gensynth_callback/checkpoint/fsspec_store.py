@@ -5,19 +5,31 @@ Where a store is and who may enter, fsspec takes from its own configuration and 
 is no rename but copying and removing.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import os
 import time
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, List, Tuple, TypeVar
 
 from keras_gensynth_callback.errors import InvalidArgumentError, MissingExtraError
+
+if TYPE_CHECKING:
+    from typing_extensions import Concatenate, ParamSpec
+
+    _Arguments = ParamSpec("_Arguments")
+
+# A file system of fsspec, which has no types.
+_Store = Any
+_Result = TypeVar("_Result")
 
 # In these a folder is the beginning of names. s3fs's `makedirs` would make a missing bucket.
 _BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "r2")
 
 
 @contextlib.contextmanager
-def _as_os_errors(path):
+def _as_os_errors(path: str) -> Iterator[None]:
     """What goes wrong in a store is an error of the file system, whatever its client calls it."""
     try:
         yield
@@ -27,18 +39,20 @@ def _as_os_errors(path):
         raise OSError(f"{path}: {type(error).__name__}: {error}") from error
 
 
-def _at(function):
+def _at(
+    function: Callable[Concatenate[_Store, str, _Arguments], _Result],
+) -> Callable[Concatenate[str, _Arguments], _Result]:
     """A function of one URL, of one that takes the URL's file system and the path in it."""
 
     @functools.wraps(function)
-    def wrapped(url, *arguments):
+    def wrapped(url: str, *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         with _as_os_errors(url):
-            return function(*_opened(url), *arguments)
+            return function(*_opened(url), *arguments, **named)
 
     return wrapped
 
 
-def _opened(url):
+def _opened(url: str) -> Tuple[_Store, str]:
     """The file system of a URL, and the path in it."""
     scheme = url.split("://")[0]
     try:
@@ -63,48 +77,48 @@ def _opened(url):
 
 
 @_at
-def open_to_read(store, path):
+def open_to_read(store: _Store, path: str) -> BinaryIO:
     return store.open(path, "rb")
 
 
 @_at
-def write_file(store, path, content):
+def write_file(store: _Store, path: str, content: bytes) -> None:
     store.pipe_file(path, content)
 
 
 @_at
-def exists(store, path):
+def exists(store: _Store, path: str) -> bool:
     return store.exists(path)
 
 
 @_at
-def is_folder(store, path):
+def is_folder(store: _Store, path: str) -> bool:
     return store.isdir(path)
 
 
 @_at
-def size(store, path):
+def size(store: _Store, path: str) -> int:
     return store.size(path)
 
 
 @_at
-def modified(store, path):
+def modified(store: _Store, path: str) -> float:
     times = [store.modified(file).timestamp() for file in store.find(path)]
     return max(times) if times else time.time()
 
 
 @_at
-def _make_folders(store, path):
+def _make_folders(store: _Store, path: str) -> None:
     store.makedirs(path, exist_ok=True)
 
 
-def make_folders(url):
+def make_folders(url: str) -> None:
     if url.split("://")[0] not in _BUCKETS:
         _make_folders(url)
 
 
 @_at
-def list_folder(store, folder):
+def list_folder(store: _Store, folder: str) -> List[str]:
     try:
         paths = store.ls(folder, detail=False)
     except (FileNotFoundError, NotADirectoryError):
@@ -115,7 +129,7 @@ def list_folder(store, folder):
 
 
 @_at
-def _move_here(store, destination, source):
+def _move_here(store: _Store, destination: str, source: str) -> None:
     if "://" in source:
         store.mv(_opened(source)[1], destination)
     else:
@@ -123,24 +137,24 @@ def _move_here(store, destination, source):
         os.remove(source)
 
 
-def move(source, destination):
+def move(source: str, destination: str) -> None:
     _move_here(destination, source)
 
 
 @_at
-def _copy_here(store, destination, source):
+def _copy_here(store: _Store, destination: str, source: str) -> None:
     store.copy(_opened(source)[1], destination)
 
 
-def copy(source, destination):
+def copy(source: str, destination: str) -> None:
     _copy_here(destination, source)
 
 
 @_at
-def remove(store, path):
+def remove(store: _Store, path: str) -> None:
     store.rm_file(path)
 
 
 @_at
-def remove_tree(store, path):
+def remove_tree(store: _Store, path: str) -> None:
     store.rm(path, recursive=True)

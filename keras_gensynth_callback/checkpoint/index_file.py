@@ -7,9 +7,10 @@ compared with the files that are there.
 The format: tensorflow/core/lib/io/format.cc and table_format.txt (LevelDB's), tensor_bundle.proto for the entries.
 """
 
-import collections
+from __future__ import annotations
+
 import struct
-from typing import Any, Dict
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -17,8 +18,8 @@ from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from . import snappy
 
-# `dtype` is a tf.DType, `shape` a tuple of int, `slices` the TensorSliceProtos of the parts that its values stand in.
-Entry = collections.namedtuple("Entry", ["shape", "dtype", "shard", "offset", "size", "slices"])
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import BundleEntryProto, DType, TensorSliceProto
 
 _MAGIC, _FOOTER, _TRAILER = 0xDB4775248B80FB57, 48, 5
 _RANK, _ELEMENTS, _LONGEST_NAME = 254, 2**63 - 1, 4096
@@ -30,7 +31,18 @@ class Fault(Exception):
     """What is wrong with an index, in words."""
 
 
-def check_size(size):
+class Entry(NamedTuple):
+    """What an index says of a tensor; `slices` are the parts that its values stand in, if they do."""
+
+    shape: Tuple[int, ...]
+    dtype: DType
+    shard: int
+    offset: int
+    size: int
+    slices: List[TensorSliceProto]
+
+
+def check_size(size: int) -> None:
     """Raises Fault where an index has more bytes than any has."""
     if size > _LARGEST_INDEX:
         raise Fault(f"it has {size} bytes, and at most {_LARGEST_INDEX} are read")
@@ -48,47 +60,48 @@ class Index:
         slices: {key: Entry}, the parts of those that stand in slices.
     """
 
-    def __init__(self, content):
+    def __init__(self, content: bytes) -> None:
         check_size(len(content))
-        self.shards = None
-        self.entries: Dict[str, Any] = {}
-        self.slices: Dict[str, Any] = {}
-        previous, length = None, 0
+        self.entries: Dict[str, Entry] = {}
+        self.slices: Dict[bytes, Entry] = {}
+        shards: Optional[int] = None
+        previous: Optional[bytes] = None
+        length = 0
         for key, value in _table(content):
             if previous is not None and key <= previous:
                 raise Fault("its names are not in order")
             previous = key
-            self._add(key, value)
+            if not key:
+                shards = _parsed(tensor_bundle_pb2.BundleHeaderProto, value, "header").num_shards
+            elif shards is None:
+                raise Fault("it has no header")
+            else:
+                self._add(key, value, shards)
             length += len(key)  # a name may be the one before, and a letter
             if length > _LONGEST_NAMES:
                 raise Fault(f"its names have more than {_LONGEST_NAMES} bytes")
             if len(self.entries) + len(self.slices) > _MOST_ENTRIES:
                 raise Fault(f"it has more than {_MOST_ENTRIES} entries")
-        if self.shards is None:
+        if shards is None:
             raise Fault("it has no header")
+        self.shards = shards
 
-    def _add(self, key, value):
-        if not key:
-            header = _parsed(tensor_bundle_pb2.BundleHeaderProto, value, "header")
-            self.shards = header.num_shards
-            return
-        if self.shards is None:
-            raise Fault("it has no header")
+    def _add(self, key: bytes, value: bytes, shards: int) -> None:
         # The name of a slice begins with a zero; it is not a text.
         name = key[:80].decode("utf-8", "replace") if key[0] == 0 else _text(key)
-        entry = _checked(name, _parsed(tensor_bundle_pb2.BundleEntryProto, value, f"entry {name!r}"), self.shards)
+        entry = _checked(name, _parsed(tensor_bundle_pb2.BundleEntryProto, value, f"entry {name!r}"), shards)
         if key[0] == 0:
             self.slices[key] = entry
         else:
             self.entries[name] = entry
 
-    def check(self, size_of):
+    def check(self, size_of: Callable[[int], int]) -> None:
         """Raises Fault where an entry reaches beyond its data file, or is larger than all of them.
 
         Args:
             size_of: takes the number of a data file and returns its size.
         """
-        sizes = {}
+        sizes: Dict[int, int] = {}
         for name, entry in [*self.entries.items(), *(("a slice", entry) for entry in self.slices.values())]:
             if entry.shard not in sizes:
                 sizes[entry.shard] = size_of(entry.shard)
@@ -103,12 +116,12 @@ class Index:
         if needed > there:
             raise Fault(f"its values take {needed} bytes, and its data files have {there}")
 
-    def parts_of(self, name):
+    def parts_of(self, name: str) -> List[Entry]:
         """The Entries that hold the values of a tensor: its own, or those of its slices."""
         entry = self.entries[name]
         return [self.slices[slice_key(name, part)] for part in entry.slices] or [entry]
 
-    def _check_slices(self, name, entry):
+    def _check_slices(self, name: str, entry: Entry) -> None:
         covered = 0
         for part in entry.slices:
             extents = [_bounds(name, extent, size) for extent, size in zip(part.extent, entry.shape)]
@@ -124,7 +137,7 @@ class Index:
             raise Fault(f"{name!r} takes {_bytes_of(entry)} bytes, and its slices have {covered}")
 
 
-def _checked(name, proto, shards):
+def _checked(name: str, proto: BundleEntryProto, shards: int) -> Entry:
     """An Entry of a BundleEntryProto."""
     try:
         dtype = tf.as_dtype(proto.dtype)
@@ -146,7 +159,7 @@ def _checked(name, proto, shards):
     return entry
 
 
-def _bounds(name, extent, size):
+def _bounds(name: str, extent: Any, size: int) -> Tuple[int, int]:
     """Where a slice begins along one axis, and how long it is."""
     length = extent.length if extent.HasField("length") else size - extent.start
     if extent.start < 0 or length < 0 or extent.start + length > size:
@@ -154,17 +167,17 @@ def _bounds(name, extent, size):
     return extent.start, length
 
 
-def slice_key(name, part):
+def slice_key(name: str, part: TensorSliceProto) -> bytes:
     """Under which key a slice stands (tensorflow/core/util/saved_tensor_slice_util.cc, lib/strings/ordered_code.cc)."""
     escaped = name.encode("utf-8").replace(b"\xff", b"\xff\x00").replace(b"\x00", b"\x00\xff")
-    numbers = []
+    numbers: List[int] = []
     for extent in part.extent:
         numbers += [extent.start, extent.length if extent.HasField("length") else -1]
     dims = bytes([1, len(part.extent)]) if part.extent else b"\x00"
     return b"\x00" + escaped + b"\x00\x01" + dims + b"".join(map(_signed, numbers))
 
 
-def _signed(number):
+def _signed(number: int) -> bytes:
     size = max(~number if number < 0 else number, 0).bit_length() // 7 + 1
     content = bytearray(number.to_bytes(10, "big", signed=True)[-size:])
     header = ((1 << size) - 1) << (16 - size)
@@ -174,7 +187,7 @@ def _signed(number):
     return bytes(content)
 
 
-def _bytes_of(entry):
+def _bytes_of(entry: Entry) -> int:
     """How many bytes the values take, of texts at least."""
     count = 1
     for size in entry.shape:
@@ -182,7 +195,7 @@ def _bytes_of(entry):
     return count * (1 if entry.dtype == tf.string else 0 if entry.dtype in _NO_VALUES else entry.dtype.size)
 
 
-def _text(key):
+def _text(key: bytes) -> str:
     if len(key) > _LONGEST_NAME:
         raise Fault(f"a name has {len(key)} bytes, and at most {_LONGEST_NAME} are read")
     try:
@@ -191,14 +204,14 @@ def _text(key):
         raise Fault(f"the name {key[:80]!r} is not text") from None
 
 
-def _parsed(kind, value, what):
+def _parsed(kind: Any, value: bytes, what: str) -> Any:
     try:
         return kind.FromString(value)
     except (DecodeError, RecursionError) as error:
         raise Fault(f"its {what} is damaged: {error}") from error
 
 
-def check_texts(name, entry, content):
+def check_texts(name: str, entry: Entry, content: bytes) -> None:
     """Raises Fault where texts are longer than the bytes that they stand in.
 
     Args:
@@ -217,7 +230,7 @@ def check_texts(name, entry, content):
 # -- the table
 
 
-def _table(content):
+def _table(content: bytes) -> Iterator[Tuple[bytes, bytes]]:
     """Keys and values of a table, in its order."""
     if len(content) < _FOOTER or struct.unpack("<Q", content[-8:])[0] != _MAGIC:
         raise Fault("it is truncated, or no table of tensors")
@@ -236,7 +249,7 @@ def _table(content):
         yield from _entries(_block(content, offset, size))
 
 
-def _block(content, offset, size):
+def _block(content: bytes, offset: int, size: int) -> bytes:
     if offset + size + _TRAILER > len(content):
         raise Fault(f"a block ends at byte {offset + size + _TRAILER} of {len(content)}")
     block, kind = content[offset : offset + size], content[offset + size]
@@ -248,7 +261,7 @@ def _block(content, offset, size):
         raise Fault(f"a block cannot be decompressed: {error}") from error
 
 
-def _entries(block):
+def _entries(block: bytes) -> Iterator[Tuple[bytes, bytes]]:
     """Keys and values of a block; each key shares its beginning with the one before."""
     if len(block) < 4:
         raise Fault("a block is truncated")
@@ -270,7 +283,7 @@ def _entries(block):
         at += own + length
 
 
-def _varint(content, at):
+def _varint(content: bytes, at: int) -> Tuple[int, int]:
     value, shift = 0, 0
     while True:
         if at >= len(content) or shift > 63:

@@ -1,7 +1,9 @@
 """What a checkpoint holds, by its index: names, types and shapes, and whether the files of its values are whole."""
 
-import collections
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Tuple
 
 import tensorflow as tf
 
@@ -9,14 +11,21 @@ from keras_gensynth_callback.errors import CheckpointFormatError
 
 from . import names, storage, values
 
-# `shape` is a tuple of int, `dtype` a tf.DType.
-Tensor = collections.namedtuple("Tensor", ["shape", "dtype"])
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import DType, Path
 
 _SHOWN = 10
 _DATA = re.compile(r"\.data-(\d{5})-of-(\d{5})")
 
 
-def list_tensors(prefix):
+class Tensor(NamedTuple):
+    """What an index says of a tensor."""
+
+    shape: Tuple[int, ...]
+    dtype: DType
+
+
+def list_tensors(prefix: Path) -> Dict[str, Tensor]:
     """The tensors of a checkpoint, whoever wrote it; no value is read.
 
     Args:
@@ -38,7 +47,7 @@ def list_tensors(prefix):
     return tensors
 
 
-def _check_data_files(text, tensors):
+def _check_data_files(text: str, tensors: Dict[str, Tensor]) -> None:
     files = names.files_of(text)
     shards = {match.group(): match for match in map(_DATA.fullmatch, files) if match}
     counts = {int(match.group(2)) for match in shards.values()} or {1}
@@ -62,12 +71,12 @@ def _check_data_files(text, tensors):
         )
 
 
-def _first(paths):
+def _first(paths: List[str]) -> str:
     more = f" and {len(paths) - _SHOWN} more are" if len(paths) > _SHOWN else ""
     return ", ".join(map(repr, paths[:_SHOWN])) + more
 
 
-def _bytes_of(tensor):
+def _bytes_of(tensor: Tensor) -> int:
     size = 0 if tensor.dtype == tf.string else tensor.dtype.size
     for dimension in tensor.shape:
         size *= dimension

@@ -4,10 +4,18 @@ A folder of exports may come out of an archive. Where this package finds the nam
 links, pipes, devices or folders.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import shutil
 import stat
+from typing import TYPE_CHECKING, BinaryIO, List, Optional
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["file", "folder", "link", "other"]
 
 _TO_READ = (
     os.O_RDONLY
@@ -32,7 +40,7 @@ class OddFileError(OSError):
     """What stands in the place of a file is none that this package wrote: a link, a pipe, or too large."""
 
 
-def kind(path):
+def kind(path: str) -> Optional[Kind]:
     """What stands at a path, links not followed: "file", "folder", "link", "other", or None."""
     try:
         mode = os.lstat(path).st_mode
@@ -41,13 +49,13 @@ def kind(path):
     return _kind_of(mode)
 
 
-def _kind_of(mode):
+def _kind_of(mode: int) -> Kind:
     if stat.S_ISREG(mode):
         return "file"
     return "folder" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "other"
 
 
-def open_to_read(path, follow=True):
+def open_to_read(path: str, follow: bool = True) -> BinaryIO:
     """A file object for the bytes of a regular file.
 
     Args:
@@ -67,7 +75,7 @@ def open_to_read(path, follow=True):
         raise
 
 
-def _refuse_odd(path, status):
+def _refuse_odd(path: str, status: os.stat_result) -> None:
     found = _kind_of(status.st_mode)
     if found == "folder":
         raise OddFileError(errno.EISDIR, "a folder stands in the place of this file", path)
@@ -76,13 +84,13 @@ def _refuse_odd(path, status):
         raise OddFileError(errno.EINVAL, f"{words} stands in the place of this file", path)
 
 
-def create(path, content):
+def create(path: str, content: bytes) -> None:
     """Writes bytes to a new file."""
     with os.fdopen(os.open(path, _TO_CREATE, 0o666), "wb") as file:
         file.write(content)
 
 
-def list_folder(folder):
+def list_folder(folder: str) -> List[str]:
     """The names in a folder; none if there is no such folder."""
     try:
         return os.listdir(folder)
@@ -90,7 +98,7 @@ def list_folder(folder):
         return []
 
 
-def link(source, destination):
+def link(source: str, destination: str) -> None:
     """Gives a file, or a link itself, a second name. Raises OSError where that cannot be."""
     if os.link in os.supports_follow_symlinks:
         os.link(source, destination, follow_symlinks=False)
@@ -98,7 +106,7 @@ def link(source, destination):
         os.link(source, destination)
 
 
-def copy(source, destination):
+def copy(source: str, destination: str) -> None:
     """Copies a file, or a link itself."""
     if kind(source) == "link":
         os.symlink(os.readlink(source), destination)
@@ -107,7 +115,7 @@ def copy(source, destination):
         shutil.copyfileobj(file, target, 1 << 20)
 
 
-def remove_tree(path):
+def remove_tree(path: str) -> None:
     """Removes a folder with all that is in it. Links in it are removed, and not followed.
 
     Raises:
@@ -118,7 +126,7 @@ def remove_tree(path):
     shutil.rmtree(path)
 
 
-def _is_deeper_than(path, levels):
+def _is_deeper_than(path: str, levels: int) -> bool:
     with os.scandir(path) as entries:
         return any(
             levels == 0 or _is_deeper_than(entry.path, levels - 1)

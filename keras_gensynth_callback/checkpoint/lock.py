@@ -5,6 +5,8 @@ none is left locked when a process is killed. Where there is none (stores, some 
 out.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import importlib
@@ -13,7 +15,7 @@ import os
 import stat
 import threading
 import weakref
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, Iterator, List, Optional, Set
 
 from keras_gensynth_callback._util import forks
 from keras_gensynth_callback.errors import FolderInUseError
@@ -33,7 +35,7 @@ logger = logging.getLogger("keras_gensynth_callback")
 
 _threads = threading.RLock()
 _locked: Set[str] = set()
-_claims: Dict[str, "weakref.ref[Claim]"] = {}
+_claims: Dict[str, weakref.ref[Claim]] = {}
 # To open a pipe would wait for its other end, and a link may lead anywhere.
 _SAFELY = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 _LARGEST_NUMBER = 32  # bytes of a process id
@@ -42,7 +44,7 @@ _LOCKED_BYTE = 2**30
 
 
 @forks.in_child
-def _forget_the_parents():
+def _forget_the_parents() -> None:
     global _threads
     _threads = threading.RLock()
     _locked.clear()
@@ -50,7 +52,7 @@ def _forget_the_parents():
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder: str) -> Iterator[None]:
     """Inside of the block no other thread, and no other process, changes what the state file names."""
     with _threads:
         key = os.path.realpath(folder) if storage.is_local(folder) else folder
@@ -70,7 +72,7 @@ def locked(folder):
 
 
 @contextlib.contextmanager
-def held(folder):
+def held(folder: str) -> Iterator[None]:
     """Inside of the block `is_held` says of this folder, in every process, that somebody works in it."""
     descriptor = _open(folder, os.O_RDONLY | _SAFELY)
     try:
@@ -81,7 +83,7 @@ def held(folder):
         _close(descriptor)
 
 
-def is_held(path):
+def is_held(path: str) -> bool:
     """Whether some process holds this folder. False also where there are no such locks."""
     if not storage.is_local(path) or local.kind(path) != "folder":
         return False
@@ -103,7 +105,7 @@ class Claim:
         FolderInUseError: a training in another process has it.
     """
 
-    def __init__(self, folder, series):
+    def __init__(self, folder: str, series: str) -> None:
         name = hashlib.sha256(series.encode("utf-8", "surrogateescape")).hexdigest()[:8]
         self._path = os.path.join(folder, f".gensynth-lock-{name}")
         # Empty where there are no locks. Given up as well where Ctrl-C comes before it is ours.
@@ -112,11 +114,11 @@ class Claim:
         if storage.is_local(folder) and (fcntl or msvcrt) is not None:
             _claim_file(descriptors, self._path, folder, series)
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: Dict[int, Any]) -> Claim:
         return self
 
 
-def claim(folder, series):
+def claim(folder: str, series: str) -> Claim:
     """The Claim of this process: within it, trainings share one."""
     with _threads:
         key = os.path.join(os.path.realpath(folder) if storage.is_local(folder) else folder, series)
@@ -127,7 +129,7 @@ def claim(folder, series):
         return held_claim
 
 
-def _claim_file(descriptors, path, folder, series):
+def _claim_file(descriptors: List[int], path: str, folder: str, series: str) -> None:
     """Adds the descriptor of a lock file that is ours now; none where it cannot be made."""
     while _replaces_what_is_no_lock(path):
         descriptor = _open(path, os.O_RDWR | os.O_CREAT | _SAFELY)
@@ -147,7 +149,7 @@ def _claim_file(descriptors, path, folder, series):
         _close(descriptors.pop())
 
 
-def _is_ours(path, descriptor):
+def _is_ours(path: str, descriptor: int) -> bool:
     """Whether a locked file is the lock file. A second name of somebody's file is none, and is removed."""
     # Its last owner may have removed the file before we had its lock.
     if not _is_file(path, descriptor):
@@ -158,7 +160,7 @@ def _is_ours(path, descriptor):
     return True
 
 
-def _replaces_what_is_no_lock(path):
+def _replaces_what_is_no_lock(path: str) -> bool:
     """Removes a link, a pipe or a device of the lock's name. Whether the lock file can then be opened."""
     try:
         found = local.kind(path)
@@ -171,7 +173,7 @@ def _replaces_what_is_no_lock(path):
     return found != "folder"
 
 
-def _number_in(descriptor):
+def _number_in(descriptor: int) -> Optional[str]:
     """What a lock file says: the digits of a process id, "" or, where it is none, None."""
     with contextlib.suppress(OSError):
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -181,7 +183,7 @@ def _number_in(descriptor):
     return None
 
 
-def _give_up(path, descriptors, owner):
+def _give_up(path: str, descriptors: List[int], owner: int) -> None:
     # A fork does not have what its parent has.
     if os.getpid() != owner:
         return
@@ -195,7 +197,7 @@ def _give_up(path, descriptors, owner):
             _close(descriptor)
 
 
-def _in_use(number, folder, series):
+def _in_use(number: Optional[str], folder: str, series: str) -> FolderInUseError:
     owner = f", process {number}," if number else ""
     return FolderInUseError(
         f"Exports named {series!r} in the folder {folder!r} are written by another training{owner} at this moment, and "
@@ -203,7 +205,7 @@ def _in_use(number, folder, series):
     )
 
 
-def _open(path, flags):
+def _open(path: str, flags: int) -> Optional[int]:
     if (fcntl or msvcrt) is None or not storage.is_local(path):
         return None
     try:
@@ -214,7 +216,7 @@ def _open(path, flags):
     return descriptor
 
 
-def _flock(descriptor, wait):
+def _flock(descriptor: int, wait: bool) -> bool:
     """Whether the lock is ours now, or this file system knows none."""
     try:
         if fcntl is not None:
@@ -229,7 +231,7 @@ def _flock(descriptor, wait):
     return True
 
 
-def _close(descriptor):
+def _close(descriptor: Optional[int]) -> None:
     if descriptor is None:
         return
     # Said aloud: where forks could not be told, one keeps the descriptor open, and with it the lock.
@@ -245,7 +247,7 @@ def _close(descriptor):
             forks.drop(descriptor)
 
 
-def _is_file(path, descriptor):
+def _is_file(path: str, descriptor: int) -> bool:
     try:
         status = os.fstat(descriptor)
         return stat.S_ISREG(status.st_mode) and os.path.samestat(os.lstat(path), status)

@@ -1,12 +1,19 @@
 """Whether what stands in a `.json` file beside a checkpoint is a manifest: the types of all that is read from it."""
 
+from __future__ import annotations
+
+from typing import Callable, Optional
+
 from .state import is_plain
+
+# Whether a value is what a field holds.
+_Fits = Callable[[object], bool]
 
 _LARGEST = 2**63
 _NOT_IN_JSON = ("NaN", "Infinity", "-Infinity")
 
 
-def fault_of(manifest):
+def fault_of(manifest: object) -> Optional[str]:
     """What is wrong with a manifest, in words; None where nothing is. Fields that are missing or unknown are let be.
 
     Args:
@@ -25,38 +32,38 @@ def fault_of(manifest):
     return None
 
 
-def _is_text(value):
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return is_number and not (isinstance(value, int) and abs(value) >= _LARGEST)
 
 
-def _is_count(value):
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST
 
 
-def _is_logged(value):
+def _is_logged(value: object) -> bool:
     if isinstance(value, list):
         return all(map(_is_logged, value))
     return _is_number(value) or isinstance(value, str) and value in _NOT_IN_JSON
 
 
-def _or_none(fits):
+def _or_none(fits: _Fits) -> _Fits:
     return lambda value: value is None or fits(value)
 
 
-def _list_of(fits):
+def _list_of(fits: _Fits) -> _Fits:
     return lambda value: isinstance(value, list) and all(map(fits, value))
 
 
-def _table_of(fits):
+def _table_of(fits: _Fits) -> _Fits:
     return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
 
 
-def _record_of(**fields):
+def _record_of(**fields: _Fits) -> _Fits:
     return lambda value: (
         isinstance(value, dict) and all(name in value and fits(value[name]) for name, fits in fields.items())
     )

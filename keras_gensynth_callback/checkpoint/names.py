@@ -1,14 +1,20 @@
 """Which files belong to a checkpoint prefix."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re
+from typing import TYPE_CHECKING, Dict, Iterator, Optional, Tuple
 
 import tensorflow as tf
 
 from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
 
 from . import state, storage
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Path
 
 META = ".meta"
 INDEX = ".index"
@@ -21,7 +27,7 @@ REPORT_MARK = b"<!doctype html>\n<!-- A report of keras-gensynth-callback"
 _SUFFIX = re.compile(r"\.(?:meta|index|json|data-\d{5}-of-\d{5})")
 
 
-def split_prefix(prefix):
+def split_prefix(prefix: Path) -> Tuple[str, str]:
     """Checks a prefix that is to be written and splits it.
 
     Args:
@@ -58,14 +64,14 @@ def split_prefix(prefix):
     return folder or ".", base
 
 
-def _is_encodable(text):
+def _is_encodable(text: str) -> bool:
     try:
         return bool(text.encode("utf-8")) or not text
     except UnicodeEncodeError:
         return False
 
 
-def as_text(prefix):
+def as_text(prefix: Path) -> str:
     """The prefix as str, without `file://`. Anything but str and PathLike is refused."""
     try:
         text = os.fsdecode(os.fspath(prefix))
@@ -76,14 +82,14 @@ def as_text(prefix):
         ) from None
 
 
-def files_of(prefix):
+def files_of(prefix: Path) -> Dict[str, str]:
     """The files of exactly this prefix: {suffix: path}. `net` has no part in the files of `net-1`."""
     folder, base = os.path.split(as_text(prefix))
     suffixes = [name[len(base) :] for name in storage.list_folder(folder or ".") if name.startswith(base)]
     return {suffix: as_text(prefix) + suffix for suffix in sorted(suffixes) if _SUFFIX.fullmatch(suffix)}
 
 
-def is_report(path):
+def is_report(path: str) -> bool:
     """Whether a file is there and is one of our reports."""
     if storage.kind(path) != "file":
         return False
@@ -92,7 +98,7 @@ def is_report(path):
 
 
 @contextlib.contextmanager
-def readable(prefix, local=False):
+def readable(prefix: str, local: bool = False) -> Iterator[str]:
     """A prefix under which TensorFlow can read the files of this one; see `storage.readable`."""
     folder, base = os.path.split(prefix)
     files = [os.path.basename(path) for path in files_of(prefix).values()] if folder else []
@@ -100,7 +106,7 @@ def readable(prefix, local=False):
         yield os.path.join(place, base)
 
 
-def existing_prefix(prefix):
+def existing_prefix(prefix: Path) -> str:
     """The prefix of a checkpoint that is there to be read.
 
     Raises:
@@ -123,7 +129,7 @@ def existing_prefix(prefix):
     return text
 
 
-def _check_link(path):
+def _check_link(path: str) -> None:
     """Refuses a link that leads out of its folder: who made the checkpoint does not choose which files are read."""
     if not storage.exists(path):
         raise CheckpointFormatError(f"{path!r} is a link to {os.readlink(path)!r}, and there is no such file.")
@@ -136,7 +142,7 @@ def _check_link(path):
         )
 
 
-def check_plain_file(path):
+def check_plain_file(path: str) -> None:
     """Refuses what is read without an end, or not at all: a folder, a pipe, a device.
 
     Raises:
@@ -146,13 +152,13 @@ def check_plain_file(path):
         raise CheckpointFormatError(f"{path!r} is no file but a folder, a pipe or a device, which no checkpoint has.")
 
 
-def _newest_in(folder):
+def _newest_in(folder: str) -> Optional[str]:
     listed = [name for name in state.listed(folder) if state.is_plain(name)]
     there = [name for name in listed if storage.exists(os.path.join(folder, name + INDEX))]
     return os.path.join(folder, there[-1]) if there else None
 
 
-def _what_is_there(text):
+def _what_is_there(text: str) -> str:
     if text and storage.is_folder(text):
         newest = _newest_in(text)
         hint = f"The newest in it is {newest!r}." if newest else "It holds no finished checkpoint."

@@ -1,13 +1,19 @@
 """Whether a prefix can be written: asked before training begins, not when the first export is due."""
 
+from __future__ import annotations
+
 import contextlib
 import os
+from typing import TYPE_CHECKING, List
 
 from . import names, scratch, state, storage
 from .commit import reported
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Path
 
-def check_writable(prefix):
+
+def check_writable(prefix: Path) -> None:
     """Tries the folder of a prefix by writing a file like those of the export. Nothing is left of the trial.
 
     Args:
@@ -29,7 +35,7 @@ def check_writable(prefix):
             _remove_folders(missing)
 
 
-def _missing_folders(folder):
+def _missing_folders(folder: str) -> List[str]:
     """Those that are to be removed again; in a store, an empty folder is none."""
     missing = []
     while folder and storage.is_local(folder) and not storage.exists(folder) and folder != os.path.dirname(folder):
@@ -38,7 +44,7 @@ def _missing_folders(folder):
     return missing
 
 
-def _remove_folders(folders):
+def _remove_folders(folders: List[str]) -> None:
     for folder in folders:
         # A folder that was not made, or that somebody has begun to use, is left alone.
         with contextlib.suppress(OSError):

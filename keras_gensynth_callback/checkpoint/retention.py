@@ -1,8 +1,11 @@
 """Which exports stay on the disk."""
 
+from __future__ import annotations
+
 import logging
 import os
 import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import tensorflow as tf
 
@@ -11,6 +14,9 @@ from keras_gensynth_callback.errors import CheckpointFormatError, CheckpointWrit
 from . import names, state, storage
 from .commit import recover, reported
 from .manifest import is_of_these_files, read_manifest_file
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Path
 
 logger = logging.getLogger("keras_gensynth_callback")
 
@@ -36,32 +42,38 @@ class CheckpointManager:
         InvalidArgumentError: an argument has another type or value.
     """
 
-    def __init__(self, max_to_keep=5, keep_checkpoint_every_n_hours=None, series=None, shown=None):
+    def __init__(
+        self,
+        max_to_keep: Optional[int] = 5,
+        keep_checkpoint_every_n_hours: Optional[float] = None,
+        series: Optional[Mapping[str, str]] = None,
+        shown: Optional[Callable[[str], str]] = None,
+    ) -> None:
         _check_max_to_keep(max_to_keep)
         _check_hours(keep_checkpoint_every_n_hours)
         self.max_to_keep = max_to_keep
         self.keep_checkpoint_every_n_hours = keep_checkpoint_every_n_hours
         self.series = dict(series or {})
         self.shown = shown or str
-        self._exports = []
-        self._half_removed = []  # prefixes
+        self._exports: List[_Export] = []
+        self._half_removed: List[str] = []  # prefixes
         self._next_kept_time = time.time() + 3600 * (keep_checkpoint_every_n_hours or 0)
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> List[str]:
         """The prefixes that are on the disk, oldest first."""
         return [self.shown(export.prefix) for export in self._exports]
 
     @property
-    def latest_checkpoint(self):
+    def latest_checkpoint(self) -> Optional[str]:
         """The prefix that was added last, or None."""
         return self.shown(self._exports[-1].prefix) if self._exports else None
 
-    def label(self, is_best=False):
+    def label(self, is_best: bool = False) -> Dict[str, Any]:
         """What the manifest of an export says under `retention`, so that `restore` knows it again."""
         return dict(self.series, is_best=is_best, time=time.time())
 
-    def restore(self, folder):
+    def restore(self, folder: str) -> Optional[Dict[str, Any]]:
         """Takes up the exports of the same series that an earlier program left in a folder.
 
         The best one is the newest that was the best when it was written. Where `keep_checkpoint_every_n_hours` is
@@ -88,7 +100,7 @@ class CheckpointManager:
                 self._next_kept_time = export.time + 3600 * self.keep_checkpoint_every_n_hours
         return best[1] if best is not None else None
 
-    def _left_in(self, folder):
+    def _left_in(self, folder: str) -> Iterator[Tuple[_Export, Dict[str, Any]]]:
         there = set(storage.list_folder(folder))
         for base in state.listed(folder):
             # Others may have written the state file: what it names elsewhere is not ours.
@@ -96,24 +108,24 @@ class CheckpointManager:
                 continue
             prefix = os.path.join(folder, base)
             manifest = _manifest_found(prefix)
-            if self._is_of_series(manifest) and is_of_these_files(prefix, manifest):
+            if manifest is not None and self._is_of_series(manifest) and is_of_these_files(prefix, manifest):
                 label = manifest["retention"]
                 export = _Export(prefix, label.get("is_best") is True)
                 export.time = _time_in(label)
                 yield export, manifest
 
-    def _half_removed_in(self, folder):
+    def _half_removed_in(self, folder: str) -> List[str]:
         """What a program that was killed did not remove to the end: the manifest goes last, the index first."""
         there = set(storage.list_folder(folder))
         bases = [name[: -len(names.MANIFEST)] for name in sorted(there) if name.endswith(names.MANIFEST)]
         prefixes = [os.path.join(folder, base) for base in bases if base and base + names.INDEX not in there]
         return [prefix for prefix in prefixes if self._is_of_series(_manifest_found(prefix))]
 
-    def _is_of_series(self, manifest):
+    def _is_of_series(self, manifest: Optional[Dict[str, Any]]) -> bool:
         label = (manifest or {}).get("retention") or {}
         return bool(self.series) and all(label.get(key) == value for key, value in self.series.items())
 
-    def add(self, prefix, is_best=False):
+    def add(self, prefix: Path, is_best: bool = False) -> None:
         """Takes a committed export as the newest, and removes those that need not stay.
 
         Args:
@@ -140,14 +152,14 @@ class CheckpointManager:
                     raise
                 logger.warning("%s", error)  # it was said aloud when it was due
 
-    def _take_dropped(self):
+    def _take_dropped(self) -> List[str]:
         if self.max_to_keep is None:
             return []
         dropped = [export for export in self._exports[: -self.max_to_keep] if not self._stays(export)]
         self._exports = [export for export in self._exports if export not in dropped]
         return [export.prefix for export in dropped]
 
-    def _stays(self, export):
+    def _stays(self, export: _Export) -> bool:
         if export.is_best or export.is_kept:
             return True
         if self.keep_checkpoint_every_n_hours is None or export.time <= self._next_kept_time:
@@ -160,7 +172,7 @@ class CheckpointManager:
 class _Export:
     """One export of the manager's list."""
 
-    def __init__(self, prefix, is_best):
+    def __init__(self, prefix: str, is_best: bool) -> None:
         self.prefix = prefix
         self.key = os.path.abspath(prefix) if storage.is_local(prefix) else prefix
         self.time = time.time()
@@ -168,13 +180,13 @@ class _Export:
         self.is_kept = False
 
 
-def _name_as_newest(prefix):
+def _name_as_newest(prefix: str) -> None:
     folder, base = os.path.split(prefix)
     with reported(prefix, "named by the state file"):
         state.append(folder or ".", base)
 
 
-def _manifest_of(prefix):
+def _manifest_of(prefix: str) -> Optional[Dict[str, Any]]:
     """The manifest beside an export, or None where it was removed or spoilt by somebody: no longer ours to remove."""
     try:
         return read_manifest_file(prefix + names.MANIFEST, follow=False)
@@ -182,7 +194,7 @@ def _manifest_of(prefix):
         return None
 
 
-def _manifest_found(prefix):
+def _manifest_found(prefix: str) -> Optional[Dict[str, Any]]:
     """The same for an export that this program did not write: one that cannot be read stops no training."""
     try:
         return _manifest_of(prefix)
@@ -191,15 +203,15 @@ def _manifest_found(prefix):
         return None
 
 
-def _time_in(label):
+def _time_in(label: Dict[str, Any]) -> float:
     """When an export was written, by its manifest; never later than now."""
-    written = label.get("time")
+    written: Any = label.get("time")
     if type(written) not in (int, float) or not written > 0:
         return 0.0
     return min(written, time.time())
 
 
-def _delete(prefix):
+def _delete(prefix: str) -> None:
     """Lists an export no more, then removes its files: no state file ever names what is gone."""
     folder, base = os.path.split(prefix)
     with reported(prefix, "removed by max_to_keep"):
@@ -209,7 +221,7 @@ def _delete(prefix):
         state.forget(folder or ".", [base])
         if not files:
             return  # somebody else did
-        if not is_ours:
+        if manifest is None or not is_ours:
             logger.warning("%r is not removed: its files are no longer those that were exported.", prefix)
             return
         ours = [suffix for suffix in files if base + suffix in manifest["files"]]
@@ -220,13 +232,13 @@ def _delete(prefix):
             storage.remove(prefix + names.REPORT)
 
 
-def _check_max_to_keep(value):
+def _check_max_to_keep(value: object) -> None:
     if value is None or isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return
     raise InvalidArgumentError(f"max_to_keep must be None (keep all) or an int of at least 1, but got {value!r}.")
 
 
-def _check_hours(value):
+def _check_hours(value: object) -> None:
     if value is None or isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
         return
     raise InvalidArgumentError(

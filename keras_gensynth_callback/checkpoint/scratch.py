@@ -8,6 +8,8 @@ is used again takes its folder away.
 A scratch folder may hold a journal: what has to be undone if its writer does not finish (see `commit`).
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import itertools
@@ -17,7 +19,7 @@ import re
 import socket
 import time
 import uuid
-from typing import Set
+from typing import Iterator, List, Set
 
 import tensorflow as tf
 
@@ -36,13 +38,13 @@ _in_use: Set[str] = set()
 _NAME = re.compile(r"\.gensynth-tmp-(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-(?P<run>[0-9a-f]{8})-[0-9]+")
 
 
-def new_name():
+def new_name() -> str:
     """A name for a temporary file or folder, as no other write has it."""
     return f".gensynth-tmp-{_HOST}-{os.getpid()}-{_RUN}-{next(_COUNTER)}"
 
 
 @contextlib.contextmanager
-def scratch_folder(folder):
+def scratch_folder(folder: str) -> Iterator[str]:
     """Makes a temporary folder inside `folder`, and removes it again, unless a journal is left in it."""
     name = new_name()
     path = os.path.join(folder, name)
@@ -58,12 +60,12 @@ def scratch_folder(folder):
                 discard(path)
 
 
-def is_name(name):
+def is_name(name: str) -> bool:
     """Whether this is the name of a temporary file or folder."""
     return bool(_NAME.fullmatch(name))
 
 
-def replace_file(path, content):
+def replace_file(path: str, content: bytes) -> None:
     """Writes a file beside its place and moves it there: what stood there, a link say, is replaced in one step."""
     temporary = os.path.join(os.path.dirname(path), new_name())
     try:
@@ -75,7 +77,7 @@ def replace_file(path, content):
         raise
 
 
-def discard(path):
+def discard(path: str) -> None:
     """Removes a temporary file or folder. What resists is left to the next write, which tries again."""
     try:
         if storage.kind(path) == "folder":
@@ -86,13 +88,13 @@ def discard(path):
         logger.warning("%r, which an export left behind, cannot be removed: %s", path, error)
 
 
-def abandoned(folder):
+def abandoned(folder: str) -> List[str]:
     """The temporary files and folders in `folder` that nobody is working with any more."""
     paths = [(_NAME.fullmatch(name), os.path.join(folder, name)) for name in storage.list_folder(folder)]
     return [path for match, path in paths if match and not _is_in_use(match, path)]
 
 
-def _is_in_use(match, path):
+def _is_in_use(match: re.Match[str], path: str) -> bool:
     if is_held(path):
         return True
     if match["host"] != _HOST:
@@ -104,14 +106,14 @@ def _is_in_use(match, path):
     return _process_lives(pid)
 
 
-def _modified(path):
+def _modified(path: str) -> float:
     try:
         return storage.modified(path)
     except (OSError, tf.errors.OpError):
         return time.time()
 
 
-def _process_lives(pid):
+def _process_lives(pid: int) -> bool:
     if os.name == "nt":
         # Signal 0 asks nothing on Windows: it interrupts.
         return True

@@ -3,11 +3,15 @@
 The format: https://github.com/google/snappy/blob/main/format_description.txt
 """
 
+from __future__ import annotations
+
+from typing import Tuple
+
 # A block of an index has some kilobytes.
 _MOST = 1 << 24
 
 
-def inflated(block):
+def inflated(block: bytes) -> bytes:
     """The bytes of a block.
 
     Raises:
@@ -39,7 +43,7 @@ def inflated(block):
     return bytes(out)
 
 
-def _length(block):
+def _length(block: bytes) -> Tuple[int, int]:
     value = 0
     for at, byte in enumerate(block[:5]):
         value |= (byte & 127) << (7 * at)
@@ -48,14 +52,14 @@ def _length(block):
     raise ValueError("it has no length")
 
 
-def _size_of_literal(block, size, at):
+def _size_of_literal(block: bytes, size: int, at: int) -> Tuple[int, int]:
     if size < 60:
         return size + 1, at
     count = size - 59
     return int.from_bytes(block[at : at + count], "little") + 1, at + count
 
 
-def _copy(block, tag, at):
+def _copy(block: bytes, tag: int, at: int) -> Tuple[int, int, int]:
     """Size and offset of a copy, and where the next element stands."""
     count = {1: 1, 2: 2, 3: 4}[tag & 3]
     if at + count > len(block):

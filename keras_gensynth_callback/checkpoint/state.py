@@ -5,10 +5,13 @@ moved. It is always replaced in one step by a rename, and names no export of the
 names outside of its folder is somebody else's: it is kept as it is written, and nobody looks there.
 """
 
+from __future__ import annotations
+
 import errno
 import logging
 import os
 import re
+from typing import Callable, Container, List, Optional, Tuple
 
 import tensorflow as tf
 
@@ -33,7 +36,7 @@ _ESCAPE = re.compile(rb"""\\(?:(?P<octal>[0-7]{1,3})|[xX](?P<hex>[0-9a-fA-F]{1,2
 _ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 
 
-def listed(folder):
+def listed(folder: str) -> List[str]:
     """The exports that the state file names, the newest last: relative to the folder, or, outside of it, as written."""
     path = os.path.join(folder, STATE_FILE)
     try:
@@ -50,34 +53,34 @@ def listed(folder):
     return list(reverse)[::-1]
 
 
-def names(folder, base):
+def names(folder: str, base: str) -> bool:
     """Whether the state file names this export."""
     return base in listed(folder)
 
 
-def append(folder, base, instead_of=None):
+def append(folder: str, base: str, instead_of: Optional[str] = None) -> None:
     """Makes `base` the newest export; `instead_of` is no longer listed."""
     _update(folder, lambda listing: [name for name in listing if name not in (base, instead_of)] + [base])
 
 
-def rename(folder, old, new):
+def rename(folder: str, old: str, new: str) -> None:
     """Lists the export `old` as `new`, at the same place."""
     _update(folder, lambda listing: [new if name == old else name for name in listing])
 
 
-def forget(folder, bases):
+def forget(folder: str, bases: Container[str]) -> None:
     """Lists these exports no more. The state file goes with the last of them."""
     _update(folder, lambda listing: [name for name in listing if name not in bases])
 
 
-def check_place(folder):
+def check_place(folder: str) -> None:
     """Refuses a folder in which no state file can be written."""
     path = os.path.join(folder, STATE_FILE)
     if storage.is_local(path) and storage.kind(path) == "folder":
         raise OddFileError(errno.EISDIR, f"a folder stands in the place of the state file {STATE_FILE!r}", path)
 
 
-def _update(folder, change):
+def _update(folder: str, change: Callable[[List[str]], List[str]]) -> None:
     with locked(folder):
         before = listed(folder)
         after = _that_are_there(folder, change(before))
@@ -89,7 +92,7 @@ def _update(folder, change):
             storage.remove(os.path.join(folder, STATE_FILE))
 
 
-def _that_are_there(folder, listing):
+def _that_are_there(folder: str, listing: List[str]) -> List[str]:
     """Without those of this folder whose files are gone, and of others' the newest alone."""
     there = set(storage.list_folder(folder))
     others = [name for name in listing if not is_plain(name)]
@@ -100,7 +103,7 @@ def _that_are_there(folder, listing):
     ]
 
 
-def _write(folder, listing):
+def _write(folder: str, listing: List[str]) -> None:
     check_place(folder)
     # An absolute folder keeps TensorFlow from making the names relative a second time.
     absolute = os.path.abspath(folder)
@@ -111,22 +114,24 @@ def _write(folder, listing):
     storage.sync_folder(folder)
 
 
-def is_plain(name):
+def is_plain(name: str) -> bool:
     """Whether this is the name of something in the folder itself, and leads nowhere else."""
     return bool(name) and name not in (".", "..") and not set(name) & {"/", "\\", "\0"}
 
 
-def _is_inside(name):
+def _is_inside(name: str) -> bool:
     return "://" not in name and not os.path.isabs(name) and os.pardir not in name.split("/")
 
 
-def _is_there(prefix):
+def _is_there(prefix: str) -> bool:
     return storage.exists(prefix + _INDEX) or storage.exists(prefix)
 
 
-def _parsed(content):
+def _parsed(content: bytes) -> Tuple[Optional[str], List[str]]:
     """What `model_checkpoint_path` says, or None, and the list of `all_model_checkpoint_paths`."""
-    newest, paths, position = None, [], 0
+    newest: Optional[str] = None
+    paths: List[str] = []
+    position = 0
     content = content.rstrip()
     while position < len(content):
         match = _FIELD.match(content, position)
@@ -142,25 +147,25 @@ def _parsed(content):
     return newest or None, paths
 
 
-def _unescaped(text):
+def _unescaped(text: bytes) -> bytes:
     return _ESCAPE.sub(_character, text) if b"\\" in text else text
 
 
-def _character(match):
+def _character(match: re.Match[bytes]) -> bytes:
     if match["one"] is not None:
         return _ESCAPES.get(match["one"], match["one"])
     number = int(match["octal"], 8) if match["octal"] else int(match["hex"], 16)
     return bytes([number & 0xFF])
 
 
-def _relative_to(folder):
+def _relative_to(folder: str) -> Callable[[str], str]:
     """A function that says of a path in the state file where it is, from the folder."""
     if not storage.is_local(folder):
         start = folder.rstrip("/") + "/"
         return lambda path: path[len(start) :] if path.startswith(start) else path
     starts = [os.path.join(start, "") for start in dict.fromkeys((os.path.abspath(folder), os.path.realpath(folder)))]
 
-    def relative(path):
+    def relative(path: str) -> str:
         if is_plain(path) or "://" in path:
             return path
         normal = os.path.normpath(path)

@@ -1,6 +1,9 @@
 """Values to and from the checkpoint format V2: `.index` and `.data-?????-of-?????`."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -9,8 +12,11 @@ from keras_gensynth_callback.errors import CheckpointFormatError, GenSynthExport
 
 from . import index_file, names, storage
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import DType, Path, Tensor
 
-def save_tensors(prefix, tensors):
+
+def save_tensors(prefix: str, tensors: Mapping[str, Tensor]) -> None:
     """Writes `.index` and one `.data` file, and flushes them.
 
     Args:
@@ -28,20 +34,20 @@ def save_tensors(prefix, tensors):
         storage.sync_file(path)
 
 
-def size_of(tensors):
+def size_of(tensors: Mapping[str, Tensor]) -> int:
     """How many bytes the values take, at least: texts are not counted."""
     return sum(
         int(np.prod(value.shape)) * tf.as_dtype(value.dtype).size for value in tensors.values() if _is_plain(value)
     )
 
 
-def _is_plain(value):
+def _is_plain(value: Tensor) -> bool:
     return (
         isinstance(value.dtype, tf.DType) and value.dtype != tf.string or getattr(value.dtype, "kind", "O") in "biufc"
     )
 
 
-def check_tensors(tensors):
+def check_tensors(tensors: Mapping[str, Tensor]) -> None:
     """Refuses what SaveV2 could not write, before anything is written.
 
     Raises:
@@ -60,11 +66,11 @@ def check_tensors(tensors):
             )
 
 
-def _save(prefix, ordered, values):
+def _save(prefix: str, ordered: List[str], values: List[Tensor]) -> Any:
     return tf.raw_ops.SaveV2(prefix=prefix, tensor_names=ordered, shape_and_slices=[""] * len(ordered), tensors=values)
 
 
-def _save_in_session(prefix, ordered, arrays):
+def _save_in_session(prefix: str, ordered: List[str], arrays: List[np.ndarray]) -> None:
     with tf.Graph().as_default(), tf.device("CPU:0"):
         feeds = [tf.compat.v1.placeholder(_dtype_of(array), array.shape) for array in arrays]
         save = _save(prefix, ordered, feeds)
@@ -72,11 +78,11 @@ def _save_in_session(prefix, ordered, arrays):
             session.run(save, dict(zip(feeds, arrays)))
 
 
-def _dtype_of(array):
+def _dtype_of(array: np.ndarray) -> DType:
     return tf.string if array.dtype.kind in "OSU" else tf.as_dtype(array.dtype)
 
 
-def read_tensors(prefix, only=None):
+def read_tensors(prefix: Path, only: Optional[Iterable[str]] = None) -> Dict[str, np.ndarray]:
     """Reads the values of a checkpoint, whoever wrote it.
 
     Args:
@@ -104,14 +110,14 @@ def read_tensors(prefix, only=None):
         return {name: np.asarray(reader.get_tensor(name)) for name in wanted}
 
 
-def read_index(text):
+def read_index(text: str) -> index_file.Index:
     """The Index of a checkpoint, read without TensorFlow's own reader."""
     path = text + names.INDEX
     index_file.check_size(storage.size(path))
     return index_file.Index(storage.read_file(path))
 
 
-def size_of_shard(text, index, shard):
+def size_of_shard(text: str, index: index_file.Index, shard: int) -> int:
     """The size of a data file.
 
     Raises:
@@ -124,7 +130,7 @@ def size_of_shard(text, index, shard):
     return storage.size(path)
 
 
-def _check_readable(text, index, name):
+def _check_readable(text: str, index: index_file.Index, name: str) -> None:
     """Raises Fault for what TensorFlow's reader would allocate memory for before it looks at it, or run."""
     for entry in index.parts_of(name):
         if entry.dtype in (tf.resource, tf.variant):
@@ -136,7 +142,7 @@ def _check_readable(text, index, name):
 
 
 @contextlib.contextmanager
-def told_if_unreadable(text):
+def told_if_unreadable(text: str) -> Iterator[None]:
     """What TensorFlow raises inside, for a checkpoint that it cannot read, becomes a CheckpointFormatError."""
     try:
         yield

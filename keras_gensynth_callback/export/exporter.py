@@ -222,7 +222,7 @@ class Exporter:
         to_disk = time.perf_counter() - snapshot.started
         shown = str if manager is None else manager.shown
         return ExportRecord(
-            prefix=shown(prefix),
+            prefix=shown(str(prefix)),
             epoch=moment.epoch,
             batch=moment.batch,
             logs=dict(moment.logs),

@@ -4,7 +4,7 @@ editable     a GraphDef that can be edited, with its v1 control flow contexts
 op_types     the types of tensors, by the definitions of their ops
 variables    which nodes read and change variables, and what runs after them
 match, union which node of one graph is which of another; two graphs brought together
-overlay      the training trace laid over the inference trace, chosen by `keras_learning_phase`
+overlay_plan, overlay   the training trace laid over the inference trace, chosen by `keras_learning_phase`
 build_conditionals   v1 conditionals on the learning phase
 simplify     fewer nodes, the same numbers
 switched_terms   what a branch takes from outside, where its sums take it twice

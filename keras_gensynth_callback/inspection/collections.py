@@ -1,11 +1,19 @@
 """The collections of a meta graph, with a name for each member."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import control_flow_pb2, saver_pb2
 
 from keras_gensynth_callback.graph import tensor_name
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import MetaGraphDef, VariableDef
+    from keras_gensynth_callback.graph import EditableGraph
 
 _KEYS = tf.compat.v1.GraphKeys
 VARIABLE_COLLECTIONS = (
@@ -24,7 +32,7 @@ _OTHER_PROTOS = {
 }
 
 
-def members(meta_graph, key):
+def members(meta_graph: MetaGraphDef, key: str) -> List[str]:
     """The names of a collection's members: tensors and ops by their names, variables as `name:0`."""
     if key not in meta_graph.collection_def:
         return []
@@ -39,9 +47,9 @@ def members(meta_graph, key):
     return [value if isinstance(value, str) else str(getattr(value, "type_url", value)) for value in values]
 
 
-def variable_defs(meta_graph):
+def variable_defs(meta_graph: MetaGraphDef) -> Dict[str, VariableDef]:
     """The VariableDefs of all collections of variables: {variable_name: VariableDef}."""
-    found = {}
+    found: Dict[str, VariableDef] = {}
     for key in VARIABLE_COLLECTIONS:
         if key in meta_graph.collection_def:
             for value in meta_graph.collection_def[key].bytes_list.value:
@@ -51,7 +59,7 @@ def variable_defs(meta_graph):
     return found
 
 
-def variable_def_from_graph(graph, name):
+def variable_def_from_graph(graph: EditableGraph, name: str) -> Optional[VariableDef]:
     """The VariableDef of a variable that no collection holds, from the nodes that TensorFlow makes for each, or None.
 
     Args:
@@ -71,12 +79,12 @@ def variable_def_from_graph(graph, name):
     )
 
 
-def _name(value, proto, name_of):
+def _name(value: bytes, proto: Any, name_of: Optional[Callable[[Any], str]]) -> str:
     parsed = _parsed(value, proto) if proto else None
-    return name_of(parsed) if parsed is not None else f"<{len(value)} bytes>"
+    return name_of(parsed) if name_of is not None and parsed is not None else f"<{len(value)} bytes>"
 
 
-def _parsed(value, proto):
+def _parsed(value: bytes, proto: Any) -> Any:
     try:
         return proto.FromString(value)
     except DecodeError:

@@ -1,12 +1,18 @@
 """What goes wrong while somebody else's checkpoint is read is told as an error of the checkpoint."""
 
+from __future__ import annotations
+
 import contextlib
 import os
+from typing import TYPE_CHECKING, Iterator
 
 import tensorflow as tf
 from google.protobuf.message import EncodeError
 
 from keras_gensynth_callback.errors import CheckpointFormatError, GenSynthExportError
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Path
 
 _FOR_A_REASON_OF_THE_INPUT = (
     ArithmeticError,
@@ -23,7 +29,7 @@ _FOR_A_REASON_OF_THE_INPUT = (
 
 
 @contextlib.contextmanager
-def told_if_damaged(*prefixes):
+def told_if_damaged(*prefixes: Path) -> Iterator[None]:
     """Raises CheckpointFormatError for what no check foresaw.
 
     What is known to be wrong is found by `graph_checks` and `checkpoint.index_file`, which say it better. The first

@@ -1,7 +1,9 @@
 """What collections and signatures lack, as far as the graph shows it by itself."""
 
+from __future__ import annotations
+
 import re
-from typing import Any, Dict, List
+from typing import TYPE_CHECKING, Dict, List, Optional
 
 import tensorflow as tf
 
@@ -12,6 +14,12 @@ from .layers import CARRYING, scopes_around
 from .variables import initializers_of, is_statistic
 from .writes import is_variable, moving_writes, reached_by
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import MetaGraphDef, NodeDef
+    from keras_gensynth_callback.graph import EditableGraph
+
+    from .variables import Variable
+
 _KEYS = tf.compat.v1.GraphKeys
 # How tf.keras names them in graph mode: the sum of all losses, the step of `fit`, the targets (engine/training_v1.py).
 _TOTAL_LOSS = re.compile(r"loss(_\d+)?/(mul|add|add_\d+|AddN)$")
@@ -19,7 +27,9 @@ _TRAIN_STEP = re.compile(r"training(_\d+)?/group_deps$")
 _TARGET = "_target"
 
 
-def missing_members(meta_graph, graph, variables):
+def missing_members(
+    meta_graph: MetaGraphDef, graph: EditableGraph, variables: Dict[str, Variable]
+) -> Dict[str, List[str]]:
     """What can be added to collections: {collection: names of ops, tensors or variables}.
 
     Args:
@@ -36,7 +46,7 @@ def missing_members(meta_graph, graph, variables):
         _KEYS.LOSSES: [] if members(meta_graph, _KEYS.LOSSES) else _total_loss(graph),
         _KEYS.TRAIN_OP: [] if members(meta_graph, _KEYS.TRAIN_OP) else _last(graph, _TRAIN_STEP),
     }
-    found = {}
+    found: Dict[str, List[str]] = {}
     for key, names in wanted.items():
         there = set(members(meta_graph, key))
         lacking = [name for name in names if name not in there]
@@ -45,7 +55,7 @@ def missing_members(meta_graph, graph, variables):
     return found
 
 
-def outputs_of(graph):
+def outputs_of(graph: EditableGraph) -> Dict[str, str]:
     """The outputs of a tf.keras model in graph mode, by the names of its targets: {name: tensor}; {} where in doubt."""
     names = [
         node.name[: -len(_TARGET)]
@@ -54,8 +64,9 @@ def outputs_of(graph):
     ]
     if not names:
         return {}
-    consumers, found = graph.consumers(), {}
-    by_scope: Dict[str, List[Any]] = {name: [] for name in names}
+    consumers = graph.consumers()
+    found: Dict[str, str] = {}
+    by_scope: Dict[str, List[NodeDef]] = {name: [] for name in names}
     for node in graph.nodes.values():
         for scope in scopes_around(node.name):
             if scope in by_scope:
@@ -69,12 +80,12 @@ def outputs_of(graph):
     return found
 
 
-def _works(node, scope):
+def _works(node: NodeDef, scope: str) -> bool:
     aside = node.op in CARRYING or is_write(node) or is_variable(node) or "/Initializer/" in node.name
     return not aside and bool(data_inputs(node))
 
 
-def _updates(meta_graph, graph, variables):
+def _updates(meta_graph: MetaGraphDef, graph: EditableGraph, variables: Dict[str, Variable]) -> List[str]:
     """What moves statistics and metrics, and is reached by no update op yet."""
     listed = [node_of(name) for name in members(meta_graph, _KEYS.UPDATE_OPS)]
     reached, outlets = reached_by(graph, listed), _outlets(graph)
@@ -88,9 +99,9 @@ def _updates(meta_graph, graph, variables):
     return list(dict.fromkeys(found))
 
 
-def _outlets(graph):
+def _outlets(graph: EditableGraph) -> Dict[str, Optional[str]]:
     """{node name: a node that runs after it whether or not its branch runs, or None}, of the nodes in branches."""
-    inside = {name: None for name in graph.nodes if name in graph.context_of}
+    inside: Dict[str, Optional[str]] = {name: None for name in graph.nodes if name in graph.context_of}
     for name, node in graph.nodes.items():
         todo = [] if name in inside else [node_of(tensor) for tensor in node.input]
         while todo:
@@ -101,7 +112,7 @@ def _outlets(graph):
     return inside
 
 
-def _total_loss(graph):
+def _total_loss(graph: EditableGraph) -> List[str]:
     consumers = graph.consumers()
     found = [
         name
@@ -111,6 +122,6 @@ def _total_loss(graph):
     return [tensor_name(found[0])] if len(found) == 1 else []
 
 
-def _last(graph, pattern):
+def _last(graph: EditableGraph, pattern: re.Pattern[str]) -> List[str]:
     found = [name for name in graph.nodes if pattern.match(name)]
     return found[-1:]

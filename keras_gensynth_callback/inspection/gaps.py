@@ -1,7 +1,9 @@
 """What a TensorFlow 1.x program will miss in a checkpoint, in words."""
 
+from __future__ import annotations
+
 import collections
-from typing import Dict, List, Tuple
+from typing import TYPE_CHECKING, Collection, Container, Dict, Iterator, List, Optional, Tuple
 
 import tensorflow as tf
 
@@ -13,11 +15,19 @@ from .collections import members
 from .variables import initializers_of, is_statistic
 from .writes import moving_writes, reached_by
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import MetaGraphDef
+    from keras_gensynth_callback.graph import EditableGraph
+
+    from .variables import Variable
+
 _KEYS = tf.compat.v1.GraphKeys
 _SHOWN = 5
 
 
-def gaps_of(meta_graph, graph, variables, tensors, target):
+def gaps_of(
+    meta_graph: MetaGraphDef, graph: EditableGraph, variables: Dict[str, Variable], tensors: Container[str], target: str
+) -> List[str]:
     """The warnings about a checkpoint: a list of str, each with what follows from it.
 
     Args:
@@ -42,7 +52,7 @@ def gaps_of(meta_graph, graph, variables, tensors, target):
     return [*filter(None, found), *_of_the_target(meta_graph, variables, target)]
 
 
-def _images_for_gpus(graph):
+def _images_for_gpus(graph: EditableGraph) -> Optional[str]:
     found = collections.Counter(node.op for node in graph.nodes.values() if needs_gpu(node))
     if not found:
         return None
@@ -53,7 +63,9 @@ def _images_for_gpus(graph):
     )
 
 
-def _state_that_stands_still(graph, variables, moved, updates):
+def _state_that_stands_still(
+    graph: EditableGraph, variables: Dict[str, Variable], moved: Dict[str, str], updates: List[str]
+) -> Optional[str]:
     reached = reached_by(graph, updates)
     still_ones = set(moved.values()) - {variable for write, variable in moved.items() if write in reached}
     still = [name for name, variable in variables.items() if name in still_ones and is_statistic(variable)]
@@ -66,7 +78,9 @@ def _state_that_stands_still(graph, variables, moved, updates):
     )
 
 
-def _metrics_without_variables(meta_graph, graph, variables):
+def _metrics_without_variables(
+    meta_graph: MetaGraphDef, graph: EditableGraph, variables: Dict[str, Variable]
+) -> Optional[str]:
     local = {
         node_of(name) for key in (_KEYS.LOCAL_VARIABLES, _KEYS.METRIC_VARIABLES) for name in members(meta_graph, key)
     }
@@ -85,7 +99,9 @@ def _metrics_without_variables(meta_graph, graph, variables):
     return None
 
 
-def _metrics_without_updates(graph, variables, moved, updates):
+def _metrics_without_updates(
+    graph: EditableGraph, variables: Dict[str, Variable], moved: Dict[str, str], updates: List[str]
+) -> Optional[str]:
     metric = {name for name, variable in variables.items() if variable.kind == "metric"}
     reached = reached_by(graph, updates)
     writers = {write for write, variable in moved.items() if variable in metric}
@@ -94,20 +110,22 @@ def _metrics_without_updates(graph, variables, moved, updates):
     return "UPDATE_OPS lacks the updates of metrics: running them with each batch would leave metrics as they are."
 
 
-def _nothing_to_train(meta_graph, variables):
+def _nothing_to_train(meta_graph: MetaGraphDef, variables: Dict[str, Variable]) -> Optional[str]:
     if variables and not members(meta_graph, _KEYS.TRAINABLE_VARIABLES):
         weights = any(variable.kind == "weight" and variable.trainable for variable in variables.values())
         return None if weights else "TRAINABLE_VARIABLES is empty: a tf.train.Optimizer finds nothing to train."
     return None
 
 
-def _nothing_to_restore(meta_graph):
+def _nothing_to_restore(meta_graph: MetaGraphDef) -> Optional[str]:
     if meta_graph.HasField("saver_def"):
         return None
     return "There is no saver: import_meta_graph returns None, and a program needs one of its own to restore values."
 
 
-def _values_that_are_not_there(meta_graph, graph, tensors):
+def _values_that_are_not_there(
+    meta_graph: MetaGraphDef, graph: EditableGraph, tensors: Container[str]
+) -> Optional[str]:
     saver = meta_graph.saver_def.restore_op_name if meta_graph.HasField("saver_def") else ""
     if saver not in graph.nodes:
         return None
@@ -125,13 +143,13 @@ def _values_that_are_not_there(meta_graph, graph, tensors):
     return None
 
 
-def _no_signature(meta_graph):
+def _no_signature(meta_graph: MetaGraphDef) -> Optional[str]:
     if meta_graph.signature_def:
         return None
     return "There is no signature: a program must know the names of the tensors that it feeds and fetches."
 
 
-def _of_the_target(meta_graph, variables, target):
+def _of_the_target(meta_graph: MetaGraphDef, variables: Dict[str, Variable], target: str) -> Iterator[str]:
     reader = "the installed TensorFlow" if target == "current" else f"TensorFlow {target}"
     grouped: Dict[Tuple[str, str], List[str]] = collections.OrderedDict()
     for problem in misfits(meta_graph.graph_def, target):
@@ -148,6 +166,6 @@ def _of_the_target(meta_graph, variables, target):
         yield f"tf.gradients of {reader} has no gradient for {', '.join(ops)}, on the way from weights to the loss."
 
 
-def _some(names):
+def _some(names: Collection[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(sorted(names)[:_SHOWN]) + more

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import collections
 import os
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
 from keras_gensynth_callback.arguments import check_target
 from keras_gensynth_callback.checkpoint import as_text, files_of, list_tensors, read_manifest, storage
@@ -21,7 +20,9 @@ from .signatures import inputs_and_outputs, signatures_of
 from .variables import variables_of
 
 if TYPE_CHECKING:
-    from keras_gensynth_callback._types import Inspection, Path, Target
+    from keras_gensynth_callback._types import Inspection, MetaGraphDef, Path, Target
+
+    from .variables import Variable
 
 DEFAULT_TARGET = "1.15"
 
@@ -60,11 +61,16 @@ def inspect_checkpoint(filepath: Path, *, target: Optional[Target] = None) -> In
         return inspected(filepath, target).found
 
 
-# What `inspect_checkpoint` returns, and what it was read from: a MetaGraphDef, its EditableGraph and its variables.
-Inspected = collections.namedtuple("Inspected", ["found", "meta_graph", "graph", "variables"])
+class Inspected(NamedTuple):
+    """What `inspect_checkpoint` returns, and what it was read from."""
+
+    found: Inspection
+    meta_graph: MetaGraphDef
+    graph: EditableGraph
+    variables: Dict[str, Variable]
 
 
-def inspected(filepath, target=None):
+def inspected(filepath: Path, target: Optional[Target] = None) -> Inspected:
     """The same as `inspect_checkpoint`, for those that go on with the graph: an Inspected."""
     prefix = as_text(filepath)
     if target is not None:
@@ -77,7 +83,7 @@ def inspected(filepath, target=None):
     inputs, outputs = inputs_and_outputs(meta_graph, graph)
     layers = layers_of(graph, variables, [output["tensor"] for output in outputs.values()])
     files = {os.path.basename(path): storage.size(path) for path in files_of(prefix).values()}
-    found = {
+    found: Inspection = {
         "prefix": prefix,
         "target": wanted,
         "written_by": _written_by(meta_graph, manifest),
@@ -85,7 +91,10 @@ def inspected(filepath, target=None):
         "inputs": inputs,
         "outputs": outputs,
         "layers": layers,
-        "parameters": {key: sum(layer[of] for layer in layers) for key, of in _PARAMETERS},
+        "parameters": {
+            "total": sum(layer["parameters"] for layer in layers),
+            "trainable": sum(layer["trainable"] for layer in layers),
+        },
         "signatures": signatures_of(meta_graph),
         "collections": {key: members(meta_graph, key) for key in sorted(meta_graph.collection_def)},
         "variables": len(tensors),
@@ -98,21 +107,18 @@ def inspected(filepath, target=None):
     return Inspected(found, meta_graph, graph, variables)
 
 
-_PARAMETERS = (("total", "parameters"), ("trainable", "trainable"))
-
-
-def _target_of(manifest):
+def _target_of(manifest: Optional[Dict[str, Any]]) -> str:
     target = (manifest or {}).get("target")
     return target if target in known_targets() else DEFAULT_TARGET
 
 
-def _written_by(meta_graph, manifest):
+def _written_by(meta_graph: MetaGraphDef, manifest: Optional[Dict[str, Any]]) -> Dict[str, str]:
     if manifest and isinstance(manifest.get("writer"), dict):
         return manifest["writer"]
     return {"tensorflow": meta_graph.meta_info_def.tensorflow_version or "unknown"}
 
 
-def _manifest(prefix):
+def _manifest(prefix: str) -> Tuple[Optional[Dict[str, Any]], List[str]]:
     """The manifest of this checkpoint, or None, and a warning where it is damaged or another one's."""
     try:
         manifest = read_manifest(prefix)

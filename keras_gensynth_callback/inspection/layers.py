@@ -1,12 +1,20 @@
 """The layers of a graph, in the order in which data goes through them."""
 
-from typing import Dict, List, Set
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Collection, Dict, Iterable, Iterator, List, Optional, Set
 
 import numpy as np
 
 from keras_gensynth_callback.graph import is_control, is_write, node_of
 
 from .writes import is_variable, variable_of
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Layer, NodeDef
+    from keras_gensynth_callback.graph import EditableGraph
+
+    from .variables import Variable
 
 # They carry a value on, and are no work of a layer.
 CARRYING = frozenset(
@@ -19,7 +27,7 @@ _ASIDE = ("training", "gradients", "save", "loss", "metrics")
 _SHOWN = 4
 
 
-def layers_of(graph, variables, outputs):
+def layers_of(graph: EditableGraph, variables: Dict[str, Variable], outputs: Collection[str]) -> List[Layer]:
     """The layers: those that hold weights, and, where the outputs are known, the others on the way to these.
 
     Args:
@@ -39,7 +47,7 @@ def layers_of(graph, variables, outputs):
     return [_layer(name, ops.get(name, ()), weights.get(name, ())) for name in names]
 
 
-def weights_by_layer(variables):
+def weights_by_layer(variables: Dict[str, Variable]) -> _Weights:
     """The weights that each layer holds: {layer: list of Variable}."""
     weights = _Weights()
     for variable in variables.values():
@@ -49,13 +57,13 @@ def weights_by_layer(variables):
     return weights
 
 
-class _Weights(dict):
+class _Weights(Dict[str, List["Variable"]]):
     """{layer: list of Variable}; `around` is the set of the scopes that layers with weights stand in."""
 
     around: Set[str]
 
 
-def scopes_around(name):
+def scopes_around(name: str) -> Iterator[str]:
     """The scopes that a name stands in, the innermost first: `a/b` and `a` of `a/b/c`."""
     end = name.rfind("/")
     while end > 0:
@@ -63,7 +71,7 @@ def scopes_around(name):
         end = name.rfind("/", 0, end)
 
 
-def layers_of_nodes(graph, weights, outputs):
+def layers_of_nodes(graph: EditableGraph, weights: _Weights, outputs: Collection[str]) -> Dict[str, str]:
     """Which layer's work a node does: {node name: layer}, in the order in which data goes through.
 
     Args:
@@ -71,7 +79,7 @@ def layers_of_nodes(graph, weights, outputs):
         weights: what `weights_by_layer` returned.
         outputs: tensor names; without them only layers that hold weights are found.
     """
-    found = {}
+    found: Dict[str, str] = {}
     if outputs:
         ends = [node_of(tensor) for tensor in outputs]
         needed = graph.ancestors(ends)
@@ -92,11 +100,12 @@ def layers_of_nodes(graph, weights, outputs):
     return found
 
 
-def _fed_first(graph, names):
+def _fed_first(graph: EditableGraph, names: Iterable[str]) -> List[str]:
     """Nodes in topological order, but first those that data goes through: what draws a layer's random numbers waits for
     nothing.
     """
-    fed, rest = {}, []
+    fed: Dict[str, bool] = {}
+    rest: List[str] = []
     for name in names:
         node = graph.nodes[name]
         if node.op == "Placeholder" or any(node_of(tensor) in fed for tensor in node.input):
@@ -106,7 +115,7 @@ def _fed_first(graph, names):
     return [*fed, *rest]
 
 
-def _layer(name, ops, weights):
+def _layer(name: str, ops: Iterable[str], weights: Collection[Variable]) -> Layer:
     size = lambda chosen: sum(int(np.prod(variable.shape or ())) for variable in chosen)  # noqa: E731
     return {
         "name": name,
@@ -117,7 +126,7 @@ def _layer(name, ops, weights):
     }
 
 
-def _reader_scope(graph, node, weights):
+def _reader_scope(graph: EditableGraph, node: NodeDef, weights: _Weights) -> Optional[str]:
     """The layer whose weight a node applies, or None."""
     for tensor in node.input:
         if is_control(tensor):
@@ -130,7 +139,7 @@ def _reader_scope(graph, node, weights):
     return None
 
 
-def scope_of(name, weights):
+def scope_of(name: str, weights: _Weights) -> Optional[str]:
     """The layer that a node stands in, by its name: the longest scope that holds weights, else the first below those
     of models around it.
     """

@@ -1,5 +1,9 @@
 """The `.meta` file of a checkpoint, whoever wrote it: read, and judged, without running anything of it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable
+
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
@@ -7,13 +11,16 @@ from keras_gensynth_callback.checkpoint import META, check_plain_file, existing_
 from keras_gensynth_callback.errors import CheckpointFormatError
 from keras_gensynth_callback.graph import Fault, check_meta_graph
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import MetaGraphDef, Path
+
 # Protobuf reads no message that is larger.
 _LARGEST = 2**31 - 1
 # What `tf.train.Checkpoint` saves beside the values (tensorflow/python/checkpoint/checkpoint.py).
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
-def read_meta_graph(filepath, check=check_meta_graph):
+def read_meta_graph(filepath: Path, check: Callable[[MetaGraphDef], object] = check_meta_graph) -> MetaGraphDef:
     """The MetaGraphDef of a checkpoint.
 
     Args:
@@ -45,7 +52,7 @@ def read_meta_graph(filepath, check=check_meta_graph):
     return meta_graph
 
 
-def parsed_meta_graph(path, or_else="export again"):
+def parsed_meta_graph(path: str, or_else: str = "export again") -> MetaGraphDef:
     """The MetaGraphDef in a file, of which nothing is checked but that it is one.
 
     Args:
@@ -71,7 +78,7 @@ def parsed_meta_graph(path, or_else="export again"):
         ) from error
 
 
-def _without_graph(prefix):
+def _without_graph(prefix: str) -> str:
     if _OBJECT_GRAPH in list_tensors(prefix):
         return (
             f"The checkpoint {prefix!r} was written by tf.train.Checkpoint (TensorFlow 2, `save_weights` of Keras): it "

@@ -1,8 +1,16 @@
 """What goes into a graph and what comes out of it: by its signatures, or, without one, by its placeholders."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+
 import tensorflow as tf
 
 from keras_gensynth_callback.graph import LEARNING_PHASE, tensor_name, type_name
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import MetaGraphDef, NodeDef, Shape, TensorInfo, TensorSays, TensorShapeProto
+    from keras_gensynth_callback.graph import EditableGraph
 
 _SERVING = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 # Placeholders that are fed with other things than the model's inputs.
@@ -10,7 +18,7 @@ _NO_INPUTS = ("save", LEARNING_PHASE, "Placeholder", "AssignVariableOp")
 _NO_INPUT_SUFFIXES = ("_target", "_sample_weights", "learning_phase")
 
 
-def signatures_of(meta_graph):
+def signatures_of(meta_graph: MetaGraphDef) -> Dict[str, Any]:
     """The signatures as plain values: {key: {"method", "inputs": {name: tensor}, "outputs": {name: tensor}}}."""
     return {
         key: {
@@ -22,7 +30,9 @@ def signatures_of(meta_graph):
     }
 
 
-def inputs_and_outputs(meta_graph, graph):
+def inputs_and_outputs(
+    meta_graph: MetaGraphDef, graph: EditableGraph
+) -> Tuple[Dict[str, TensorSays], Dict[str, TensorSays]]:
     """What a prediction is fed with and what it gives.
 
     Returns:
@@ -36,27 +46,27 @@ def inputs_and_outputs(meta_graph, graph):
     return {node.name: _placeholder(node) for node in graph.nodes.values() if _is_input(node)}, {}
 
 
-def is_placeholder(node):
+def is_placeholder(node: NodeDef) -> bool:
     """Whether a NodeDef is there to be fed."""
     return node.op in ("Placeholder", "PlaceholderWithDefault")
 
 
-def is_learning_phase(node):
+def is_learning_phase(node: NodeDef) -> bool:
     """Whether a NodeDef is Keras's learning phase, in whichever scope it was imported."""
     return is_placeholder(node) and node.name.split("/")[-1] == LEARNING_PHASE
 
 
-def _is_input(node):
+def _is_input(node: NodeDef) -> bool:
     scope = node.name.split("/")[0]
     known = not scope.startswith(_NO_INPUTS) and not node.name.endswith(_NO_INPUT_SUFFIXES)
     return node.op == "Placeholder" and known
 
 
-def _described(info):
+def _described(info: TensorInfo) -> TensorSays:
     return {"tensor": _tensor_of(info), "dtype": type_name(info.dtype), "shape": _shape(info.tensor_shape)}
 
 
-def _tensor_of(info):
+def _tensor_of(info: TensorInfo) -> str:
     """The tensor that stands for an input or output; of a sparse one, that of its values."""
     kind = info.WhichOneof("encoding")
     if kind == "coo_sparse":
@@ -66,11 +76,11 @@ def _tensor_of(info):
     return info.name
 
 
-def _placeholder(node):
+def _placeholder(node: NodeDef) -> TensorSays:
     shape = node.attr["shape"].shape
     return {"tensor": tensor_name(node.name), "dtype": type_name(node.attr["dtype"].type), "shape": _shape(shape)}
 
 
-def _shape(proto):
+def _shape(proto: TensorShapeProto) -> Optional[Shape]:
     """A list of int or None; None if not even the rank is known."""
     return None if proto.unknown_rank else [None if dim.size < 0 else dim.size for dim in proto.dim]

@@ -1,6 +1,15 @@
 """Turns a Keras model into a plain v1 graph and says what each thing in it is. The only room that knows Kerases."""
 
-from .adapters import Variable, adapter_of, check_environment, distribution, own_variables, v1_engine, values_of
+from .adapters import (
+    Adapter,
+    Variable,
+    adapter_of,
+    check_environment,
+    distribution,
+    own_variables,
+    v1_engine,
+    values_of,
+)
 from .fitted_data import spec_of_batches
 from .keras_numbers import KerasNumbers
 from .lifted import Lifted
@@ -9,6 +18,7 @@ from .tracing import Table, scope_of
 
 __all__ = [
     "own_variables",
+    "Adapter",
     "KerasNumbers",
     "Lifted",
     "Table",

@@ -1,6 +1,6 @@
 """All that a report says of a checkpoint, as plain values: `gather`. Nothing of the graph is run."""
 
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 from keras_gensynth_callback.inspection import inspected, layers_of, outputs_of
 
@@ -24,7 +24,8 @@ def gather(prefix, *, target=None):
     Raises:
         CheckpointFormatError, InvalidArgumentError: as `inspect_checkpoint`.
     """
-    found, meta_graph, graph, variables = inspected(prefix, target)
+    inspection, meta_graph, graph, variables = inspected(prefix, target)
+    found: Dict[str, Any] = {**inspection}
     inputs, outputs = ({name: of["tensor"] for name, of in found[key].items()} for key in ("inputs", "outputs"))
     if not outputs:
         outputs = outputs_of(graph)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, List
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
+import numpy as np
 import tensorflow as tf
 
 from keras_gensynth_callback.checkpoint import META, existing_prefix, list_tensors, read_tensors, storage
@@ -16,7 +17,9 @@ from keras_gensynth_callback.lift import adapter_of, lift, scope_of
 from .name_mapping import in_names_of_model
 
 if TYPE_CHECKING:
-    from keras_gensynth_callback._types import Model, Path
+    from keras_gensynth_callback._types import DType, Model, Path
+    from keras_gensynth_callback.checkpoint import Tensor
+    from keras_gensynth_callback.lift import Adapter, Variable
 
 _SHOWN = 12
 
@@ -81,12 +84,12 @@ def load_checkpoint(model: Model, filepath: Path) -> List[str]:
     return sorted(variable.name for variable in found)
 
 
-def _as_dtype_of(variable, value):
+def _as_dtype_of(variable: Any, value: np.ndarray) -> np.ndarray:
     dtype = variable.dtype.base_dtype
     return value if dtype == tf.string else value.astype(dtype.as_numpy_dtype)
 
 
-def _report_the_rest(model, prefix, variables, stored):
+def _report_the_rest(model: Model, prefix: str, variables: List[Variable], stored: Dict[str, Tensor]) -> None:
     known = {variable.name for variable in variables}
     for names, where in (
         (known - set(stored), f"Kept as they were, since {prefix} does not have them"),
@@ -96,7 +99,7 @@ def _report_the_rest(model, prefix, variables, stored):
             logger.info("Model %s. %s: %s", model.name, where, ", ".join(sorted(names)))
 
 
-def _with_slots_and_metrics(adapter, stored):
+def _with_slots_and_metrics(adapter: Adapter, stored: Dict[str, Tensor]) -> List[Variable]:
     """The model's variables, once the optimizer's slots and the metrics' variables exist that the checkpoint has
     values for.
     """
@@ -118,7 +121,9 @@ def _with_slots_and_metrics(adapter, stored):
     return variables
 
 
-def _refuse_other_architecture(model, prefix, variables, stored, exported):
+def _refuse_other_architecture(
+    model: Model, prefix: str, variables: List[Variable], stored: Dict[str, Tensor], exported: List[str]
+) -> None:
     expected = {variable.name: _shape(variable) for variable in variables}
     weights = [variable.name for variable in variables if variable.kind == "weight"]
     missing = [f"{name} {expected[name]}: not in the checkpoint" for name in weights if name not in stored]
@@ -149,7 +154,7 @@ def _refuse_other_architecture(model, prefix, variables, stored, exported):
         )
 
 
-def _is_convertible(stored, dtype):
+def _is_convertible(stored: DType, dtype: DType) -> bool:
     """Whether values of one type, as TensorFlow stores them, have a place in a variable of another one."""
     if tf.string in (stored, dtype):
         return stored == dtype
@@ -157,11 +162,11 @@ def _is_convertible(stored, dtype):
     return is_number and not stored.is_quantized or stored == dtype or stored.is_complex and dtype.is_complex
 
 
-def _shape(variable):
+def _shape(variable: Variable) -> Tuple[int, ...]:
     return tuple(variable.value.shape.as_list())
 
 
-def _weights_of(prefix):
+def _weights_of(prefix: str) -> List[str]:
     """The names of the weights of the model that was exported, from the collection `model_variables`; [] without a
     `.meta`.
     """

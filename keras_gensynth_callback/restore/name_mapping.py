@@ -8,12 +8,15 @@
 | `DepthwiseConv2D` | `depthwise/kernel` | `depthwise/depthwise_kernel` | `depthwise/depthwise_kernel` |
 """
 
+from __future__ import annotations
+
 import collections
+from typing import Any, DefaultDict, Dict, List, Mapping, Tuple
 
 _LEAVES = {"depthwise_kernel": "kernel"}
 
 
-def in_names_of_model(tensors, weights):
+def in_names_of_model(tensors: Mapping[str, Any], weights: Mapping[str, Tuple[int, ...]]) -> Dict[str, str]:
     """What the tensors of a checkpoint are called in the model, where the Keras that wrote it has other names.
 
     A name is taken for another one if it leaves out parts of it, and if that is so of no other weight of this shape.
@@ -30,9 +33,9 @@ def in_names_of_model(tensors, weights):
     return {_renamed(name, names): name for name in tensors}
 
 
-def _other_names(tensors, weights):
+def _other_names(tensors: Mapping[str, Any], weights: Mapping[str, Tuple[int, ...]]) -> Dict[str, str]:
     """dict, name in the checkpoint -> the model's name for the same weight."""
-    spare = collections.defaultdict(list)
+    spare: DefaultDict[Tuple[Any, str], List[Tuple[str, List[str]]]] = collections.defaultdict(list)
     for name, tensor in tensors.items():
         if name not in weights and name.split("/")[0] not in ("training", "metrics"):
             parts = _parts(name)
@@ -46,18 +49,18 @@ def _other_names(tensors, weights):
     return {found[0]: name for name, found in fits.items() if len(found) == 1 and taken[found[0]] == 1}
 
 
-def _is_same(parts, others):
+def _is_same(parts: List[str], others: List[str]) -> bool:
     short, long = sorted([parts, others], key=len)
     rest = iter(long)
     return all(part in rest for part in short)
 
 
-def _parts(name):
+def _parts(name: str) -> List[str]:
     *scopes, leaf = name.split("/")
     return [*scopes, _LEAVES.get(leaf, leaf)]
 
 
-def _renamed(name, names):
+def _renamed(name: str, names: Dict[str, str]) -> str:
     if not name.startswith("training/"):
         return names.get(name, name)
     head, optimizer, *rest = name.split("/")

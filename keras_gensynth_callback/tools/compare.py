@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 import numpy as np
 
@@ -81,13 +81,13 @@ def _values(first: Dict[str, Any], second: Dict[str, Any]) -> ComparedValues:
     }
 
 
-def _same(one, other):
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
     if one.dtype != other.dtype:
         return False
     return bool(np.array_equal(one, other)) if one.dtype == object else one.tobytes() == other.tobytes()
 
 
-def _distance(one, other):
+def _distance(one: np.ndarray, other: np.ndarray) -> Optional[float]:
     try:
         distance = float(np.max(np.abs(one.astype("float64") - other.astype("float64"))))
     except (TypeError, ValueError):  # texts
@@ -95,7 +95,7 @@ def _distance(one, other):
     return distance if np.isfinite(distance) else None
 
 
-def _functions(meta_graph):
+def _functions(meta_graph: MetaGraphDef) -> Dict[str, Any]:
     return {function.signature.name: function for function in meta_graph.graph_def.library.function}
 
 
@@ -120,5 +120,5 @@ def _collections(first: MetaGraphDef, second: MetaGraphDef) -> Dict[str, Compare
     return found
 
 
-def _differing(first, second):
+def _differing(first: Dict[str, Any], second: Dict[str, Any]) -> List[str]:
     return sorted(key for key in {*first, *second} if first.get(key) != second.get(key))

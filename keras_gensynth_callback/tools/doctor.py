@@ -1,16 +1,22 @@
 """What is installed, what checkpoints can be tried in, and whether an export works here."""
 
+from __future__ import annotations
+
 import os
 import sys
 import tempfile
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from keras_gensynth_callback._util import find_readers, installed_version
+
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Tried
 
 _PACKAGES = ("keras-gensynth-callback", "tensorflow", "tensorflow-cpu", "keras", "tf_keras", "wrapt", "numpy", "h5py")
 _OF_THE_COMMAND_LINE = ("click", "rich")
 
 
-def diagnose(self_test=True):
+def diagnose(self_test: bool = True) -> Dict[str, Any]:
     """Looks at this machine.
 
     Args:
@@ -32,7 +38,7 @@ def diagnose(self_test=True):
     }
 
 
-def _self_test(python):
+def _self_test(python: Optional[str]) -> Tried:
     import tensorflow as tf
 
     from keras_gensynth_callback.export import export_checkpoint

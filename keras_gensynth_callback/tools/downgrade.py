@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
@@ -37,7 +38,7 @@ from keras_gensynth_callback.static import StaticShapes
 from keras_gensynth_callback.target import OpTable, fit_to_target, told
 
 if TYPE_CHECKING:
-    from keras_gensynth_callback._types import Downgraded, Path, Target
+    from keras_gensynth_callback._types import Downgraded, MetaGraphDef, Path, Target, TensorInfo
 
 _PREDICT = tf.compat.v1.saved_model.signature_constants.PREDICT_METHOD_NAME
 _LOSSES = tf.compat.v1.GraphKeys.LOSSES
@@ -79,7 +80,7 @@ def downgrade_checkpoint(filepath: Path, new_filepath: Optional[Path] = None, *,
     return {"prefix": new_prefix, "rewritten": manifest["rewritten"], "added": manifest["added"], "files": files}
 
 
-def _downgraded(prefix, target):
+def _downgraded(prefix: str, target: Target) -> Tuple[bytes, Dict[str, np.ndarray], Dict[str, Any]]:
     """The serialized MetaGraphDef, the values and the manifest of the new checkpoint."""
     meta_graph = read_meta_graph(prefix)
     list_tensors(prefix)
@@ -103,7 +104,7 @@ def _downgraded(prefix, target):
     return meta_graph.SerializeToString(deterministic=True), read_tensors(prefix), manifest
 
 
-def _named(meta_graph):
+def _named(meta_graph: MetaGraphDef) -> List[str]:
     """The names of the nodes that signatures and collections name."""
     infos = [info for signature in meta_graph.signature_def.values() for info in signature.outputs.values()]
     return [node_of(info.name) for info in infos] + [
@@ -111,7 +112,7 @@ def _named(meta_graph):
     ]
 
 
-def _new_prefix(filepath, new_filepath, target):
+def _new_prefix(filepath: Path, new_filepath: Optional[Path], target: str) -> str:
     new = check_filepath(f"{as_text(filepath)}-tf{target}" if new_filepath is None else new_filepath)
     there = [new + suffix for suffix in (INDEX, META) if storage.exists(new + suffix)]
     if there:
@@ -122,7 +123,7 @@ def _new_prefix(filepath, new_filepath, target):
     return new
 
 
-def _refuse_functions(prefix, meta_graph):
+def _refuse_functions(prefix: str, meta_graph: MetaGraphDef) -> None:
     names = sorted(function.signature.name for function in meta_graph.graph_def.library.function)
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -133,7 +134,7 @@ def _refuse_functions(prefix, meta_graph):
         )
 
 
-def _add_shapes(graph):
+def _add_shapes(graph: EditableGraph) -> None:
     """Gives nodes the shapes that follow from the graph, which rewrites look at; what the file says of others stays."""
     static = StaticShapes(graph)
     for name, node in graph.nodes.items():
@@ -143,13 +144,17 @@ def _add_shapes(graph):
             node.attr["_output_shapes"].CopyFrom(tf.compat.v1.AttrValue(list={"shape": protos}))
 
 
-def _fill(meta_graph, graph, lacking, table):
+def _fill(
+    meta_graph: MetaGraphDef, graph: EditableGraph, lacking: Dict[str, List[str]], table: OpTable
+) -> Dict[str, List[str]]:
     """Adds members to collections; returns what was added."""
-    known, added = variable_defs(meta_graph), {}
+    known = variable_defs(meta_graph)
+    added: Dict[str, List[str]] = {}
     for key, names in lacking.items():
         if key in VARIABLE_COLLECTIONS:
-            protos = {name: known.get(name) or variable_def_from_graph(graph, node_of(name)) for name in names}
-            names = [name for name in names if protos[name] is not None]
+            found = {name: known.get(name) or variable_def_from_graph(graph, node_of(name)) for name in names}
+            protos = {name: proto for name, proto in found.items() if proto is not None}
+            names = [name for name in names if name in protos]
         if key not in VARIABLE_COLLECTIONS or key in table.collections_of_names:
             meta_graph.collection_def[key].node_list.value.extend(names)
         else:
@@ -159,7 +164,7 @@ def _fill(meta_graph, graph, lacking, table):
     return added
 
 
-def _add_signatures(meta_graph, graph):
+def _add_signatures(meta_graph: MetaGraphDef, graph: EditableGraph) -> Dict[str, List[str]]:
     """Adds signatures where there are none, and inputs and outputs can be told."""
     outputs = outputs_of(graph)
     if meta_graph.signature_def or not outputs:
@@ -185,7 +190,7 @@ def _add_signatures(meta_graph, graph):
     return {"signature_def": list(found)}
 
 
-def _tensor_info(graph, static, tensor):
+def _tensor_info(graph: EditableGraph, static: StaticShapes, tensor: str) -> TensorInfo:
     name, _, index = tensor_name(tensor).rpartition(":")
     types = output_types(graph.nodes[name])
     info = meta_graph_pb2.TensorInfo(name=f"{name}:{index}", dtype=types[int(index)])
@@ -193,7 +198,7 @@ def _tensor_info(graph, static, tensor):
     return info
 
 
-def _put_back(meta_graph, graph, table):
+def _put_back(meta_graph: MetaGraphDef, graph: EditableGraph, table: OpTable) -> None:
     """The rewritten graph, and what of the meta graph speaks of it."""
     for node in graph.nodes.values():
         node.attr.pop("_output_shapes", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NoReturn, Optional, Sequence, Set, Tuple
 
 import tensorflow as tf
 
@@ -24,7 +24,7 @@ from keras_gensynth_callback.target import fit_to_target
 from .resolve_conditionals import resolve_conditionals
 
 if TYPE_CHECKING:
-    from keras_gensynth_callback._types import Frozen, Path, Target
+    from keras_gensynth_callback._types import DType, Frozen, NodeDef, Path, Target, TensorSays
 
 _PASSING = ("Identity", "Enter", "Switch", "Merge", "NextIteration", "Exit")
 _OF_REFERENCES = ("RefIdentity", "RefEnter", "RefSwitch", "RefMerge", "RefNextIteration", "RefExit")
@@ -103,7 +103,9 @@ def _frozen(filepath: Path, path: Path, outputs: Optional[Sequence[str]], target
     }
 
 
-def _chosen(filepath, graph, signed, outputs):
+def _chosen(
+    filepath: Path, graph: EditableGraph, signed: Dict[str, TensorSays], outputs: Optional[Sequence[str]]
+) -> Dict[str, str]:
     """{name: tensor} of what is to be kept."""
     if outputs is None and not signed:
         raise InvalidArgumentError(
@@ -121,7 +123,7 @@ def _chosen(filepath, graph, signed, outputs):
     return {name: tensor_name(name) for name in outputs}
 
 
-def keep_predictions(graph, wanted):
+def keep_predictions(graph: EditableGraph, wanted: List[str]) -> None:
     """Keeps what `wanted` (node names) depend on when the learning phase is False."""
     for node in graph.nodes.values():
         if is_learning_phase(node):
@@ -131,7 +133,7 @@ def keep_predictions(graph, wanted):
     graph.keep(wanted)
 
 
-def _variables_to_constants(graph, filepath):
+def _variables_to_constants(graph: EditableGraph, filepath: Path) -> None:
     handles = [node for node in graph.nodes.values() if is_variable(node)]
     values = read_tensors(filepath)
     missing = [node.name for node in handles if node.name not in values]
@@ -159,9 +161,10 @@ def _variables_to_constants(graph, filepath):
         _read_constant(graph, handle, dtype, consumers)
 
 
-def _read_constant(graph, source, dtype, consumers):
+def _read_constant(graph: EditableGraph, source: NodeDef, dtype: DType, consumers: Dict[str, List[NodeDef]]) -> None:
     """Lets all that took a variable take its value."""
-    todo, seen = [source], set()
+    todo = [source]
+    seen: Set[str] = set()
     while todo:
         taken = todo.pop()
         for node in consumers[taken.name]:
@@ -180,7 +183,7 @@ def _read_constant(graph, source, dtype, consumers):
                 _refuse_use(node, source)
 
 
-def _read(graph, node, dtype):
+def _read(graph: EditableGraph, node: NodeDef, dtype: DType) -> bool:
     """Turns a read of a variable into one of a constant; whether that was possible, or nothing had to be done."""
     if node.op == "ReadVariableOp":
         _become(node, "Identity", node.input, T=dtype)
@@ -211,14 +214,14 @@ def _read(graph, node, dtype):
     return True
 
 
-def _refuse_use(node, source):
+def _refuse_use(node: NodeDef, source: NodeDef) -> NoReturn:
     raise UnsupportedModelError(
         f"The variable {source.name!r} is used by the op {node.op} (node {node.name!r}), which has no form for "
         "constants. Predictions that change or test their variables cannot be frozen; use the checkpoint as it is."
     )
 
 
-def _become(node, op, inputs, **attrs):
+def _become(node: NodeDef, op: str, inputs: Iterable[str], **attrs: Any) -> None:
     """Turns a node into another op under the same name."""
     values = {
         key: tf.compat.v1.AttrValue.FromString(attr_value(value).SerializeToString()) for key, value in attrs.items()

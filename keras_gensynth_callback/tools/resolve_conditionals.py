@@ -1,12 +1,18 @@
 """Conditionals of v1 control flow whose predicate is a constant: the branch that runs takes their place."""
 
-from typing import Callable, Dict
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Set
 
 from keras_gensynth_callback.graph import COND_CONTEXT, data_inputs, input_name, is_control, node_of, tensor_name
 from keras_gensynth_callback.static import small_constant
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import NodeDef
+    from keras_gensynth_callback.graph import EditableGraph
 
-def resolve_conditionals(graph):
+
+def resolve_conditionals(graph: EditableGraph) -> None:
     """Replaces `Switch` and `Merge` by what runs, where a constant decides, and removes what never does.
 
     Args:
@@ -28,12 +34,14 @@ def resolve_conditionals(graph):
 class _Resolution:
     """Which nodes never run, which side of a switch does, and which input of a merge arrives."""
 
-    def __init__(self, graph):
+    def __init__(self, graph: EditableGraph) -> None:
         self._graph = graph
-        self.dead, self.switches, self.merges = set(), {}, {}
-        self._truths = {}
+        self.dead: Set[str] = set()
+        self.switches: Dict[str, int] = {}
+        self.merges: Dict[str, int] = {}
+        self._truths: Dict[str, bool] = {}
 
-    def visit(self, node):
+    def visit(self, node: NodeDef) -> None:
         """Decides about a node whose inputs were visited."""
         truth = self._truth_of(node)
         if truth is not None:
@@ -47,7 +55,7 @@ class _Resolution:
             if predicate is not None:
                 self.switches[node.name] = int(predicate)
 
-    def _visit_merge(self, node):
+    def _visit_merge(self, node: NodeDef) -> None:
         inputs = data_inputs(node)
         # Of a loop: what comes around was not visited yet, and comes only if the loop was entered.
         entering = [t for t in inputs if self._graph.nodes[node_of(t)].op not in ("NextIteration", "RefNextIteration")]
@@ -57,7 +65,7 @@ class _Resolution:
         elif len(entering) == len(inputs) and len(alive) == 1:
             self.merges[node.name] = list(node.input).index(alive[0])
 
-    def _is_dead(self, tensor):
+    def _is_dead(self, tensor: str) -> bool:
         name = node_of(tensor)
         if name in self.dead:
             return True
@@ -65,7 +73,7 @@ class _Resolution:
             name in self.switches and not is_control(tensor) and tensor_name(tensor) != f"{name}:{self.switches[name]}"
         )
 
-    def _truth_of(self, node):
+    def _truth_of(self, node: NodeDef) -> Optional[bool]:
         """The value of a predicate whose inputs were visited: True, False, or None where data decide."""
         if node.op == "Const":
             value = small_constant(node, 1)
@@ -84,7 +92,7 @@ _LOGIC: Dict[str, Callable[..., bool]] = {
 }
 
 
-def _become_identity(node, source):
+def _become_identity(node: NodeDef, source: str) -> None:
     controls = [tensor for tensor in node.input if is_control(tensor)]
     node.op = "Identity"
     del node.input[:]

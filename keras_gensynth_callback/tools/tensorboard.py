@@ -1,11 +1,18 @@
 """The graph of a checkpoint for TensorBoard."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from keras_gensynth_callback.inspection import read_meta_graph
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Path
 
-def write_event_file(filepath, folder):
+
+def write_event_file(filepath: Path, folder: Path) -> None:
     """Writes an event file with the graph of a checkpoint, which `tensorboard --logdir folder` shows.
 
     Args:

@@ -10,12 +10,13 @@ predicted (`out/<name>`), and the loss and metrics of one batch (`eval/<name>`).
 import hashlib
 import json
 import sys
+from typing import Any, Dict, List, Optional, Tuple
 
 BATCH, UNKNOWN = 8, 8
 NOT_TRIED = None
 
 
-def main(prefix, data, out):
+def main(prefix: str, data: str, out: str) -> None:
     for name in ("tf_keras", "keras"):
         sys.modules[name] = None  # type: ignore[assignment]  # Python's word for: cannot be imported
     import numpy as np
@@ -37,13 +38,13 @@ def main(prefix, data, out):
     print(json.dumps({"tensorflow": tf.__version__, "verdicts": verdicts, "digests": trial.digests}))
 
 
-def plain(np, value):
+def plain(np: Any, value: Any) -> Any:
     """An array that a file can hold without pickles: of bytes where it is of texts."""
     value = np.asarray(value)
     return value.astype("S") if value.dtype.kind == "O" else value
 
 
-def digest(np, value):
+def digest(np: Any, value: Any) -> str:
     value = np.asarray(value)
     content = b"".join(value.ravel()) if value.dtype.kind == "O" else np.ascontiguousarray(value).tobytes()
     return hashlib.sha256(content).hexdigest()
@@ -62,12 +63,14 @@ TITLES = {
 class Trial:
     """A session with the checkpoint in it, and what is tried there."""
 
-    def __init__(self, np, v1, prefix, data):
+    def __init__(self, np: Any, v1: Any, prefix: str, data: Dict[str, Any]) -> None:
         self.np, self.v1, self.prefix, self.data = np, v1, prefix, data
         self.random = np.random.RandomState(0)
-        self.results, self.invented, self.digests = {}, [], {}
+        self.results = {}  # type: Dict[str, Any]
+        self.invented = []  # type: List[str]
+        self.digests = {}  # type: Dict[str, str]
 
-    def loads(self):
+    def loads(self) -> Tuple[Optional[bool], str]:
         """Imports the graph and restores the values."""
         v1 = self.v1
         self.meta = v1.MetaGraphDef()
@@ -88,13 +91,13 @@ class Trial:
         self.digests = {name: digest(self.np, value) for name, value in values.items()}
         return True, "%d variables" % len(variables)
 
-    def restore(self):
+    def restore(self) -> None:
         """Sets everything back to the checkpoint."""
         self.session.run([self.initialize_locals, self.initialize_tables])
         with self.graph.as_default():  # outside of a graph, a Saver of TensorFlow 2 restores eager variables
             self.saver.restore(self.session, self.prefix)
 
-    def predicts(self):
+    def predicts(self) -> Tuple[Optional[bool], str]:
         """Feeds the signature of predictions."""
         signature = self.signature("serving_default")
         if signature is None:
@@ -104,7 +107,7 @@ class Trial:
         self.results.update({"out/" + name: value for name, value in found.items()})
         return self.finite(found), ", ".join("%s %s" % (name, shown(found[name])) for name in sorted(found))
 
-    def evaluates(self):
+    def evaluates(self) -> Tuple[Optional[bool], str]:
         """Resets the metrics, feeds two batches, and reads loss and metrics; of one batch for comparison."""
         signature = self.signature("eval")
         if signature is None:
@@ -127,7 +130,7 @@ class Trial:
         self.restore()
         return self.finite(found[1]) and self.finite(found[2]), words
 
-    def updates(self):
+    def updates(self) -> Tuple[Optional[bool], str]:
         """Runs UPDATE_OPS in the learning phase."""
         ops = self.graph.get_collection("update_ops")
         if not ops:
@@ -147,7 +150,7 @@ class Trial:
             return self.finite(after), "%d ops run; the model has no weights but those that are trained" % len(ops)
         return self.finite(after), "%d ops move %d of %d weights that are not trained" % (len(ops), moved, len(states))
 
-    def trains(self):
+    def trains(self) -> Tuple[Optional[bool], str]:
         """Runs the step that came with the checkpoint."""
         ops = self.graph.get_collection("train_op")
         signature = self.signature("train")
@@ -155,7 +158,7 @@ class Trial:
             return NOT_TRIED, "there is no train_op" if not ops else "there is no signature `train`"
         return self.step(ops, signature)
 
-    def trains_with_its_own(self):
+    def trains_with_its_own(self) -> Tuple[Optional[bool], str]:
         """Minimises the losses by an optimizer of TensorFlow 1.x."""
         signature = self.signature("train")
         if not self.graph.get_collection("losses") or signature is None:
@@ -172,7 +175,7 @@ class Trial:
         ok, words = self.step([step], signature)
         return ok, words + (", no gradient for " + ", ".join(without) if without else "")
 
-    def step(self, ops, signature):
+    def step(self, ops: List[Any], signature: Any) -> Tuple[bool, str]:
         """Runs a training step, and looks at what it moved."""
         variables = {variable.op.name: variable for variable in self.trainable()}
         before = self.session.run(variables)
@@ -182,15 +185,15 @@ class Trial:
         moved = sum(not self.np.array_equal(before[name], after[name]) for name in variables)
         return moved > 0 and self.finite(after), "moves %d of %d trained weights" % (moved, len(variables))
 
-    def trainable(self):
+    def trainable(self) -> List[Any]:
         """The trainable variables."""
         return self.graph.get_collection("trainable_variables")
 
-    def signature(self, key):
+    def signature(self, key: str) -> Any:
         """A signature, or None."""
         return self.meta.signature_def[key] if key in self.meta.signature_def else None
 
-    def feeds(self, signature, learning=False):
+    def feeds(self, signature: Any, learning: bool = False) -> Dict[str, Any]:
         """What a signature is fed with: what was given, and else made up, the same for each signature."""
         found = {}
         for name, info in sorted(signature.inputs.items()):
@@ -205,12 +208,12 @@ class Trial:
                 self.results["in/" + name] = self.data[name]
         return found
 
-    def told_invented(self):
+    def told_invented(self) -> str:
         """What was made up, in words."""
         names = ", ".join("`%s`" % name for name in self.invented)
         return names + (" was" if len(self.invented) == 1 else " were")
 
-    def made_up(self, info):
+    def made_up(self, info: Any) -> Any:
         """A batch of small numbers, zeros and ones, or short texts; keys of the lookup table that they go to."""
         batch = next((len(value) for value in self.data.values() if self.np.ndim(value)), BATCH)
         sizes = [dim.size for dim in info.tensor_shape.dim]
@@ -225,7 +228,7 @@ class Trial:
             return self.random.randint(0, min([2] + ids), shape).astype(dtype)
         return self.np.full(shape, "a") if dtype.kind in "OS" else self.np.zeros(shape, dtype)
 
-    def taken(self, tensor):
+    def taken(self, tensor: Any) -> Tuple[Any, List[int]]:
         """The keys of the lookup tables that a tensor may go to, and the lengths of what it may choose rows of."""
         keys, ids, todo, seen = [], [], [tensor.op], set()
         while todo:
@@ -241,27 +244,27 @@ class Trial:
         keys = [found for found in keys if found is not None and found.dtype == self.np.dtype(wanted)]
         return (keys[0] if keys else []), ids
 
-    def rows_of(self, tensor):
+    def rows_of(self, tensor: Any) -> List[int]:
         """How many rows a variable has that rows are chosen of: a list of one number, or of none."""
         while tensor.op.type in ("ReadVariableOp", "Identity"):
             tensor = tensor.op.inputs[0]
         held = [v for v in self.graph.get_collection("variables") if v.op.name == tensor.op.name]
         return [v.shape.as_list()[0] for v in held if v.shape.rank and v.shape.as_list()[0]]
 
-    def keys_of(self, table):
+    def keys_of(self, table: Any) -> Any:
         """The keys that a table is initialised with, or None."""
         for op in self.graph.get_operations():
             if op.type.startswith(("InitializeTableV", "LookupTableImport")) and op.inputs[0].op is table:
                 return self.session.run(op.inputs[1])
         return None
 
-    def finite(self, values):
+    def finite(self, values: Dict[str, Any]) -> bool:
         """Whether all numbers are finite."""
         arrays = [self.np.asarray(value) for value in values.values()]
         return all(bool(self.np.isfinite(array).all()) for array in arrays if array.dtype.kind in "fc")
 
 
-def shown(value):
+def shown(value: Any) -> str:
     return " x ".join(map(str, getattr(value, "shape", ()))) or "scalar"
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from keras_gensynth_callback.lift import adapter_of
 from keras_gensynth_callback.verification import difference, digest, run_in, storable
 
 if TYPE_CHECKING:
-    from keras_gensynth_callback._types import Arrays, Path, Tried, Verdict
+    from keras_gensynth_callback._types import Arrays, Model, Path, Tried, Verdict
 
 _TARGET, _WEIGHTS = "_target", "_sample_weights"
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "try_program.py")
@@ -74,7 +74,7 @@ def _verdict(name: str, ok: Optional[bool], words: str) -> Verdict:
     return {"name": name, "ok": ok, "words": words}
 
 
-def _files(prefix):
+def _files(prefix: str) -> Verdict:
     try:
         manifest = read_manifest(prefix)
     except GenSynthExportError as error:
@@ -87,7 +87,7 @@ def _files(prefix):
     return _verdict("files", True, f"{len(manifest['files'])} as the manifest says")
 
 
-def _values(prefix, digests):
+def _values(prefix: str, digests: Dict[str, str]) -> Verdict:
     """Whether each variable has the bits that the checkpoint holds under its name, as `verify_checkpoint` asks, too."""
     try:
         values = read_tensors(prefix)
@@ -99,7 +99,9 @@ def _values(prefix, digests):
     return _verdict("values", True, f"{len(values)} as the files have them")
 
 
-def _tried(prefix, data, python, folder):
+def _tried(
+    prefix: str, data: Mapping[str, Any], python: str, folder: str
+) -> Tuple[Dict[str, Any], Dict[str, np.ndarray]]:
     """What the program found, and the arrays that it left."""
     arrays, out = os.path.join(folder, "data.npz"), os.path.join(folder, "out.npz")
     np.savez(arrays, **{name: storable(value) for name, value in data.items()})
@@ -120,7 +122,7 @@ def _tried(prefix, data, python, folder):
         return json.loads(done.stdout.decode("utf-8").splitlines()[-1]), dict(results)
 
 
-def _compared(against, results, rtol):
+def _compared(against: Path, results: Dict[str, np.ndarray], rtol: float) -> List[Verdict]:
     """The verdicts of Keras on what was predicted and evaluated."""
     from keras_gensynth_callback.model_files import load_model, read_model_file
 
@@ -133,7 +135,9 @@ def _compared(against, results, rtol):
     return verdicts
 
 
-def _agreement(name, found, ask_keras, rtol):
+def _agreement(
+    name: str, found: Dict[str, np.ndarray], ask_keras: Callable[[], Dict[str, Any]], rtol: float
+) -> Verdict:
     try:
         expected = ask_keras()
     except Exception as error:  # what Keras says of data that were made up can be anything
@@ -146,7 +150,7 @@ def _agreement(name, found, ask_keras, rtol):
     return _verdict(name, bool(worst <= rtol), ", ".join(f"{key} off by {off[key]:.1e}" for key in sorted(off)))
 
 
-def _predictions(model, fed):
+def _predictions(model: Model, fed: Dict[str, np.ndarray]) -> Dict[str, Any]:
     outputs = model.predict(_inputs_of(model, fed), verbose=0)
     if isinstance(outputs, dict):
         return outputs
@@ -154,7 +158,7 @@ def _predictions(model, fed):
     return dict(zip(adapter_of(model).output_names() or [f"output_{n + 1}" for n in range(len(outputs))], outputs))
 
 
-def _evaluation(model, fed):
+def _evaluation(model: Model, fed: Dict[str, np.ndarray]) -> Dict[str, Any]:
     targets, weights = ({name: fed[name] for name in fed if name.endswith(end)} for end in (_TARGET, _WEIGHTS))
     given = {"sample_weight": _one_or_all(weights, _WEIGHTS)} if weights else {}
     y, batch = _one_or_all(targets, _TARGET), len(next(iter(targets.values())))
@@ -162,12 +166,12 @@ def _evaluation(model, fed):
     return {name: value for name, value in found.items() if np.ndim(value) == 0}
 
 
-def _inputs_of(model, fed):
+def _inputs_of(model: Model, fed: Dict[str, np.ndarray]) -> Any:
     names = adapter_of(model).input_names() or [name for name in fed if not name.endswith((_TARGET, _WEIGHTS))]
     return _one_or_all({name: fed[name] for name in names}, "")
 
 
-def _one_or_all(arrays, suffix):
+def _one_or_all(arrays: Dict[str, np.ndarray], suffix: str) -> Any:
     """What Keras takes: the array itself where there is one, else arrays by the names of inputs or outputs."""
     if len(arrays) == 1:
         return next(iter(arrays.values()))

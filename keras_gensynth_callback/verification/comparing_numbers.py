@@ -4,10 +4,13 @@ The batch is made up, of the shapes and types of the data: what both make of it 
 runs in a clean process, before training has begun and before any export of it is committed.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import tempfile
 import warnings
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +22,14 @@ from keras_gensynth_callback.lift import KerasNumbers
 
 from .verifying import run_in, storable
 
+if TYPE_CHECKING:
+    from keras_gensynth_callback._types import Model, Tensor
+    from keras_gensynth_callback.lift import Adapter, Lifted
+
+_Arrays = Dict[str, np.ndarray]
+# A number of Keras, and how far it moves with a rounding error of the weights.
+_Expected = Tuple[np.ndarray, float]
+
 BATCH, SIZES = 4, (8, 32, 128)
 # How far numbers may be off, relative to the largest of an array.
 _BOUNDS = {"predictions": 1e-5, "predictions in training": 1e-5, "metrics": 1e-5, "trained": 1e-3}
@@ -27,7 +38,9 @@ _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "numbers_pro
 _TIMES = 10
 
 
-def verify_numbers(model, adapter, lifted, meta_graph, values):
+def verify_numbers(
+    model: Model, adapter: Adapter, lifted: Lifted, meta_graph: bytes, values: Mapping[str, Tensor]
+) -> Dict[str, float]:
     """Compares a graph with the model that it was made of.
 
     Args:
@@ -53,7 +66,7 @@ def verify_numbers(model, adapter, lifted, meta_graph, values):
     return _compared(model, expected, found, {v.name: np.asarray(values[v.name]) for v in lifted.variables})
 
 
-def _asked(model, adapter, lifted):
+def _asked(model: Model, adapter: Adapter, lifted: Lifted) -> Tuple[_Arrays, Dict[str, _Expected]]:
     """Made-up data by the names of the signatures' inputs, and what Keras says of them."""
     serving, batch = lifted.data
     failure = None
@@ -73,7 +86,7 @@ def _asked(model, adapter, lifted):
     return {}, {}
 
 
-def _made_up(lifted, size):
+def _made_up(lifted: Lifted, size: int) -> _Arrays:
     """An array for each tensor that a step is fed with: small numbers, zeros and ones, words of lookup tables."""
     draw, arrays = np.random.RandomState(0), {}
     words = [table.keys for table in lifted.tables if np.asarray(table.keys).dtype.kind in "OSU"]
@@ -91,7 +104,7 @@ def _made_up(lifted, size):
     return arrays
 
 
-def _computed(model, arrays, meta_graph, values):
+def _computed(model: Model, arrays: _Arrays, meta_graph: bytes, values: Mapping[str, Tensor]) -> _Arrays:
     """What a clean process makes of the graph with these values."""
     with tempfile.TemporaryDirectory() as folder:
         prefix, data, out = [os.path.join(folder, name) for name in ("net", "data.npz", "out.npz")]
@@ -108,7 +121,7 @@ def _computed(model, arrays, meta_graph, values):
             return dict(found)
 
 
-def _compared(model, expected, found, weights):
+def _compared(model: Model, expected: Dict[str, _Expected], found: _Arrays, weights: _Arrays) -> Dict[str, float]:
     differences, wrong = {}, []
     for name, (value, movement) in expected.items():
         kind, _, of = name.partition("/")
@@ -131,11 +144,11 @@ def _compared(model, expected, found, weights):
     return differences
 
 
-def _plain(values):
+def _plain(values: Any) -> np.ndarray:
     """Numbers that can be subtracted; what is no number in both is equal."""
     return np.nan_to_num(np.asarray(values).astype("float64"))
 
 
-def _largest(values):
+def _largest(values: Any) -> float:
     values = _plain(values)
     return float(np.max(np.abs(values))) if values.size else 0.0

@@ -8,9 +8,10 @@ variable, how far one step of `train_op` moves it (`trained/<name>`).
 """
 
 import sys
+from typing import Any, Dict
 
 
-def main(prefix, data, out):
+def main(prefix: str, data: str, out: str) -> None:
     for name in ("tf_keras", "keras"):
         sys.modules[name] = None  # type: ignore[assignment]  # Python's word for: cannot be imported
     import numpy as np
@@ -24,14 +25,14 @@ def main(prefix, data, out):
         saver = v1.train.import_meta_graph(meta)
         session.run(v1.tables_initializer())
 
-        def feeds(key, training=False):
+        def feeds(key: str, training: bool = False) -> Dict[str, Any]:
             saver.restore(session, prefix)
             session.run(v1.local_variables_initializer())
             inputs = meta.signature_def[key].inputs
             fed = {inputs[name].name: given[name] for name in inputs if name in given}
             return dict(fed, **({inputs["keras_learning_phase"].name: True} if training else {}))
 
-        def predict(key, title, training=False):
+        def predict(key: str, title: str, training: bool = False) -> None:
             outputs = {
                 name.split("/", 1)[-1] if key != "serving_default" else name: info.name
                 for name, info in meta.signature_def[key].outputs.items()

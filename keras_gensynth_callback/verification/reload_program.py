@@ -9,9 +9,10 @@ Runs in every TensorFlow from 1.13 on. Keras is not there for it, and neither is
 import hashlib
 import json
 import sys
+from typing import Any
 
 
-def main(prefix, arrays):
+def main(prefix: str, arrays: str) -> None:
     for name in ("tf_keras", "keras"):
         sys.modules[name] = None  # type: ignore[assignment]  # Python's word for: cannot be imported
     import numpy as np
@@ -42,14 +43,14 @@ def main(prefix, arrays):
     print(json.dumps(found))
 
 
-def signatures_of(v1, prefix):
+def signatures_of(v1: Any, prefix: str) -> Any:
     meta_graph = v1.MetaGraphDef()
     with open(prefix + ".meta", "rb") as file:
         meta_graph.ParseFromString(file.read())
     return meta_graph.signature_def
 
 
-def digest(np, value):
+def digest(np: Any, value: Any) -> str:
     value = np.asarray(value)
     content = b"".join(value.ravel()) if value.dtype.kind == "O" else np.ascontiguousarray(value).tobytes()
     return hashlib.sha256(content).hexdigest()

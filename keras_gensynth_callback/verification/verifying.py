@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
 import numpy as np
 
@@ -79,7 +79,9 @@ def verify_checkpoint(
     }
 
 
-def reload(prefix, values, inputs=None, python=None):
+def reload(
+    prefix: str, values: Mapping[str, Any], inputs: Arrays = None, python: Optional[str] = None
+) -> Dict[str, Any]:
     """What a clean interpreter finds in a checkpoint; each variable must have the bits of `values`.
 
     Raises:
@@ -100,7 +102,7 @@ def reload(prefix, values, inputs=None, python=None):
     return found
 
 
-def _run(prefix, inputs, python):
+def _run(prefix: str, inputs: Mapping[str, Any], python: str) -> Dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         arrays = os.path.join(folder, "arrays.npz")
         np.savez(arrays, **{name: storable(value) for name, value in inputs.items()})
@@ -114,7 +116,7 @@ def _run(prefix, inputs, python):
     return json.loads(done.stdout.decode("utf-8").splitlines()[-1])
 
 
-def run_in(python, program, *arguments):
+def run_in(python: str, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Runs a program of this package by another interpreter, alone and without a GPU.
 
     Returns:
@@ -135,7 +137,7 @@ def run_in(python, program, *arguments):
         ) from error
 
 
-def _compared(prefix, found, expected, rtol):
+def _compared(prefix: str, found: Dict[str, np.ndarray], expected: Mapping[str, Any], rtol: float) -> Dict[str, float]:
     unknown = sorted(set(expected) - set(found))
     if unknown:
         raise VerificationError(
@@ -152,7 +154,7 @@ def _compared(prefix, found, expected, rtol):
     return differences
 
 
-def difference(found, expected):
+def difference(found: np.ndarray, expected: np.ndarray) -> float:
     """How far an array is off, relative to the largest number expected; infinite where the shapes differ."""
     if found.shape != expected.shape:
         return float("inf")
@@ -161,7 +163,7 @@ def difference(found, expected):
     return float(np.max(np.abs(found - expected)) / (np.max(np.abs(expected)) or 1.0))
 
 
-def storable(value):
+def storable(value: Any) -> Any:
     """`value` as an array that `numpy.savez` stores without pickles, which no program here loads: texts as bytes."""
     value = np.asarray(value)
     if value.dtype.kind != "O":

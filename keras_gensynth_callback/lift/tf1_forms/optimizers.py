@@ -7,6 +7,7 @@ as they are written.
 """
 
 import contextlib
+from typing import Any, Dict, Hashable
 
 import tensorflow as tf
 
@@ -23,7 +24,7 @@ def training_ops(module, optimizers):
         optimizers: the optimizers that the model holds. Which classes the module has under these names depends on how
             it is imported in TensorFlow 2.11 and 2.12.
     """
-    numbers = {}
+    numbers: Dict[Hashable, Any] = {}
 
     def applies(wrapped, instance, args, kwargs):
         numbers.clear()  # the step's number moves with each time
