@@ -2,12 +2,12 @@
 
     python scripts/find_reader.py                  prints the path of the one with TensorFlow 1.15; makes the
                                                    environment first where it is missing
-    python scripts/find_reader.py 1.13 1.14 1.15   the same for each of these versions, a line each
+    python scripts/find_reader.py 1.13 1.14 1.15   the same for each of these versions, a line each (also 1.4, 1.8, 1.12)
 
 An interpreter that already has TensorFlow 1.15 can be named in the environment variable KERAS_GENSYNTH_READER, those
-with 1.14 and 1.13 in KERAS_GENSYNTH_READER_1_14 and KERAS_GENSYNTH_READER_1_13. Otherwise a Python 3.7 is looked for on
-the PATH, among pyenv's versions and through uv, and a virtual environment is made for it in `.cache/tf115` (`tf114`,
-`tf113`), once.
+with 1.14 and 1.13 in KERAS_GENSYNTH_READER_1_14 and KERAS_GENSYNTH_READER_1_13, and so on. Otherwise a Python 3.7 (3.6
+for 1.12 and older) is looked for on the PATH, among pyenv's versions and through uv, and a virtual environment is made
+for it in `.cache/tf115` (`tf114`, `tf113`, ...), once.
 
 Only the standard library is used, so that any Python from 3.7 on can run this file.
 """
@@ -21,10 +21,15 @@ from pathlib import Path
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache"
 REQUIREMENTS = {
+    "1.4": ("tensorflow==1.4.1", "protobuf<3.18", "numpy<1.17"),
+    "1.8": ("tensorflow==1.8.0", "protobuf<3.18", "numpy<1.17"),
+    "1.12": ("tensorflow==1.12.3", "protobuf<3.18", "numpy<1.17"),
     "1.13": ("tensorflow==1.13.2", "protobuf<3.21", "numpy<1.17"),
     "1.14": ("tensorflow==1.14.0", "protobuf<3.21", "numpy<1.17"),
     "1.15": ("tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19"),
 }
+# The oldest have wheels for Python 3.6 alone.
+PYTHONS = {"1.4": "3.6", "1.8": "3.6", "1.12": "3.6"}
 # Names what was installed and is written last, so an environment that was left half made is not taken for a whole one.
 STAMP = "installed.txt"
 
@@ -83,14 +88,18 @@ def make_reader(version="1.15"):
         if os.environ.get(override(version)):
             raise
     folder, requirements = _environment(version), REQUIREMENTS[version]
-    python37 = find_python("3.7")
-    if python37 is None:
-        message = "No Python 3.7 was found on the PATH, among pyenv's versions or through uv. "
+    python = find_python(_python_of(version))
+    if python is None:
+        message = "No Python {} was found on the PATH, among pyenv's versions or through uv. ".format(
+            _python_of(version)
+        )
         raise ReaderNotFoundError(message + _how_to(version))
     print("Making an environment with {} in {} (once).".format(requirements[0], _relative(folder)), file=sys.stderr)
     shutil.rmtree(str(folder), ignore_errors=True)
-    _install([python37, "-m", "venv", str(folder)], requirements[0])
+    _install([python, "-m", "venv", str(folder)], requirements[0])
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    if version in PYTHONS:  # whose own pip takes packages that are for other Pythons
+        _install(pip + ["--upgrade", "pip<22", "wheel<0.38", "setuptools<60"], requirements[0])
     _install(pip + list(requirements), requirements[0])
     (folder / STAMP).write_text(_stamp_text(version))
     return find_reader(version)
@@ -114,11 +123,15 @@ def _environment(version):
     return CACHE / ("tf" + version.replace(".", ""))
 
 
+def _python_of(version):
+    return PYTHONS.get(version, "3.7")
+
+
 def _how_to(version):
     command = "python scripts/find_reader.py" + ("" if version == "1.15" else " " + version)
     return (
-        "Install Python 3.7 (for example `pyenv install 3.7` or `uv python install 3.7`) and run `{}`, or name a "
-        "Python that has TensorFlow {} in {}.".format(command, version, override(version))
+        "Install Python {0} (for example `pyenv install {0}` or `uv python install {0}`) and run `{1}`, or name a "
+        "Python that has TensorFlow {2} in {3}.".format(_python_of(version), command, version, override(version))
     )
 
 

@@ -1,6 +1,7 @@
 """Writes what a TensorFlow 1.x knows as data for the package. Run it with the interpreter of that TensorFlow:
 
     python3.7 scripts/make_op_table.py 1.15
+    python3.6 scripts/make_op_table.py 1.12
 
 The table goes to `keras_gensynth_callback/target/data/tensorflow-<version>.json.gz`: every op with its arguments and
 attributes (an OpList), the ops that have a gradient or are registered as not differentiable, the types for which there
@@ -12,13 +13,19 @@ import argparse
 import base64
 import gzip
 import io
+import itertools
 import json
 import os
 
 import tensorflow as tf
-from tensorflow.core.framework import op_def_pb2
+from tensorflow.core.framework import node_def_pb2, op_def_pb2, types_pb2
 from tensorflow.python import pywrap_tensorflow
-from tensorflow.python.framework import kernels, ops
+from tensorflow.python.framework import ops
+
+try:
+    from tensorflow.python.framework import kernels
+except ImportError:  # before TensorFlow 1.12
+    kernels = None
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, "keras_gensynth_callback", "target", "data")
@@ -31,6 +38,8 @@ def op_list():
     for op in found.op:
         op.ClearField("summary")
         op.ClearField("description")
+        for described in (*op.input_arg, *op.output_arg, *op.attr):
+            described.ClearField("description")
     return op_def_pb2.OpList(op=sorted(found.op, key=lambda op: op.name))
 
 
@@ -45,11 +54,33 @@ def gradients():
 def cpu_kernels():
     """dict, op -> list of kernels, each a dict, type attribute -> list of type numbers that it takes."""
     found = {"AccumulateNV2": [{}]}  # replaced by other ops when a graph is placed, so that it needs none
+    for op, constraints in listed_kernels() if kernels else tried_kernels():
+        found.setdefault(op, []).append(constraints)
+    return {op: sorted(merged(forms), key=json.dumps) for op, forms in sorted(found.items())}
+
+
+def listed_kernels():
+    """The kernels that this TensorFlow lists: pairs of an op and the types that it is for."""
     for kernel in kernels.get_all_registered_kernels().kernel:
         if kernel.device_type in ("CPU", "DEFAULT") and not kernel.label:
-            constraints = {c.name: sorted(c.allowed_values.list.type) for c in kernel.constraint}
-            found.setdefault(kernel.op, []).append(constraints)
-    return {op: sorted(merged(forms), key=json.dumps) for op, forms in sorted(found.items())}
+            yield kernel.op, {c.name: sorted(c.allowed_values.list.type) for c in kernel.constraint}
+
+
+def tried_kernels():
+    """The same where there is no list: for each op all types of its attributes, of which it says whether it has one."""
+    every = sorted(enum for enum in types_pb2.DataType.values() if 0 < enum < 100)
+    for op in op_list().op:
+        names = [attr.name for attr in op.attr if attr.type == "type"]
+        allowed = [attr.allowed_values.list.type or every for attr in op.attr if attr.type == "type"]
+        for types in itertools.product(*allowed):
+            node = node_def_pb2.NodeDef(name="node", op=op.name, device="/cpu:0")
+            for attr in op.attr:
+                if attr.type == "list(type)":
+                    node.attr[attr.name].list.type.append(types_pb2.DT_FLOAT)
+            for name, enum in zip(names, types):
+                node.attr[name].type = enum
+            if pywrap_tensorflow.TryFindKernelClass(node.SerializeToString()):
+                yield op.name, {name: [enum] for name, enum in zip(names, types)}
 
 
 def merged(forms):
@@ -74,8 +105,7 @@ def merged(forms):
 
 def collections_of_names():
     """The collections of variables for which there is no proto, so that a MetaGraphDef holds the names alone."""
-    keys = tf.compat.v1.GraphKeys
-    found = (keys.LOCAL_VARIABLES, keys.METRIC_VARIABLES, keys.MODEL_VARIABLES, keys.TRAINABLE_VARIABLES)
+    found = ("global_step", "local_variables", "metric_variables", "model_variables", "trainable_variables")
     return sorted(key for key in found if ops.get_collection_proto_type(key) is None)
 
 
@@ -89,7 +119,7 @@ def main():
     differentiable, constant = gradients()
     table = {
         "tensorflow": tf.__version__,
-        "graph_def_version": tf.version.GRAPH_DEF_VERSION,
+        "graph_def_version": getattr(tf, "version", tf).GRAPH_DEF_VERSION,
         "ops": base64.b64encode(op_list().SerializeToString(deterministic=True)).decode(),
         "gradients": differentiable,
         "not_differentiable": constant,

@@ -179,12 +179,17 @@ def make_meta_graph(
         meta.collection_def[key].node_list.value.extend(names)
     for key, protos in {**_collections_of_protos(lifted), **graph.context_protos()}.items():
         if protos and key in collections_of_names:
-            meta.collection_def[key].node_list.value.extend(proto.variable_name for proto in protos)
+            meta.collection_def[key].node_list.value.extend(name_in_collection(key, proto) for proto in protos)
         elif protos:
             meta.collection_def[key].bytes_list.value.extend(
                 proto.SerializeToString(deterministic=True) for proto in protos
             )
     return meta
+
+
+def name_in_collection(key: str, proto: Any) -> str:
+    """What stands for a VariableDef in a collection of names: of the global step, which is a number, its value."""
+    return proto.snapshot_name if key == _KEYS.GLOBAL_STEP else proto.variable_name
 
 
 def _versions(graph_def_version: Optional[int]) -> VersionDef:

@@ -38,6 +38,10 @@ PROCESS_LOCAL = frozenset(
 )
 
 
+# Their importer looks, at each node, at what the nodes before it take.
+_READ_IN_ORDER = ("1.4",)
+
+
 def fit_to_target(
     graph: EditableGraph, target: str, data_format: str = "channels_last", kept: Iterable[str] = ()
 ) -> List[Change]:
@@ -67,6 +71,10 @@ def fit_to_target(
         _rewrite(graph, table, changes, problems)
     _check(graph, table, changes, problems)
     raise_problems(problems, table.version)
+    if table.version in _READ_IN_ORDER:
+        nodes = {name: graph.nodes[name] for name in graph.topological()}
+        graph.nodes.clear()
+        graph.nodes.update(nodes)
     return changes.records()
 
 

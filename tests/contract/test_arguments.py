@@ -33,7 +33,7 @@ BAD_ARGUMENTS = [
     ("max_to_keep", -1, "None or an int of at least 1"),
     ("max_to_keep", 2.0, "None or an int of at least 1"),
     ("keep_checkpoint_every_n_hours", 0, "None or a positive number"),
-    ("target", "1.12", "'1.15'"),
+    ("target", "1.7", "'1.15'"),
     ("target", 1.15, "'1.15'"),
     ("graph", "training", "'trainable', 'inference'"),
     ("include_optimizer", "adam", "True or False"),

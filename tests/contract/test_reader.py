@@ -65,7 +65,7 @@ def test_the_readers_of_older_targets_are_what_they_claim_to_be(old_reader):
     assert old_reader.run("import tensorflow as tf; print(tf.__version__)").startswith(old_reader.version + ".")
 
 
-@pytest.mark.parametrize("version", ["1.13", "1.14"])
+@pytest.mark.parametrize("version", ["1.4", "1.13", "1.14"])
 def test_a_python_named_for_an_older_reader_must_have_that_tensorflow(monkeypatch, reader, version):
     monkeypatch.setenv(find_reader.override(version), reader.python)
 
@@ -81,10 +81,10 @@ def test_a_python_named_for_an_older_reader_must_have_that_tensorflow(monkeypatc
 def test_without_a_reader_tests_fail_in_ci_and_are_skipped_elsewhere(pytester, monkeypatch, request, ci, outcome):
     monkeypatch.setenv("CI", ci)
     monkeypatch.setenv("KERAS_GENSYNTH_READER", "no-such-python")
-    tests = request.path.parent.parent
+    tests = request.path.parents[1]
     pytester.makeconftest((tests / "conftest.py").read_text())
     pytester.makepyfile("def test_that_needs_the_reader(reader): assert reader")
-    pytester.makeini(f"[pytest]\npythonpath = {tests} {tests / 'helpers'} {tests.parent / 'scripts'}\n")
+    pytester.makeini(f"[pytest]\npythonpath = {tests} {tests}/helpers {tests.parent / 'scripts'}\n")
 
     result = pytester.runpytest_subprocess("-rsfE", "-p", "no:cacheprovider")
 

@@ -1,4 +1,4 @@
-"""Runs Python in TensorFlow 1.15.5, or 1.14, 1.13: the foreign readers, which have neither Keras 3 nor this package."""
+"""Runs Python in TensorFlow 1.15.5, or older: the foreign readers, which have neither Keras 3 nor this package."""
 
 import atexit
 import json
@@ -31,7 +31,7 @@ class Reader:
 
     Args:
         python: str, the path of the interpreter.
-        version: str, "1.15", "1.14" or "1.13".
+        version: str, "1.15", "1.14" and so on.
     """
 
     def __init__(self, python, version="1.15"):

@@ -1,4 +1,4 @@
-"""Replays exports in TensorFlow 1.15, which has never heard of Keras's layers: `replay_in_tf1.py FOLDER`.
+"""Replays exports in TensorFlow 1.15 or older, which has never heard of Keras's layers: `replay_in_tf1.py FOLDER`.
 
 Every sub-folder of FOLDER with `feeds.npz` holds an export `net`; its `replay.npz` (numbers) and `replay.json`
 (names, sizes, errors) are written here. Nothing but TensorFlow 1.x and NumPy is used.
@@ -14,8 +14,8 @@ import tensorflow as tf
 from tensorflow.core.framework import op_def_pb2
 from tensorflow.python.framework import op_def_registry
 
-tf.compat.v1.logging.set_verbosity("ERROR")
-v1 = tf.compat.v1
+v1 = getattr(tf.compat, "v1", tf)  # which came with TensorFlow 1.13
+v1.logging.set_verbosity("ERROR")
 
 
 class Replay:

@@ -1,4 +1,4 @@
-"""What TensorFlow 1.13 and 1.14 lack beside TensorFlow 1.15 is rewritten into what they have, with the same numbers and
+"""What older TensorFlows lack beside TensorFlow 1.15 is rewritten into what they have, with the same numbers and
 gradients: each case runs in the TensorFlow of its target, all of a target in one process.
 """
 
@@ -15,6 +15,7 @@ Y = np.random.RandomState(1).randn(4, 3).astype("f4")
 MASK = Y[:, :1] > 0
 ROWS = np.array([[2, 0], [1, 1], [0, 2], [2, 2]], "i4")
 ZEROS = np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]], "f4")
+OLDER = ["1.4", "1.8", "1.12", "1.13", "1.14"]
 CASES = {}
 
 
@@ -139,6 +140,22 @@ def batch_normalisation_in_inference(x):
     return [y, *slope(y, x)]
 
 
+@case(X[:, :1], Y[:, :1] > 0, np.arange(4, dtype="i4")[:, None])
+def spread_over_columns(x, mask, numbers):
+    spread = [tf.broadcast_to(tensor, [2, 4, 3]) for tensor in (x, mask, numbers)]
+    return [spread[0], tf.cast(spread[1], "int32"), spread[2]]
+
+
+@case(numbers(2, 3, 4))
+def softmax_of_a_batch_of_matrices(x):
+    return [tf.nn.softmax(x), tf.nn.log_softmax(x)]
+
+
+@case(numbers(2, 3, 4), shapes=False)
+def softmax_of_an_unknown_shape(x):
+    return tf.nn.softmax(x)
+
+
 @case(X, older=["MatrixDiag"])
 def diagonal_matrix(x):
     return tf.linalg.diag(x)
@@ -256,7 +273,7 @@ def test_nothing_is_broadcast_where_shapes_are_known_to_be_equal(version):
         assert not {"BroadcastTo", "BroadcastArgs", "Fill"} & set(traced.ops())
 
 
-@pytest.mark.parametrize("version", ["1.13", "1.14"])
+@pytest.mark.parametrize("version", OLDER)
 def test_a_read_waits_for_all_that_the_gather_waited_for(version):
     """TensorFlow leaves out the control input of a gather whose indices wait for the same write."""
     case = Traced(*CASES["gathering_from_a_variable_in_batches"][:1], X, differentiate=False)
@@ -265,7 +282,7 @@ def test_a_read_waits_for_all_that_the_gather_waited_for(version):
     assert "AssignVariableOp" in case.graph.ancestors({read.name})
 
 
-@pytest.mark.parametrize("version", ["1.13", "1.14"])
+@pytest.mark.parametrize("version", OLDER)
 def test_other_diagonals_are_refused(version):
     def diagonal(x):
         return tf.raw_ops.MatrixDiagV2(diagonal=x, k=1, num_rows=-1, num_cols=-1, padding_value=0.0)
@@ -274,7 +291,7 @@ def test_other_diagonals_are_refused(version):
         Traced(diagonal, X).fit(version)
 
 
-@pytest.mark.parametrize("version", ["1.13", "1.14"])
+@pytest.mark.parametrize("version", OLDER)
 def test_a_comparison_of_shapes_that_do_not_fit_is_refused(version):
     case = Traced(lambda x: tf.raw_ops.Equal(x=x, y=np.zeros(4, "f4"), incompatible_shape_error=False), X)
     with pytest.raises(

@@ -43,6 +43,24 @@ def select_among_broadcast_operands(rewriter: Rewriter, node: NodeDef) -> bool:
     return True
 
 
+@rewrites("BroadcastTo")
+def add_zeros_of_the_shape(rewriter: Rewriter, node: NodeDef) -> bool:
+    """The op is missing, or has no gradient."""
+    if rewriter.table.has_gradient("BroadcastTo"):
+        return False
+
+    def spread(tensor: Tensor, shape: Tensor) -> Tensor:
+        shape = tf.cast(shape, tf.int32)
+        if tensor.dtype == tf.bool:
+            return tf.logical_or(tensor, tf.fill(shape, False))
+        return tf.raw_ops.Add(
+            x=tensor, y=tf.fill(shape, tf.constant("" if tensor.dtype == tf.string else 0, tensor.dtype))
+        )
+
+    rewriter.expand(node, spread)
+    return True
+
+
 @rewrites("BatchMatMulV2")
 def multiply_matrices_of_equal_batches(rewriter: Rewriter, node: NodeDef) -> bool:
     if rewriter.table.op("BatchMatMulV2"):

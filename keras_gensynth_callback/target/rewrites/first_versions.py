@@ -1,4 +1,4 @@
-"""Ops of which TensorFlow 1.13 or 1.14 has the first version alone, or has the second one without a gradient."""
+"""Ops of which a TensorFlow before 1.15 has the first version alone, or has the second one without a gradient."""
 
 from __future__ import annotations
 
@@ -57,6 +57,16 @@ def compare_compatible_shapes(rewriter: Rewriter, node: NodeDef) -> bool:
     return True
 
 
+@rewrites("TensorArrayV3")
+def keep_arrays_without_a_common_shape(rewriter: Rewriter, node: NodeDef) -> bool:
+    """There each element keeps its own shape, and the gradient of one that was not read is taken from it."""
+    name = "identical_element_shapes"
+    if name not in node.attr or name in rewriter.table.attributes_of(node.op):
+        return False
+    del node.attr[name]
+    return True
+
+
 @rewrites("EuclideanNorm")
 def spell_out_euclidean_norm(rewriter: Rewriter, node: NodeDef) -> bool:
     """The op is missing, or has no gradient."""
@@ -82,7 +92,7 @@ def spell_out_quotient_without_nan(rewriter: Rewriter, node: NodeDef) -> bool:
 
     def divide(x: Tensor, y: Tensor) -> Tensor:
         is_zero = tf.equal(y, 0)
-        quotient = x / tf.where(is_zero, tf.ones_like(y), y)
+        quotient = x / tf.where(is_zero, tf.fill(tf.shape(y), tf.constant(1, y.dtype)), y)
         return tf.where(is_zero, tf.zeros_like(quotient), quotient)
 
     rewriter.expand(node, divide)

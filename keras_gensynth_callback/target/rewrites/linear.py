@@ -34,6 +34,32 @@ def _multiply_in_the_type_of_the_result(rewriter: Rewriter, node: NodeDef) -> No
     rewriter.expand(node, product)
 
 
+# They take a matrix alone.
+_SOFTMAX_OF_ROWS = ("1.4", "1.8")
+
+
+@rewrites("Softmax", "LogSoftmax")
+def normalize_rows_of_a_matrix(rewriter: Rewriter, node: NodeDef) -> bool:
+    shape = rewriter.shape(node.input[0])
+    is_matrix = shape is not None and len(shape) == 2
+    if rewriter.table.version not in _SOFTMAX_OF_ROWS or is_matrix or _is_made_of_rows(rewriter, node):
+        return False
+    function = tf.raw_ops.Softmax if node.op == "Softmax" else tf.raw_ops.LogSoftmax
+
+    def of_rows(logits: Tensor) -> Tensor:
+        rows = tf.reshape(logits, tf.stack([-1, tf.shape(logits)[-1]]))
+        return tf.reshape(function(logits=rows), tf.shape(logits))
+
+    rewriter.expand(node, of_rows)
+    return True
+
+
+def _is_made_of_rows(rewriter: Rewriter, node: NodeDef) -> bool:
+    """Whether this rewrite has been here: the shape that it reshapes to is not known where lengths are open."""
+    source = rewriter.source(node.input[0])
+    return source.op == "Reshape" and rewriter.source(source.input[1]).op == "Pack"
+
+
 @rewrites("Einsum")
 def expand_einsum(rewriter: Rewriter, node: NodeDef) -> bool:
     """TensorFlow 1.15 has the op, but no gradient for it."""
