@@ -1,6 +1,16 @@
 """Turns a Keras model into a plain v1 graph and says what each thing in it is. The only room that knows Kerases."""
 
-from .adapters import Variable, adapter_of, check_environment, distribution, own_variables, v1_engine, values_of
+from .adapters import (
+    Variable,
+    adapter_of,
+    check_environment,
+    compute_as_other_backends,
+    distribution,
+    named_alike,
+    own_variables,
+    v1_engine,
+    values_of,
+)
 from .fitted_data import spec_of_batches
 from .keras_numbers import KerasNumbers
 from .lifted import Lifted
@@ -15,8 +25,10 @@ __all__ = [
     "Variable",
     "adapter_of",
     "check_environment",
+    "compute_as_other_backends",
     "distribution",
     "lift",
+    "named_alike",
     "scope_of",
     "spec_of_batches",
     "v1_engine",

@@ -35,7 +35,7 @@ def diagnose(self_test=True):
 def _self_test(python):
     import tensorflow as tf
 
-    from keras_gensynth_callback.export import export_checkpoint
+    from keras_gensynth_callback.public import export_checkpoint
 
     from .trying import try_checkpoint
 
