@@ -4,6 +4,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
+from .kerases import OTHER_BACKENDS, backend_of_program
 from .registration import register_now, register_when_keras_is_imported
 from .tensorflow_version import check_tensorflow
 
@@ -11,12 +12,11 @@ if TYPE_CHECKING:
     import keras
 
     from .errors import GenSynthExportError
-    from .export import build_graph, export_checkpoint, init_variable_collections_from_keras
+    from .export import init_variable_collections_from_keras
     from .inspection import inspect_checkpoint
-    from .model_files import convert_model_file
+    from .public import build_graph, convert_model_file, export_checkpoint, load_checkpoint
     from .record import ExportRecord
     from .report import write_report
-    from .restore import load_checkpoint
     from .tools import compare_checkpoints, downgrade_checkpoint, freeze_checkpoint
     from .training import GenSynthExportCallback, GenSynthMixin
     from .verification import verify_checkpoint
@@ -58,15 +58,15 @@ _HOMES = {
     "GenSynthExportCallback": "training",
     "GenSynthExportError": "errors",
     "GenSynthMixin": "training",
-    "build_graph": "export",
+    "build_graph": "public",
     "compare_checkpoints": "tools",
-    "convert_model_file": "model_files",
+    "convert_model_file": "public",
     "downgrade_checkpoint": "tools",
-    "export_checkpoint": "export",
+    "export_checkpoint": "public",
     "freeze_checkpoint": "tools",
     "init_variable_collections_from_keras": "export",
     "inspect_checkpoint": "inspection",
-    "load_checkpoint": "restore",
+    "load_checkpoint": "public",
     "verify_checkpoint": "verification",
     "write_report": "report",
 }
@@ -76,7 +76,7 @@ register_when_keras_is_imported()
 
 def __getattr__(name):
     if name in _HOMES:
-        if _HOMES[name] not in ("errors", "record"):
+        if _needs_tensorflow(name):
             check_tensorflow()
         globals()[name] = value = getattr(importlib.import_module("." + _HOMES[name], __name__), name)
         register_now()
@@ -84,11 +84,20 @@ def __getattr__(name):
     # A class for the Keras that the importing module uses; made when asked for, since no Keras is imported for the
     # user.
     if name == "GenSynthModel":
-        check_tensorflow()
+        if _needs_tensorflow(name):
+            check_tensorflow()
         from .training import default_keras_model_class, gensynth_model_class
 
         return gensynth_model_class(default_keras_model_class(sys._getframe(1).f_globals))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _needs_tensorflow(name):
+    """Whether TensorFlow is needed for a name; it is not where Keras 3 trains on another backend."""
+    home = _HOMES.get(name, "training")
+    return home not in ("errors", "record") and not (
+        home in ("public", "training") and backend_of_program() in OTHER_BACKENDS
+    )
 
 
 def __dir__():

@@ -8,6 +8,8 @@ import math
 import numbers
 import os
 import re
+import sys
+from typing import NamedTuple, Optional, Tuple
 
 from keras_gensynth_callback.errors import InvalidArgumentError
 
@@ -69,9 +71,7 @@ def check_choice(name, value, choices):
 
 def check_target(target):
     """The oldest TensorFlow that must read an export."""
-    from keras_gensynth_callback.target import known_targets
-
-    return check_choice("target", target, tuple(known_targets()))
+    return check_choice("target", target, TARGETS)
 
 
 def check_graph(graph):
@@ -184,21 +184,32 @@ def check_input(text):
 
 def input_signature_of(texts):
     """The `input_signature` that texts as `check_input` knows them stand for; None for none."""
-    import tensorflow as tf
-
     found = {}
     for match in filter(None, map(_INPUT.match, texts)):
         sizes = [None if size == "?" else int(size) for size in match.group("shape").split(",")]
-        found[match.group("name")] = tf.TensorSpec(sizes, match.group("dtype"))
+        found[match.group("name")] = _spec(sizes, match.group("dtype"))
     if len(found) < len(texts) or None in found and len(found) > 1:
         _refuse("input", texts, "one input, or several of which each has a name", "Pass 'image=?,3:float32' and so on.")
     return found.get(None, found or None)
 
 
+def _spec(shape, dtype):
+    """A `tf.TensorSpec`, or, in a program without TensorFlow, what has a shape and a type as well."""
+    tf = sys.modules.get("tensorflow")
+    return ShapeAndType(tuple(shape), dtype) if tf is None else tf.TensorSpec(shape, dtype)
+
+
+class ShapeAndType(NamedTuple):
+    """A shape, None where a size is open, and a type, of a tensor."""
+
+    shape: Tuple[Optional[int], ...]
+    dtype: str
+
+
 def _leaves(nest):
     if isinstance(nest, dict):
         nest = list(nest.values())
-    if not isinstance(nest, (list, tuple)):
+    if not isinstance(nest, (list, tuple)) or _is_spec(nest):
         yield nest
         return
     for part in nest:

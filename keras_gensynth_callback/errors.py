@@ -3,8 +3,9 @@
     GenSynthExportError
      ├── InvalidArgumentError (ValueError)        an argument that no export could use
      ├── UnknownTemplateKeyError (KeyError)       `filepath` names a key that `logs` does not have
-     ├── UnsupportedBackendError (RuntimeError)   the model does not run on TensorFlow
+     ├── UnsupportedBackendError (RuntimeError)   the model runs on a backend of which no export can be made
      ├── UnsupportedStrategyError (RuntimeError)  the model trains under a tf.distribute strategy that is not known
+     ├── CompanionError (RuntimeError)            the process that exports models of JAX and Torch has ended
      ├── NotBuiltError (ValueError)               the shapes of the model's inputs are not known yet
      ├── UnsupportedModelError (ValueError)       the model holds what no TensorFlow 1.x graph can hold
      │    └── UnsupportedOpError                  ... one op, in one layer, for one target
@@ -43,11 +44,15 @@ class UnknownTemplateKeyError(GenSynthExportError, KeyError):
 
 
 class UnsupportedBackendError(GenSynthExportError, RuntimeError):
-    """The model is a Keras model on another backend than TensorFlow."""
+    """The model runs on a backend of which no export can be made."""
 
 
 class UnsupportedStrategyError(GenSynthExportError, RuntimeError):
     """The model trains under a `tf.distribute` strategy whose values cannot be exported."""
+
+
+class CompanionError(GenSynthExportError, RuntimeError):
+    """The process that exports models of Keras on JAX or Torch could not be started, or has ended."""
 
 
 class NotBuiltError(GenSynthExportError, ValueError):

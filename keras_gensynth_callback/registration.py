@@ -6,16 +6,15 @@ from typing import Set
 
 import wrapt
 
-from keras_gensynth_callback.kerases import KERASES
-
-_TENSORFLOW = "tensorflow"
+from keras_gensynth_callback.kerases import KERASES, OTHER_BACKENDS, TENSORFLOW, backend_of_program
 
 _imported: Set[str] = set()  # whole: a module that is being imported stands in `sys.modules`, too
 
 
 def register_when_keras_is_imported():
-    """Registers the model classes with each Keras: now if it is imported, else once it is, and TensorFlow too."""
-    for name in (_TENSORFLOW, *KERASES):
+    """Registers the model classes with each Keras: now if it is imported, else once it is, and TensorFlow
+    too where it runs on that."""
+    for name in (TENSORFLOW, *KERASES):
         wrapt.register_post_import_hook(functools.partial(_note, name), name)
 
 
@@ -27,7 +26,7 @@ def _note(name, _module):
 def register_now():
     """Registers with the Kerases that are there, unless they, or modules of this package, are half imported."""
     there = _imported.intersection(KERASES)
-    if _TENSORFLOW not in _imported or not there or _half_imported():
+    if not there or _half_imported() or TENSORFLOW not in _imported and backend_of_program() not in OTHER_BACKENDS:
         return
     from keras_gensynth_callback.training import gensynth_model_class
 

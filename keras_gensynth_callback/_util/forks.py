@@ -3,10 +3,13 @@
 A lock of the operating system belongs to the open file, which a fork shares: it would last as long as the fork.
 """
 
+import contextlib
 import os
-from typing import Callable, List, Set
+import weakref
+from typing import Any, Callable, List, Set
 
 _descriptors: Set[int] = set()
+_files: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _resets: List[Callable[[], None]] = []
 
 
@@ -27,7 +30,15 @@ def drop(descriptor):
     os.close(descriptor)
 
 
+def keep_file(file):
+    """Notes an open file that forks must close."""
+    _files.add(file)
+
+
 def _after_fork():
+    for file in list(_files):
+        with contextlib.suppress(OSError):
+            file.close()
     for descriptor in list(_descriptors):
         try:
             os.close(descriptor)

@@ -1,5 +1,6 @@
 """`keras-gensynth convert`."""
 
+import os
 import runpy
 
 import click
@@ -21,7 +22,8 @@ from . import shared, show
 @shared.told
 def command(path, prefix, custom_objects, no_safe_mode, as_json, **options):
     """Export the model in a file that Keras wrote: .keras, .h5, or a SavedModel folder."""
-    from keras_gensynth_callback.model_files import convert_model_file
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # this process does nothing but the export
+    from keras_gensynth_callback.public import convert_model_file
 
     arguments = shared.export_arguments(options)
     with shared.waiting(f"Exporting {path}"):

@@ -2,29 +2,25 @@
 
 exporter             the thread through the rooms
 metagraph            saver, initialisers, signatures and collections, as protos
-functions            `export_checkpoint`, `build_graph`
+functions            one export, outside of `fit`
 session_collections  the collections of a session's graph that a model lives in
-logs                 what is read of a training, as plain values
+samples              a few of a model's weights, to see whether they changed
 """
 
 from .exporter import Exporter
-from .functions import build_graph, export_checkpoint, write_export
-from .logs import described, five_digits, one_number, plain_logs, sample_of_weights
+from .functions import graph_of, made_meta_graph, write_export
 from .metagraph import EVAL_METHOD, TRAIN_METHOD
+from .samples import sample_of_weights
 from .session_collections import fill_if_live, init_variable_collections_from_keras
 
 __all__ = [
     "EVAL_METHOD",
     "Exporter",
     "TRAIN_METHOD",
-    "build_graph",
-    "described",
-    "export_checkpoint",
     "fill_if_live",
-    "five_digits",
+    "graph_of",
     "init_variable_collections_from_keras",
-    "one_number",
-    "plain_logs",
+    "made_meta_graph",
     "sample_of_weights",
     "write_export",
 ]

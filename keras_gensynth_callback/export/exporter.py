@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 import tensorflow as tf
 
-from keras_gensynth_callback._util import installed_version
+from keras_gensynth_callback._util import installed_version, numbers_alone, plain_logs
 from keras_gensynth_callback.checkpoint import CheckpointManager, reported, storage, write_checkpoint
 from keras_gensynth_callback.compat import Workers
 from keras_gensynth_callback.errors import UnsupportedModelError, UnsupportedOpError, named_as_defects
@@ -25,7 +25,6 @@ from keras_gensynth_callback.target import Change, OpTable, compute_in_float32, 
 from keras_gensynth_callback.verification import reload, verify_numbers
 
 from . import metagraph
-from .logs import numbers_alone, plain_logs
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import Model, Nest, Path, TensorInfo

@@ -7,11 +7,11 @@ where Keras's own loaders do not do it; `convert` exports it.
 """
 
 from keras_gensynth_callback.model_files.contents import read_model_file
-from keras_gensynth_callback.model_files.convert import convert_model_file
+from keras_gensynth_callback.model_files.convert import convert_file
 from keras_gensynth_callback.model_files.loading import load_model
 
 __all__ = [
-    "convert_model_file",
+    "convert_file",
     "load_model",
     "read_model_file",
 ]

@@ -1,11 +1,11 @@
-"""`load_checkpoint`: from files back into a Keras model.
+"""From files back into a Keras model.
 
 loading        reads and assigns
 name_mapping      Kerases of different ages give one weight different names
 """
 
-from .loading import load_checkpoint
+from .loading import read_into
 
 __all__ = [
-    "load_checkpoint",
+    "read_into",
 ]

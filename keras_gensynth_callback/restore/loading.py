@@ -26,38 +26,8 @@ _SHOWN = 12
 logger = logging.getLogger("keras_gensynth_callback")
 
 
-def load_checkpoint(model: Model, filepath: Path) -> List[str]:
-    """Reads a checkpoint into a Keras model: weights, and as far as they are there, optimizer, metrics and random
-    state.
-
-    The checkpoint may be an export, or what `tf.compat.v1.train.Saver.save` of a TF 1.x program wrote from one, under
-    the same names. Variables that such a program added for itself - slots of another optimizer, say - are passed
-    over. A line is logged of what was passed over, and of what the model has and the checkpoint has not.
-
-    Any Keras reads what any other wrote, where layers have the same names and weights the same shapes, and, of the
-    optimizer, what both know: the moments of Adam and the momentum of SGD, say.
-
-    A model in graph mode gets the values in Keras's session.
-
-    Args:
-        model: a built Keras model on TensorFlow, of the architecture that was exported.
-        filepath: str or PathLike, the checkpoint prefix.
-
-    Returns:
-        The names of the variables that were read, a sorted list of str.
-
-    Raises:
-        CheckpointFormatError: the files are missing, truncated or of another kind.
-        CheckpointMismatchError: the checkpoint is of another architecture; the model is as it was.
-        NotBuiltError: the model has no weights yet.
-
-    Examples:
-        >>> import keras, keras_gensynth_callback as gensynth
-        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="level")])
-        >>> record = gensynth.export_checkpoint(model, tmp_path / "net")
-        >>> gensynth.load_checkpoint(model, record.prefix)
-        ['level/bias', 'level/kernel']
-    """
+def read_into(model: Model, filepath: Path) -> List[str]:
+    """Reads a checkpoint into a Keras model on TensorFlow, as `public.load_checkpoint` says."""
     prefix = existing_prefix(filepath)
     with told_if_damaged(prefix):
         tensors, exported = list_tensors(prefix), _weights_of(prefix)

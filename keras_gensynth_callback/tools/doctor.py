@@ -41,7 +41,7 @@ def diagnose(self_test: bool = True) -> Dict[str, Any]:
 def _self_test(python: Optional[str]) -> Tried:
     import tensorflow as tf
 
-    from keras_gensynth_callback.export import export_checkpoint
+    from keras_gensynth_callback.public import export_checkpoint
 
     from .trying import try_checkpoint
 

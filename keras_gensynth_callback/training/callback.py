@@ -7,20 +7,15 @@ import warnings
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from keras_gensynth_callback import arguments
-from keras_gensynth_callback._util import shown
-from keras_gensynth_callback.checkpoint import CheckpointManager, check_writable
-from keras_gensynth_callback.compat import Workers
-from keras_gensynth_callback.export import described, fill_if_live, five_digits, plain_logs
+from keras_gensynth_callback._util import described, five_digits, plain_logs, shown
 from keras_gensynth_callback.options import ExportOptions, Moment
 
 from .callback_base import KerasHooks, extends_callback_of_keras, nothing
 from .export_queue import Export, Exports
-from .exporter_cache import Preparation
-from .first_batch import FirstBatch
 from .monitor import Monitor
 from .prefix_template import KeyCheck, PrefixTemplate
 from .schedule import Schedule
-from .series import Series
+from .ways import OneWorker, Plan, Ways
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import (
@@ -136,20 +131,20 @@ class GenSynthExportCallback(KerasHooks):
         self._schedule = Schedule(save_freq, period, save_secs)
         self._exports = Exports(save_on_background, on_error)
         self.on_export = arguments.check_optional_callable("on_export", on_export)
-        self._manager = CheckpointManager(
+        plan = Plan(
+            self._template,
+            self._monitor,
+            ExportOptions(target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify),
             arguments.check_optional_count("max_to_keep", max_to_keep),
             arguments.check_optional_duration("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
             series={"filepath": self._template.series, "monitor": monitor},
-            shown=self._template.shown,
         )
-        self._series = Series(self._template, self._manager, self._monitor)
-        options = ExportOptions(target, graph, include_optimizer, input_signature, compute_dtype, data_format, verify)
+        self._ways = Ways(plan)
+        self._way: Any = None  # of the model that is trained, or was last
         self._keys = KeyCheck(self._template)
         if self._schedule.exports_on_batches and not (self.save_best_only and self.monitor.startswith("val_")):
             self._keys.refuse_validation_keys()
-        self._first_batch = FirstBatch()
-        self._preparation = Preparation(options)
-        self._workers = Workers()
+        self._workers = OneWorker()
         self._epoch = None  # from 1
         self._batch = None  # from 1; None while batches are not counted
         self._epoch_logs: Dict[str, Any] = {}
@@ -194,12 +189,12 @@ class GenSynthExportCallback(KerasHooks):
     @property
     def latest_checkpoint(self) -> Optional[str]:
         """Prefix of the newest export, or None."""
-        return self._manager.latest_checkpoint
+        return None if self._way is None else self._way.manager.latest_checkpoint
 
     @property
     def checkpoints(self) -> List[str]:
         """Prefixes of the exports that are kept, oldest first."""
-        return self._manager.checkpoints
+        return [] if self._way is None else self._way.manager.checkpoints
 
     def wait_until_finished(self) -> None:
         """Returns when all exports are written that were due so far.
@@ -212,29 +207,31 @@ class GenSynthExportCallback(KerasHooks):
     def set_model(self, model):
         """Takes the model that is about to be trained."""
         super().set_model(model)
-        self._first_batch.expect(model)
+        self._way = self._ways.of(model)
+        self._way.first_batch.expect(model)
 
     def on_train_begin(self, logs=None):
         """Checks what can be checked now, and has the model prepared just before its first step."""
-        self._first_batch.withdraw()
+        self._way = way = self._ways.of(self.model)
+        way.first_batch.withdraw()
         self._exports.settle()
         self._exports.begin()
         self._schedule.begin()
         self._epoch_logs = {}
         self._owed = self._changed = False
         with self._exports.reported(f"The model cannot be exported to {self.filepath!r}"):
-            self._preparation.begin(self.model)
-        self._workers = Workers(self.model)
+            way.preparation.begin(self.model)
+        self._workers = way.workers_of(self.model)
         if self._workers.writes:
             with self._exports.reported(f"{self.filepath!r} cannot be written now"):
                 self._template.settle()
-                check_writable(self._template.trial_prefix)
-                self._series.take_up(self.model)
-        in_graph_mode = fill_if_live(self.model)
-        if self._preparation.usable and in_graph_mode:
+                way.check_writable(self._template.trial_prefix)
+                way.series.take_up(self.model)
+        in_graph_mode = way.fill_collections(self.model)
+        if way.preparation.usable and in_graph_mode:
             self._prepare(None)  # `fit` has made all that it needs by now, and looked at the data
-        elif self._preparation.usable:
-            self._first_batch.watch(self.model, self._prepare)
+        elif way.preparation.usable:
+            way.first_batch.watch(self.model, self._prepare)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Counts the epoch."""
@@ -265,18 +262,18 @@ class GenSynthExportCallback(KerasHooks):
 
     def on_train_end(self, logs=None):
         """Exports what changed since the last export."""
-        self._first_batch.withdraw()
+        self._way.first_batch.withdraw()
         try:
             self.wait_until_finished()
             if self.save_freq == "train_end" or not self.save_best_only:
-                if self._workers.agree(self._changed or self._preparation.moved()):
+                if self._workers.agree(self._changed or self._way.preparation.moved()):
                     self._export_if_wanted(dict(self._epoch_logs, **plain_logs(logs)))
                     self.wait_until_finished()
             self._exports.say_what_is_missing(self.latest_checkpoint)
             if self.verbose and self._workers.writes:
                 print(self._exports.summary())
         finally:
-            self._series.let_go()
+            self._way.series.let_go()
 
     def _settle(self):
         self._changed |= self._exports.settle()
@@ -306,7 +303,7 @@ class GenSynthExportCallback(KerasHooks):
         return min(batch, steps - 1) if steps else batch
 
     def _check_keys(self, logs, validated):
-        if self._preparation.usable:
+        if self._way.preparation.usable:
             with self._exports.reported("No export can be named"):
                 self._keys.check(logs, validated)
 
@@ -316,7 +313,7 @@ class GenSynthExportCallback(KerasHooks):
         prefix, started = None, time.perf_counter()
         if self.save_best_only and not improved:
             self._say_why_not(value, logs)
-        elif self._preparation.usable:
+        elif self._way.preparation.usable:
             prefix = self._ready(logs, value)
         if self._workers.agree(prefix is not None):
             self._export(prefix, started, logs, value, improved)
@@ -350,14 +347,14 @@ class GenSynthExportCallback(KerasHooks):
             prefix = self._template.format(self._epoch, self._batch, logs)
             if self._workers.writes:
                 self._say(self._announcement(prefix, value))
-                self._series.take_up(self.model, make_folder=True)
+                self._way.series.take_up(self.model, make_folder=True)
                 self._exports.wait_for_slot()
             return prefix
 
     def _export(self, prefix, started, logs, value, improved):
         with self._exports.reported(self._failure):
             moment = Moment(self._epoch, self._batch, logs, improved)
-            write = self._preparation.snapshot(self._template.settled(prefix), moment, self._manager, started)
+            write = self._way.preparation.snapshot(self._template.settled(prefix), moment, self._way.manager, started)
             self._changed = False
             if self._workers.writes:
                 hope = value if improved else None
@@ -399,4 +396,4 @@ class GenSynthExportCallback(KerasHooks):
         says = bool(self.verbose) and self._workers.writes
         with self._exports.reported("The model cannot be exported"):
             with shown(f"Preparing the export of {self.model.name!r}", says):
-                return self._preparation.prepare(data_spec)
+                return self._way.preparation.prepare(data_spec)

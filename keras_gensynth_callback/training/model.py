@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, List, Optional, Union
 
-import tensorflow as tf
-
-from keras_gensynth_callback.export import export_checkpoint, fill_if_live
-from keras_gensynth_callback.kerases import KERASES
+from keras_gensynth_callback.kerases import KERASES, OTHER_BACKENDS, backend_of_program
+from keras_gensynth_callback.public import export_checkpoint
 
 from .callback import GenSynthExportCallback
 from .fit_arguments import flat_callbacks, take_callbacks, with_callback
+from .ways import fill_collections
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import Path
@@ -61,7 +61,7 @@ class GenSynthMixin:
         """Configures the model for training; see the model class that this one extends."""
         self._gensynth_export = None if export is None else as_callback(export)
         result = super().compile(*args, **kwargs)  # type: ignore[misc]
-        fill_if_live(self)
+        fill_collections(self)
         return result
 
     def fit(self, *args: Any, export: Export = None, **kwargs: Any) -> Any:
@@ -236,6 +236,8 @@ def _model_class_of_tf1(keras_model_class: Any) -> Any:
         """Use it instead of `tf.keras.Model`, subclassed or functional: `fit` exports the model by itself."""
 
     GenSynthModel.__module__, GenSynthModel.__qualname__ = __name__, GenSynthModel.__name__
+    import tensorflow as tf
+
     tf.keras.utils.get_custom_objects()[GenSynthModel.__name__] = GenSynthModel
     return GenSynthModel
 
@@ -244,7 +246,11 @@ def _serializing(keras_model_class):
     """The module with this Keras's `register_keras_serializable` and `get_custom_objects`."""
     root = _keras_name(keras_model_class)
     saving = None if root == TF_KERAS else getattr(sys.modules[root], "saving", None)
-    return saving if hasattr(saving, "register_keras_serializable") else tf.keras.utils  # before TF 2.12
+    if hasattr(saving, "register_keras_serializable"):
+        return saving
+    import tensorflow as tf
+
+    return tf.keras.utils  # before TF 2.12
 
 
 def _functional_class(keras_model_class):
@@ -287,6 +293,10 @@ def default_keras_model_class(namespace=None):
     imported = [name for name in ("tf_keras", "keras") if name in sys.modules]
     for name in [*used] if len(used) == 1 else imported[:1]:
         return sys.modules[name].Model
+    if backend_of_program() in OTHER_BACKENDS:
+        return importlib.import_module("keras").Model
+    import tensorflow as tf
+
     return tf.keras.Model
 
 

@@ -3,7 +3,7 @@
 import math
 
 from keras_gensynth_callback import arguments
-from keras_gensynth_callback.export import one_number
+from keras_gensynth_callback._util import one_number
 
 MODES = ("auto", "min", "max")
 

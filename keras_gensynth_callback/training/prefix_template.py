@@ -4,8 +4,8 @@ import os
 import re
 import string
 
+from keras_gensynth_callback._util import described, one_number
 from keras_gensynth_callback.errors import CheckpointWriteError, InvalidArgumentError, UnknownTemplateKeyError
-from keras_gensynth_callback.export import described, one_number
 
 OWN_KEYS = ("epoch", "batch")
 

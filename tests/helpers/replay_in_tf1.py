@@ -120,9 +120,10 @@ class Replay:
         self.numbers["loss"] = self.session.run(loss, self.first())
         self.numbers["total loss"] = self.session.run(v1.losses.get_total_loss(), self.first())
         there = [tf.convert_to_tensor(g) for g in gradients if g is not None]
-        for training in (False, True):
-            for value in self.session.run(there, self.first(training=training)):
+        for training in (True, False):
+            for i, value in enumerate(self.session.run(there, self.first(training=training))):
                 assert np.isfinite(value).all()
+                self.numbers["gradient/%d" % i] = value
 
     def update(self):
         trainable = {v.name for v in v1.trainable_variables()}

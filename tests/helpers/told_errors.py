@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import keras_gensynth_callback as gensynth
 from keras_gensynth_callback.checkpoint.lock import Claim
+from keras_gensynth_callback.companion import process
 
 X, Y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
 
@@ -45,8 +46,15 @@ def unknown_template_key(keras):
 
 
 def unsupported_backend(keras):
-    with mock.patch.object(keras.config, "backend", lambda: "jax"):
+    with mock.patch.object(keras.config, "backend", lambda: "numpy"):
         gensynth.export_checkpoint(plain(keras), "exports/net")
+
+
+def companion(keras):
+    with open("gone.py", "w") as file:
+        file.write("raise SystemExit(3)")
+    with mock.patch.object(process, "_PROGRAM", "gone.py"):
+        process.Companion()
 
 
 def unsupported_strategy(keras):

@@ -154,7 +154,7 @@ def test_it_is_prepared_before_the_first_step(keras, tmp_path):
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            steps.append(callback._preparation._exporter.prepared)
+            steps.append(callback._way.preparation._exporter.prepared)
 
     case["model"].fit(case["x"], case["y"], batch_size=BATCH, verbose=0, callbacks=[callback, Watch()])
     assert steps[0] is True

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from keras_gensynth_callback import GenSynthExportCallback
+from keras_gensynth_callback._util import numbers_alone, plain_logs
 from keras_gensynth_callback.errors import InvalidArgumentError
-from keras_gensynth_callback.export.logs import numbers_alone, plain_logs
 from keras_gensynth_callback.training.monitor import Monitor
 from keras_gensynth_callback.training.prefix_template import PrefixTemplate
 

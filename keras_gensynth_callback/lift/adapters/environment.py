@@ -15,7 +15,7 @@ def check_environment(model):
     """Raises an error where a model trains by what no graph can be made of.
 
     Raises:
-        UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow; an eager model of TensorFlow up to
+        UnsupportedBackendError: a Keras 3 model on a backend that does not train; an eager model of TensorFlow up to
             2.1; a model of the package `keras` up to 2.3, which is none of TensorFlow's.
         UnsupportedStrategyError: a model that trains under a strategy that is not known.
     """
@@ -47,9 +47,9 @@ def _check_backend(model):
     backend = _keras_of(model).config.backend()
     if backend != "tensorflow":
         raise UnsupportedBackendError(
-            f"The model `{model.name}` runs on Keras's `{backend}` backend; a TensorFlow graph can only be made "
-            'with the `tensorflow` backend. Set the environment variable KERAS_BACKEND=tensorflow (or "backend": '
-            '"tensorflow" in keras.json) before Keras is imported.'
+            f"The model `{model.name}` runs on Keras's `{backend}` backend. Expected: `tensorflow`, `jax` or `torch`, "
+            'which train. Set the environment variable KERAS_BACKEND to one of them (or "backend" in keras.json) '
+            "before Keras is imported."
         )
 
 

@@ -15,7 +15,7 @@ def adapter_of(model):
 
     Raises:
         InvalidArgumentError: `model` is no Keras model.
-        UnsupportedBackendError: a Keras 3 model on another backend than TensorFlow; an eager model of TensorFlow 1.15.
+        UnsupportedBackendError: a Keras 3 model on a backend that does not train; an eager model of TensorFlow 1.15.
         UnsupportedStrategyError: a model that trains under a strategy that is not known.
     """
     check_environment(model)

@@ -1,16 +1,10 @@
-"""What the callback reads of a training, as plain Python and NumPy: its logs, and a few of its weights."""
+"""The logs of a training as plain Python, and their values in words."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
-import tensorflow as tf
-
-from keras_gensynth_callback.lift import values_of
-
-if TYPE_CHECKING:
-    from keras_gensynth_callback._types import Model
 
 
 def plain_logs(logs: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
@@ -51,9 +45,3 @@ def described(value: Any) -> str:
 def five_digits(value: Optional[float]) -> str:
     """A value as Keras prints it; None as None."""
     return "None" if value is None else f"{value:.5f}"
-
-
-def sample_of_weights(model: Model) -> List[Any]:
-    """Values of the model's four smallest trainable variables: enough to see that others were put in, and cheap."""
-    variables = sorted(model.trainable_variables, key=lambda variable: tf.TensorShape(variable.shape).num_elements())
-    return values_of(model, variables[:4])

@@ -1,0 +1,66 @@
+"""A Keras 3 model on another backend that was made again on TensorFlow, in another process: its layers and variables
+get the names that they have there, and it is trained and evaluated as it is there.
+
+Keras counts the names that it gives by itself, in each process anew.
+"""
+
+import sys
+
+import tensorflow as tf
+import wrapt
+
+
+def named_alike(model, layers, paths, variables=()):
+    """Gives names to a model.
+
+    Args:
+        model: the Keras model.
+        layers: the names of the model and all layers in it, at any depth, outer ones first.
+        paths, variables: paths of variables, and the Keras variables that have them there.
+    """
+    here = list(model._flatten_layers())
+    if len(here) == len(layers):
+        for layer, name in zip(here, layers):
+            if layer.name != name:
+                layer.name = name
+    if len(paths) == len(variables):
+        for path, variable in zip(paths, variables):
+            if variable.path != path:
+                variable._path, variable._name = path, path.rsplit("/", 1)[-1]
+
+
+def compute_as_other_backends():
+    """From now on Keras does what it does on JAX and Torch in two things that it does otherwise on TensorFlow:
+
+    - Gradients are dense. Optimizers treat the rows of an `IndexedSlices` one by one, also those of one index.
+    - Losses of outputs are averaged by the sizes of batches. In a graph, which does not know them, they are not
+      (keras/src/trainers/compile_utils.py, `CompileLoss.call`).
+    """
+    wrapt.wrap_function_wrapper(sys.modules["keras"].optimizers, "Optimizer.apply", _apply_dense)
+    wrapt.wrap_function_wrapper(sys.modules["keras.src.trainers.compile_utils"], "CompileLoss.call", _weigh_batches)
+
+
+def _apply_dense(wrapped, instance, args, kwargs):
+    def applied(grads, *args, **kwargs):
+        dense = [tf.convert_to_tensor(grad) if isinstance(grad, tf.IndexedSlices) else grad for grad in grads]
+        return wrapped(dense, *args, **kwargs)
+
+    return applied(*args, **kwargs)
+
+
+def _weigh_batches(wrapped, instance, args, kwargs):
+    def called(y_true, y_pred, sample_weight=None):
+        size = tf.shape(tf.nest.flatten(y_pred)[0])[0]
+        for metric in instance.metrics:
+            vars(metric)["update_state"] = _with_weight(metric.update_state, size)
+        try:
+            return wrapped(y_true, y_pred, sample_weight)
+        finally:
+            for metric in instance.metrics:
+                vars(metric).pop("update_state", None)
+
+    return called(*args, **kwargs)
+
+
+def _with_weight(update_state, size):
+    return lambda value, sample_weight=None: update_state(value, size if sample_weight is None else sample_weight)
