@@ -2,7 +2,7 @@
 
     python scripts/find_reader.py                  prints the path of the one with TensorFlow 1.15; makes the
                                                    environment first where it is missing
-    python scripts/find_reader.py 1.13 1.14 1.15   the same for each of these versions, a line each; also 1.4, 1.8, 1.12
+    python scripts/find_reader.py 1.13 1.14 1.15   the same for each of these versions, a line each; or 1.4, 1.8, 1.12
 
 An interpreter that already has TensorFlow 1.15 can be named in the environment variable KERAS_GENSYNTH_READER, those
 with 1.14 and 1.13 in KERAS_GENSYNTH_READER_1_14 and KERAS_GENSYNTH_READER_1_13, and so on. Otherwise a Python 3.7 (3.6

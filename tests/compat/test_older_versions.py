@@ -1,5 +1,6 @@
 """What older TensorFlows and Kerases are told, and variables that Python makes at each call, as in TensorFlow 1.x."""
 
+import pathlib
 import sys
 import types
 
@@ -10,7 +11,7 @@ from keras_gensynth_callback.compat import tensorflow as tf_private
 from keras_gensynth_callback.errors import UnsupportedBackendError, UnsupportedModelError
 from keras_gensynth_callback.lift import check_environment
 from keras_gensynth_callback.lift.adapters.v1_variables import OwnVariables, own_variables
-from keras_gensynth_callback.tensorflow_version import check_tensorflow
+from keras_gensynth_callback.tensorflow_version import TRIED, check_tensorflow, warn_of_other_versions
 
 
 def test_a_model_of_the_package_keras_2_is_told_the_way_out():
@@ -30,6 +31,20 @@ def test_tensorflow_1_13_is_told_the_way_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", types.SimpleNamespace(__version__="1.13.2"))
     with pytest.raises(UnsupportedBackendError, match=r'Received: TensorFlow 1.13.2. .*target="1.13"'):
         check_tensorflow()
+
+
+def test_a_version_that_was_not_tried_is_warned_of_once():
+    with pytest.warns(UserWarning, match="was not tried beside TensorFlow 2.99.1, but beside 1.14 to "):
+        warn_of_other_versions("2.99", "2.99.1")
+    warn_of_other_versions("2.99", "2.99.1")  # a second warning would be an error
+
+
+def test_the_versions_that_are_not_warned_of_are_those_that_the_table_has_results_of():
+    text = pathlib.Path(__file__).parents[2].joinpath("docs", "kerases.md").read_text(encoding="utf-8")
+    rows = [line.strip("| \n").split(" | ") for line in text.split("<!--")[1].splitlines() if line.startswith("| ")]
+    tried = [row[0] for row in rows[1:] if "not run" not in row]
+    assert rows[0][0] == "TensorFlow" and len(rows) > 20
+    assert list(dict.fromkeys(".".join(version.split(".")[:2]) for version in tried)) == list(TRIED)
 
 
 def area(y_true, y_pred):
