@@ -8,6 +8,7 @@ from .adapters import (
     distribution,
     named_alike,
     own_variables,
+    trainable_alike,
     v1_engine,
     values_of,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "named_alike",
     "scope_of",
     "spec_of_batches",
+    "trainable_alike",
     "v1_engine",
     "values_of",
 ]
