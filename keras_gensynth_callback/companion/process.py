@@ -61,7 +61,7 @@ class Companion:
 
     def __init__(self) -> None:
         self.memory, self.is_known_dead = SharedMemory(), False
-        self._words = tempfile.TemporaryFile()
+        self._words, self._said_at_start = tempfile.TemporaryFile(), 0
         self._lock, self._numbers = threading.Lock(), itertools.count()
         self._forgotten: Deque[int] = collections.deque()
         # Its GPU, if it has one, is the training's.
@@ -87,7 +87,9 @@ class Companion:
         # A fork of this program would keep it from ending with the program.
         forks.keep_file(self._process.stdin)
         self.pid = self._process.pid
-        self.call("begin", path=sys.path, main=_main_module(), keras=settings_of_keras())
+        self.call("begin", path=sys.path, arguments=sys.argv, main=_main_module(), keras=settings_of_keras())
+        # TensorFlow tells of the machine that it is on.
+        self._said_at_start = os.fstat(self._words.fileno()).st_size
 
     def call(self, what: str, **arguments: Any) -> Any:
         """Asks for something and waits for the answer.
@@ -143,7 +145,7 @@ class Companion:
         )
 
     def _last_words(self) -> str:
-        self._words.seek(0)
+        self._words.seek(self._said_at_start)
         said = self._words.read().decode(errors="replace").strip()
         return f" The last that it said: {said[-_LAST_WORDS:]}\n" if said else ""
 

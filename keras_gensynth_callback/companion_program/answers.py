@@ -39,7 +39,7 @@ class Answers:
         self._models, self._managers, self._claims, self._restored = {}, {}, {}, set()
         self._objects = OwnObjects({"name": None, "file": None})
 
-    def begin(self, path, main, keras):
+    def begin(self, path, arguments, main, keras):
         """Takes over what the program has set in Keras."""
         import keras as here
 

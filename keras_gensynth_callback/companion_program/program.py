@@ -28,7 +28,7 @@ def main(descriptors):
     waiting = Waiting(questions)
     first = waiting.next()
     # Until now only the standard library is there.
-    sys.path[:] = first["arguments"]["path"]
+    sys.path[:], sys.argv[:] = first["arguments"]["path"], first["arguments"]["arguments"]
     from keras_gensynth_callback.companion_program.answers import Answers
     from keras_gensynth_callback.errors import DefectError, GenSynthExportError
 

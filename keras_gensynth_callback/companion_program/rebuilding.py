@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback.companion import variables_of
 from keras_gensynth_callback.errors import GenSynthExportError, UnsupportedModelError
-from keras_gensynth_callback.lift import named_alike
+from keras_gensynth_callback.lift import named_alike, trainable_alike
 
 from .other_backends import told_by_layer
 
@@ -34,7 +34,7 @@ def rebuilt(description, objects, arrays):
         named_alike(model, description["layers"], ())
         if build and not model.built:
             _made(name, "built", lambda: model.build_from_config(build))
-        _set_trainable(model, description)
+        trainable_alike(model, description["trainable"])
         weights = description["variables"]["weights"]
         named_alike(model, description["layers"], [path for path, _ in weights], variables_of(model)["weights"])
         _check(name, variables_of(model)["weights"], weights)
@@ -68,14 +68,6 @@ def _shortened(error):
     """What an error says, without the whole configurations that Keras repeats in it."""
     said = re.sub(r"\n\nconfig=\{.*?\}\.\n\nException encountered:", "", str(error), flags=re.DOTALL)
     return re.sub(r"Full object config: \{.*", "", said, flags=re.DOTALL)[:2000].strip()
-
-
-def _set_trainable(model, description):
-    layers = list(model._flatten_layers())
-    if len(layers) == len(description["trainable"]):
-        for layer, trainable in zip(layers, description["trainable"]):
-            if bool(layer.trainable) != trainable:
-                layer.trainable = trainable
 
 
 def _check(name, variables, described):

@@ -9,6 +9,7 @@ from .adapters import (
     distribution,
     named_alike,
     own_variables,
+    trainable_alike,
     v1_engine,
     values_of,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "named_alike",
     "scope_of",
     "spec_of_batches",
+    "trainable_alike",
     "v1_engine",
     "values_of",
 ]

@@ -75,8 +75,8 @@ def own_loss(y_true, y_pred):
     return own_exp(ops.mean(ops.square(y_true - y_pred), axis=-1))
 
 
-def net(*own, loss="mse", cls=keras.Sequential):
-    model = cls([keras.Input((3,)), *own, layers.Dense(1)], name="net")
+def net(*own, loss="mse", cls=keras.Sequential, last=None):
+    model = cls([keras.Input((3,)), *own, last or layers.Dense(1)], name="net")
     model.compile("sgd", loss)
     return model
 
@@ -94,6 +94,6 @@ REFUSED = {
     "constant": lambda: net(ConstantNoise(name="level")),
     "loss": lambda: net(loss=own_loss),
     "step": lambda: net(cls=OwnStep),
-    "config": lambda: net(HalfConfigured(2, name="level")),
+    "config": lambda: net(last=HalfConfigured(2, name="level")),
     "local": local_class,
 }

@@ -6,6 +6,8 @@ import pathlib
 import other_backends
 import pytest
 
+from keras_gensynth_callback.run import run_script
+
 PROGRAM = pathlib.Path(__file__).with_name("whole_program.py")
 
 
@@ -63,3 +65,11 @@ def test_other_ways_export_as_well(facts):
 
 def test_nothing_of_ours_imports_tensorflow(facts):
     assert facts["tensorflow"] is False
+
+
+def test_a_script_exports_that_knows_of_no_export(tmp_path):
+    options = json.dumps({"filepath": str(tmp_path / "net-{epoch}")})
+    script = PROGRAM.with_name("unmodified_script.py")
+    done = other_backends.run("jax", run_script.__file__, options, script, 2)
+    assert done.stdout == "False\n"
+    assert {"net-1.meta", "net-2.meta"} <= {path.name for path in tmp_path.iterdir()}

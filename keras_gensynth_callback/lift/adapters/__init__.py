@@ -15,7 +15,7 @@ from .base import Adapter, relaxed, restored_lists
 from .environment import check_environment
 from .initializers import distribution
 from .outer_model import predicts
-from .rebuilt import compute_as_other_backends, named_alike
+from .rebuilt import compute_as_other_backends, named_alike, trainable_alike
 from .select import adapter_of, values_of
 from .snapshots import snapshot
 from .v1_variables import own_variables
@@ -35,6 +35,7 @@ __all__ = [
     "relaxed",
     "restored_lists",
     "snapshot",
+    "trainable_alike",
     "v1_engine",
     "values_of",
 ]

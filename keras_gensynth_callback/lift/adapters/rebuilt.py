@@ -29,6 +29,20 @@ def named_alike(model, layers, paths, variables=()):
                 variable._path, variable._name = path, path.rsplit("/", 1)[-1]
 
 
+def trainable_alike(model, trainable):
+    """Says of each layer whether it is trained: what was set after a layer was made is in no configuration.
+
+    Args:
+        model: the Keras model.
+        trainable: bools, of the model and all layers in it, as `named_alike` takes their names.
+    """
+    here = list(model._flatten_layers())
+    if len(here) == len(trainable):
+        for layer, wanted in zip(here, trainable):
+            if bool(layer.trainable) != wanted:
+                layer.trainable = wanted
+
+
 def compute_as_other_backends():
     """From now on Keras does what it does on JAX and Torch in two things that it does otherwise on TensorFlow:
 
