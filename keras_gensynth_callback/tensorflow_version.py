@@ -8,6 +8,7 @@ from keras_gensynth_callback.errors import UnsupportedBackendError
 # The versions that docs/kerases.md has results of; written by `scripts/versions --write`.
 TRIED = (
     "1.14",
+    "1.15",
     "2.0",
     "2.1",
     "2.2",
@@ -25,7 +26,10 @@ TRIED = (
     "2.14",
     "2.15",
     "2.16",
+    "2.17",
     "2.18",
+    "2.19",
+    "2.20",
     "2.21",
 )
 

@@ -190,6 +190,42 @@ def test_tf_slim_trains_and_evaluates_an_export(quick_start, reader):
     assert before[1] != after[1] and before[2] != after[2]
 
 
+VARIABLES = """
+    import sys, numpy as np, tensorflow as tf
+    for folder in sys.argv[1:]:
+        checkpoint = tf.train.load_checkpoint(tf.train.latest_checkpoint(folder))
+        shapes = checkpoint.get_variable_to_shape_map()
+        np.savez(folder + "/read.npz", **{name: checkpoint.get_tensor(name) for name in shapes})
+"""
+
+
+def variables_of(reader, *folders):
+    """What is in the newest checkpoint of each folder: dicts, name -> value."""
+    reader.run(VARIABLES, *folders)
+    return [dict(np.load(folder / "read.npz")) for folder in folders]
+
+
+def test_a_monitored_session_that_is_started_again_goes_on_with_all_slots(quick_start, reader):
+    program, _ = blocks("how-to/training_loops.md", "python")
+    at_once = program.replace('"monitored"', '"at_once"').replace("num_steps=10", "num_steps=20")
+    for code in (program, program, at_once):
+        reader.run(in_folder(code, quick_start))
+    twice, once = variables_of(reader, quick_start / "monitored", quick_start / "at_once")
+    assert twice["training/Adam/iter"] == once["training/Adam/iter"] == 36  # 16 of Keras's own
+    assert set(twice) == set(once) and np.abs(once["conv2d/kernel/Momentum"]).max() > 0
+    for name in ("conv2d/kernel/Momentum", "conv2d/kernel", "batch_normalization/moving_mean"):
+        np.testing.assert_allclose(twice[name], once[name], rtol=1e-4, atol=1e-6)
+
+
+def test_an_estimator_trains_evaluates_and_predicts_with_an_export(quick_start, reader):
+    _, program = blocks("how-to/training_loops.md", "python")
+    for steps in (10, 20):
+        said = reader.run(in_folder(program, quick_start))
+        assert re.search(rf"accuracy 0\.\d{{4}} of {steps} steps", said) and "predictions (10,)" in said, said
+    (after,) = variables_of(reader, quick_start / "estimator")
+    assert np.abs(after["conv2d/kernel/Momentum"]).max() > 0 and after["training/Adam/iter"] == 16
+
+
 @pytest.mark.slow
 def test_the_commands_of_the_page_run(quick_start, monkeypatch, reader):
     monkeypatch.chdir(quick_start)

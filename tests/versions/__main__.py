@@ -66,8 +66,9 @@ def _run(row, keras, mode):
 
 def _show(name, result, seconds):
     cells = result.get("cells", {"all": result.get("failed", "").strip()[-300:]})
-    wrong = {column: said for column, said in cells.items() if said != YES}
-    print(f"{'whole' if not wrong else 'not whole':10} {name}  ({seconds:.0f} s)", flush=True)
+    wrong = {column: said for column, said in cells.items() if not table.is_right(said)}
+    outcome = "not whole" if wrong else "whole" if set(cells.values()) == {YES} else "refused"
+    print(f"{outcome:10} {name}  ({seconds:.0f} s)", flush=True)
     for column, said in wrong.items():
         print(f"           {column}: {said}", flush=True)
 

@@ -17,9 +17,7 @@ REFUSED = "UnsupportedBackendError"
 def whole(results, versions):
     """Whether all ways of some versions, as they were asked for, have a result without a number that is wrong."""
     names = [name for row in ROWS for name in row.names() if {name, row.tensorflow} & set(versions)]
-    return all(
-        _is_right(results.get(name, {}).get("cells", {}).get(column, "")) for name in names for column in COLUMNS
-    )
+    return all(is_right(results.get(name, {}).get("cells", {}).get(column, "")) for name in names for column in COLUMNS)
 
 
 def write(results):
@@ -52,11 +50,12 @@ def _cells(row, name, keras, mode, result, notes):
         keras += " " + result["keras"]
     head = [result["tensorflow"], result["python"].rpartition(".")[0], keras, HOW[mode]]
     said = result["cells"]
-    notes += [f"{name}, {column}: {said[column]}" for column in COLUMNS if not _is_right(said[column])]
+    notes += [f"{name}, {column}: {said[column]}" for column in COLUMNS if not is_right(said[column])]
     return [*head, *(_short(said[column]) for column in COLUMNS)]
 
 
-def _is_right(said):
+def is_right(said):
+    """Whether a check passed, or was refused in words."""
     return said == YES or REFUSED in said
 
 
