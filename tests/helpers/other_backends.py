@@ -26,7 +26,7 @@ def python_with(backend):
     )
     if not found:
         missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        missing(f"No Python with {backend}: `scripts/set-up backends` installs it, or name one in {NAMED}.")
+        missing(f"No Python with {backend}: `scripts/set-up {backend}` installs it, or name one in {NAMED}.")
     return python
 
 
