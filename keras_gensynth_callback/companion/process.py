@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import warnings
+import weakref
 from typing import Any, Deque, Dict, Optional
 
 from keras_gensynth_callback import errors
@@ -93,6 +94,8 @@ class Companion:
                 f"{_WAY_OUT}"
             ) from error
         assert self._process.stdin is not None
+        for file in (self._words, self._process.stdout):
+            weakref.finalize(self, file.close)  # type: ignore[union-attr]
         # A fork of this program would keep it from ending with the program.
         forks.keep_file(self._process.stdin)
         self.pid = self._process.pid
