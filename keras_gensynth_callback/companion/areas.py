@@ -11,6 +11,7 @@ import mmap
 import os
 import tempfile
 import threading
+import weakref
 from typing import Any, Dict, Iterator, List, Sequence
 
 import numpy as np
@@ -28,6 +29,7 @@ class Area:
 
     def __init__(self) -> None:
         self.file, self._size = _file_in_memory(), 0
+        weakref.finalize(self, self.file.close)
         self._map: Any = None
 
     def reserve(self, size: int) -> None:

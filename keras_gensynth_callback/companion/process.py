@@ -4,7 +4,9 @@ thing at a time. It ends when its standard input does: with the program, however
 
 from __future__ import annotations
 
+import atexit
 import collections
+import contextlib
 import itertools
 import json
 import logging
@@ -14,6 +16,7 @@ import sys
 import tempfile
 import threading
 import warnings
+import weakref
 from typing import Any, Deque, Dict, Optional
 
 from keras_gensynth_callback import errors
@@ -25,6 +28,7 @@ from .description import settings_of_keras
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "companion_program", "program.py")
 _LAST_WORDS = 2000  # characters
+_PATIENCE = 10  # seconds until a process is ended that should end by itself
 
 logger = logging.getLogger("keras_gensynth_callback")
 _lock = threading.Lock()
@@ -48,6 +52,12 @@ def running_companion() -> "Companion":
         if _running is None or _running.is_known_dead:
             _running = Companion()
         return _running
+
+
+@atexit.register
+def _end_with_the_program() -> None:
+    if _running is not None:
+        _running.end()
 
 
 class Companion:
@@ -84,6 +94,8 @@ class Companion:
                 f"{_WAY_OUT}"
             ) from error
         assert self._process.stdin is not None
+        for file in (self._words, self._process.stdout):
+            weakref.finalize(self, file.close)  # type: ignore[union-attr]
         # A fork of this program would keep it from ending with the program.
         forks.keep_file(self._process.stdin)
         self.pid = self._process.pid
@@ -121,6 +133,17 @@ class Companion:
             raise _error(**answer["error"])
         return answer["result"]
 
+    def end(self) -> int:
+        """Ends the process, if it runs, and returns its status."""
+        process = self._process
+        with contextlib.suppress(OSError):
+            process.stdin.close()  # type: ignore[union-attr]
+        try:
+            return process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
     def forget(self, number: int) -> None:
         """A model is needed no more: told with the next question, whichever thread finds it out."""
         self._forgotten.append(number)
@@ -141,7 +164,7 @@ class Companion:
         self.is_known_dead = True
         raise CompanionError(
             f"The process {self.pid}, which exports models of this backend, has ended with status "
-            f"{process.wait()} before it answered.{self._last_words()} {_WAY_OUT}"
+            f"{self.end()} before it answered.{self._last_words()} {_WAY_OUT}"
         )
 
     def _last_words(self) -> str:
