@@ -174,7 +174,10 @@ def test_wrong_arguments_are_told_before_the_script_runs(script, run_command, tm
         (["--export-to", "ex/net", "--save-freq", "0", path], "'0' is neither epoch, train_end nor a number"),
         (["--export-to", "ex/net", "--max-to-keep", "0", path], "0 is not in the range x>=1"),
         ([path, "x", "--export-to", "ex/net", "--unknown"], "No such option"),
-        (["--export-to", "ex/net", "--target", "1.2", path], "'1.2' is not one of '1.13', '1.14', '1.15', 'current'"),
+        (
+            ["--export-to", "ex/net", "--target", "1.2", path],
+            "'1.2' is not one of '1.4', '1.8', '1.12', '1.13', '1.14', '1.15', 'current'",
+        ),
         (["--export-to", "ex/net", "--input", "3 x 4", path], "`input` must be a shape and a type"),
         (["--unknown", path], "No such option"),
     ]:

@@ -78,7 +78,7 @@ class _Server:
     def __init__(self, python):
         command = [python, "-I", "-W", "ignore", os.path.join(os.path.dirname(__file__), "reader_server.py")]
         pipe = subprocess.PIPE
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=self._errors, env=clean_environ(), encoding="utf-8"
         )
@@ -111,7 +111,7 @@ class _Server:
         line = self._process.stdout.readline()
         if not line:
             self._errors.seek(0)
-            raise ReaderFailed(f"The reader ended by itself.\n{self._errors.read()}")
+            raise ReaderFailed(f"The reader ended by itself.\n{self._errors.read().decode('utf-8', 'replace')}")
         return line
 
     def close(self):
