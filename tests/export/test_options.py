@@ -9,7 +9,7 @@ from keras_gensynth_callback.errors import InvalidArgumentError
 from keras_gensynth_callback.options import ExportOptions, Moment
 
 WRONG = {
-    "target": "1.12",
+    "target": "1.2",
     "graph": "training",
     "include_optimizer": 1,
     "input_signature": [3],
