@@ -96,10 +96,12 @@ class FirstBatchBeside:
 
     def watch(self, model, action):
         self.withdraw()
-        original = model.train_function
+        original, history = model.train_function, model.history
 
         def first_call(wrapped, instance, args, kwargs):
-            watching = self._watched is not None and self._watched[2] is proxy
+            # Every `fit` has a new History: with another one this call belongs to a later `fit`, after ours died
+            # between `on_train_begin` and its first step.
+            watching = self._watched is not None and self._watched[2] is proxy and model.history is history
             self.withdraw()
             if not watching:
                 return wrapped(*args, **kwargs)

@@ -93,10 +93,7 @@ def _choose(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _polynomial(coefficients: List[float], x: Tensor) -> Tensor:
-    result = tf.zeros_like(x) + coefficients[0]
-    for coefficient in coefficients[1:]:
-        result = result * x + coefficient
-    return result
+    return tf.math.polyval([tf.constant(coefficient, x.dtype) for coefficient in coefficients], x)
 
 
 @rewrites("Xlog1py")
