@@ -55,6 +55,11 @@ def test_a_failure_is_a_warning_where_that_is_asked_for(facts):
     assert any("cannot be written" in words and "training goes on" in words for words in facts["warned"])
 
 
+def test_a_fit_that_died_before_its_first_step_leaves_nothing_for_the_next(facts):
+    assert facts["died"] == "before the first step"
+    assert facts["prepared by another fit"] == 0
+
+
 def test_other_ways_export_as_well(facts):
     files = ["net.data-00000-of-00001", "net.index", "net.json", "net.meta"]
     assert facts["now"] == [False, files]

@@ -8,12 +8,14 @@ import pathlib
 import sys
 import time
 import warnings
+from unittest import mock
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 import keras_gensynth_callback as gensynth
+from keras_gensynth_callback import companion
 
 ROOT = pathlib.Path(sys.argv[1])
 X = np.random.RandomState(0).rand(64, 4).astype("float32")
@@ -135,6 +137,21 @@ facts["ours"] = sorted(os.listdir(ROOT / "ours"))
 started = time.perf_counter()
 gensynth.export_checkpoint(again, ROOT / "now" / "net2")
 facts["seconds of one export"] = time.perf_counter() - started
+
+
+class Dies(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        raise RuntimeError("before the first step")
+
+
+prepared, again = [], new_model()
+with mock.patch.object(companion.CompanionExporter, "prepare", lambda self, spec: prepared.append(spec)):
+    try:
+        fit(again, gensynth.GenSynthExportCallback(ROOT / "died" / "net"), Dies())
+    except RuntimeError as error:
+        facts["died"] = str(error)
+    fit(again)
+facts["prepared by another fit"] = len(prepared)
 facts["tensorflow"] = "tensorflow" in sys.modules
 # Keras itself imports TensorFlow to write a file.
 keras.Sequential([keras.Input((4,)), layers.Dense(3), Scale()]).save(ROOT / "net.keras")
