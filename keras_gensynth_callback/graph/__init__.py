@@ -1,5 +1,6 @@
 """GraphDefs, read and changed as protos: no Keras, no session that belongs to anybody. Stands below all other rooms.
 
+nodes        the words for nodes: names of tensors, attributes, a node that becomes another op
 editable     a GraphDef that can be edited, with its v1 control flow contexts
 op_types     the types of tensors, by the definitions of their ops
 variables    which nodes read and change variables, and what runs after them
@@ -15,21 +16,25 @@ checks       whether a MetaGraphDef that somebody else wrote is one
 
 from .build_conditionals import LEARNING_PHASE
 from .checks import Fault, check_meta_graph, check_names
-from .editable import (
-    COND_CONTEXT,
-    FAR,
-    WHILE_CONTEXT,
-    EditableGraph,
+from .editable import COND_CONTEXT, FAR, WHILE_CONTEXT, EditableGraph
+from .losses import split_losses
+from .nodes import (
+    CASTS,
+    HANDS_ON,
+    HANDS_ON_REFERENCES,
     attr_value,
+    become,
+    become_identity,
     data_inputs,
     input_name,
     is_control,
     moved,
     node_of,
+    set_inputs,
+    shape_of,
     tensor_name,
     unique,
 )
-from .losses import split_losses
 from .op_types import disagreements, input_types, op_definition, output_types, type_name
 from .overlay import lay_over
 from .rnn_loops import last_output_without_array, one_counter_a_loop
@@ -48,13 +53,19 @@ from .variables import (
 )
 
 __all__ = [
+    "CASTS",
     "COND_CONTEXT",
     "EditableGraph",
     "FAR",
     "Fault",
+    "HANDS_ON",
+    "HANDS_ON_REFERENCES",
     "LEARNING_PHASE",
     "WHILE_CONTEXT",
+    "add_outlets",
     "attr_value",
+    "become",
+    "become_identity",
     "check_meta_graph",
     "check_names",
     "data_inputs",
@@ -74,9 +85,10 @@ __all__ = [
     "node_of",
     "one_counter_a_loop",
     "op_definition",
-    "add_outlets",
     "outlet",
     "output_types",
+    "set_inputs",
+    "shape_of",
     "shorten_identities",
     "split_losses",
     "stands_in_loop",

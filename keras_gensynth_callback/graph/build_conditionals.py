@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Dict, Hashable, Optional, Tuple
 import tensorflow as tf
 from tensorflow.core.protobuf import control_flow_pb2
 
-from .editable import COND_CONTEXT, Context, node_of, tensor_name
+from .editable import COND_CONTEXT, Context
+from .nodes import node_of, tensor_name
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import DType, NodeDef, TensorProto

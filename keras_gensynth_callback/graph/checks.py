@@ -15,7 +15,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import types_pb2
 
-from .editable import COND_CONTEXT, CONTEXT_PROTOS, node_of
+from .editable import COND_CONTEXT, CONTEXT_PROTOS
+from .nodes import node_of
 from .op_types import op_definition
 
 if TYPE_CHECKING:

@@ -26,70 +26,20 @@ from typing import (
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import control_flow_pb2
 
+from .nodes import attr_value, data_inputs, input_name, is_control, moved, node_of, tensor_name, unique
+
 if TYPE_CHECKING:
-    from keras_gensynth_callback._types import AttrValue, ContextDef, GraphDef, MetaGraphDef, NodeDef, VersionDef
+    from keras_gensynth_callback._types import ContextDef, GraphDef, MetaGraphDef, NodeDef, VersionDef
 
 COND_CONTEXT, WHILE_CONTEXT = "cond_context", "while_context"
 CONTEXT_PROTOS = {COND_CONTEXT: control_flow_pb2.CondContextDef, WHILE_CONTEXT: control_flow_pb2.WhileContextDef}
-# Fields of a context that hold tensor names, besides its values.
 # What takes a tensor out of a loop or conditional.
 _LEAVE_CONTEXTS = {"Merge", "RefMerge", "Exit", "RefExit"}
+# Fields of a context that hold tensor names, besides its values.
 _SINGLE_NAMES = ("pred_name", "pivot_name", "pivot_for_pred_name", "pivot_for_body_name", "maximum_iterations_name")
+_REPEATED_NAMES = ("loop_exit_names", "loop_enter_names")
 # So many nodes that hand a value on are looked behind.
 FAR = 64
-_REPEATED_NAMES = ("loop_exit_names", "loop_enter_names")
-
-
-def node_of(tensor: str) -> str:
-    """The name of the node that an input names: `a:1`, `^a` and `a` are all outputs of `a`."""
-    return tensor.lstrip("^").split(":")[0]
-
-
-def tensor_name(tensor: str) -> str:
-    """The long form of an input: `a` is `a:0`."""
-    return tensor if ":" in tensor else tensor + ":0"
-
-
-def input_name(tensor: str) -> str:
-    """The short form that a NodeDef uses: `a:0` is `a`."""
-    return tensor[:-2] if tensor.endswith(":0") else tensor
-
-
-def moved(tensor: str, renamed: Mapping[str, str]) -> str:
-    """A tensor, op or control input name after its node was renamed: `renamed` is a dict, node name -> node name."""
-    mark = "^" if is_control(tensor) else ""
-    name = node_of(tensor)
-    return mark + renamed.get(name, name) + tensor[len(mark) + len(name) :]
-
-
-def unique(name: str, taken: Set[str]) -> str:
-    """`name`, or `name_1`, `name_2`, ... where it is taken: TensorFlow's own rule, without regard to case.
-
-    Args:
-        name: str.
-        taken: set of lower-case str; the name that is returned is added to it.
-    """
-    candidate, number = name, 0
-    while candidate.lower() in taken:
-        number += 1
-        candidate = f"{name}_{number}"
-    taken.add(candidate.lower())
-    return candidate
-
-
-def is_control(name: str) -> bool:
-    """Whether an input of a NodeDef is a control input."""
-    return name.startswith("^")
-
-
-def has_control_inputs(node: NodeDef) -> bool:
-    """Whether a NodeDef has control inputs."""
-    return any(is_control(tensor) for tensor in node.input)
-
-
-def data_inputs(node: NodeDef) -> List[str]:
-    """The inputs of a NodeDef that carry values, in its order."""
-    return [tensor for tensor in node.input if not is_control(tensor)]
 
 
 class Context:
@@ -264,17 +214,18 @@ class EditableGraph:
         names = self.ancestors(map(node_of, tensors), controls=False)
         return {name for name in names if self.nodes[name].op == "VarHandleOp"}
 
-    def origin(self, tensor: str, hands_on: Callable[[NodeDef], bool]) -> Optional[NodeDef]:
+    def origin(self, tensor: str, hands_on: Union[Collection[str], Callable[[NodeDef], bool]]) -> Optional[NodeDef]:
         """The NodeDef that a tensor comes from, through the first inputs of nodes that hand them on; None where it
         comes from none. No way is longer than `FAR` nodes, so that a graph of a million nodes is read in linear time.
 
         Args:
             tensor: str.
-            hands_on: takes a NodeDef and says whether to look behind it.
+            hands_on: the ops to look behind, as `HANDS_ON`; or what takes a NodeDef and says whether to look behind it.
         """
+        looks = hands_on if callable(hands_on) else lambda node: node.op in hands_on
         node = self.nodes.get(node_of(tensor))
         for _ in range(FAR):
-            if node is None or not hands_on(node) or not node.input or is_control(node.input[0]):
+            if node is None or not looks(node) or not node.input or is_control(node.input[0]):
                 break
             node = self.nodes.get(node_of(node.input[0]))
         return node
@@ -436,34 +387,6 @@ class EditableGraph:
                         (node_of(tensor), False) for tensor in reversed(node.input) if node_of(tensor) in among
                     )
         return order
-
-
-def attr_value(value: Any) -> AttrValue:
-    """An AttrValue of a Python value: bool, int, float, str/bytes, DType, shape (list of int or None), TensorProto or
-    AttrValue.
-    """
-    import tensorflow as tf
-
-    proto = tf.compat.v1.AttrValue
-    if isinstance(value, proto):
-        return value
-    if isinstance(value, bool):
-        return proto(b=value)
-    if isinstance(value, int):
-        return proto(i=value)
-    if isinstance(value, float):
-        return proto(f=value)
-    if isinstance(value, str):
-        return proto(s=value.encode())
-    if isinstance(value, bytes):
-        return proto(s=value)
-    if isinstance(value, tf.dtypes.DType):
-        return proto(type=value.as_datatype_enum)
-    if isinstance(value, tf.TensorShape):
-        return proto(shape=value.as_proto())
-    if isinstance(value, (list, tuple)):
-        return proto(list=proto.ListValue(i=value))
-    return proto(tensor=value)
 
 
 def _depth(context: Context) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, List, Sequence, Tuple
 
-from .editable import data_inputs, node_of, tensor_name
+from .nodes import data_inputs, node_of, tensor_name
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import NodeDef

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Set,
 
 from keras_gensynth_callback.compat import VARIABLE_READS
 
-from .editable import data_inputs, has_control_inputs, is_control, moved, node_of, tensor_name
+from .nodes import data_inputs, has_control_inputs, is_control, moved, node_of, tensor_name
 from .variables import is_write
 
 if TYPE_CHECKING:

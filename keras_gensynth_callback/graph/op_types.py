@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback.compat import op_definition
 
-from .editable import data_inputs, node_of, tensor_name
+from .nodes import data_inputs, node_of, tensor_name
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import ArgDef, AttrValue, NodeDef, OpDef

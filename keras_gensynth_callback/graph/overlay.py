@@ -22,9 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 from .build_conditionals import INFERENCE, TRAINING, Conditionals, scope_of
-from .editable import EditableGraph, input_name, is_control, moved, node_of, tensor_name
+from .editable import EditableGraph
 from .losses import shape_of_constant
 from .match import match
+from .nodes import input_name, is_control, moved, node_of, tensor_name
 from .op_types import output_types, type_of
 from .overlay_plan import Ends, Plan, Side, plan_overlay
 from .union import frames_apart, names_apart

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Dict, Hashable, Iterable, Iterator, List, Opti
 from keras_gensynth_callback.errors import UnsupportedModelError
 
 from .build_conditionals import INFERENCE, TRAINING
-from .editable import data_inputs, has_control_inputs, is_control, node_of, tensor_name
 from .match import NAMED, group_key
+from .nodes import data_inputs, has_control_inputs, is_control, node_of, tensor_name
 from .op_types import type_of
 from .variables import is_write, written_variable
 

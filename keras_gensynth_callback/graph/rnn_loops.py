@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 import numpy as np
 import tensorflow as tf
 
-from .editable import WHILE_CONTEXT, moved, node_of, tensor_name
+from .editable import WHILE_CONTEXT
+from .nodes import become_identity, moved, node_of, tensor_name
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import NodeDef
@@ -74,10 +75,8 @@ class _Counter:
 
 def constant(graph: EditableGraph, tensor: str) -> Optional[np.ndarray]:
     """The value of a tensor that is constant, or enters a loop as a constant; else None."""
-    node = graph.nodes[node_of(tensor)]
-    while node.op in ("Enter", "Identity") and node.input:
-        node = graph.nodes[node_of(node.input[0])]
-    return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+    node = graph.origin(tensor, ("Enter", "Identity"))
+    return tf.make_ndarray(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
 
 
 def _merges(graph: EditableGraph, context: Context, consumers: Dict[str, List[NodeDef]]) -> List[str]:
@@ -93,7 +92,7 @@ def _unify(graph: EditableGraph, context: Context, kept: _Counter, twin: _Counte
     if len(kept.exits) < len(twin.exits):
         return
     for ended, other in zip(twin.exits, kept.exits):
-        _become_identity(graph.nodes[ended], other, graph.nodes[ended].attr["T"].type)
+        become_identity(graph.nodes[ended], other)
     own = {twin.enter, node_of(graph.nodes[twin.merge].input[1]), *replaced}
     for node in graph.nodes.values():
         if node.name not in own:
@@ -141,15 +140,7 @@ def last_output_without_array(graph: EditableGraph) -> None:
     for node in graph.nodes.values():
         written = _only_element(graph, node) if node.op == "StridedSlice" else None
         if written is not None:
-            _become_identity(node, written, node.attr["T"].type)
-
-
-def _become_identity(node: NodeDef, source: str, enum: int) -> None:
-    del node.input[:]
-    node.input.append(source)
-    node.op = "Identity"
-    node.attr.clear()
-    node.attr["T"].type = enum
+            become_identity(node, written)
 
 
 def _only_element(graph: EditableGraph, node: NodeDef) -> Optional[str]:

@@ -10,8 +10,18 @@ import tensorflow as tf
 
 from keras_gensynth_callback.compat import SPARSE_READS
 
-from .editable import data_inputs, has_control_inputs, input_name, is_control, moved, node_of, tensor_name
 from .match import attributes, keeps_order
+from .nodes import (
+    CASTS,
+    data_inputs,
+    has_control_inputs,
+    input_name,
+    is_control,
+    moved,
+    node_of,
+    set_inputs,
+    tensor_name,
+)
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import NodeDef
@@ -133,7 +143,7 @@ def _gathers_rows(graph: EditableGraph, node: NodeDef) -> bool:
         return True
     if node.op not in ("Gather", "GatherV2", "GatherNd"):
         return False
-    table = graph.origin(node.input[0], lambda source: source.op in ("Identity", "Cast"))
+    table = graph.origin(node.input[0], CASTS)
     return table is not None and table.op == "ReadVariableOp"
 
 
@@ -177,8 +187,7 @@ def drop_unused_inputs(graph: EditableGraph) -> None:
                 seen.add(tensor)
             kept.append(tensor if is_control(tensor) else input_name(tensor))
         if len(kept) != len(node.input):
-            del node.input[:]
-            node.input.extend(kept)
+            set_inputs(node, kept)
 
 
 def shorten_identities(graph: EditableGraph, pinned: Iterable[str] = ()) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict, List, Tuple
 
-from .editable import is_control, node_of, tensor_name
+from .nodes import is_control, node_of, tensor_name
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import NodeDef

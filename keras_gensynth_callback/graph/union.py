@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Container, Dict, Mapping
 
-from .editable import EditableGraph, node_of, unique
+from .editable import EditableGraph
 from .match import match
+from .nodes import node_of, unique
 
 
 def unite(first: EditableGraph, second: EditableGraph) -> Dict[str, str]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Container, Dict, Iterable, List, Mapping, Opti
 
 import tensorflow as tf
 
-from .editable import WHILE_CONTEXT, data_inputs, is_control, node_of
+from .editable import WHILE_CONTEXT
+from .nodes import HANDS_ON, data_inputs, is_control, node_of, set_inputs
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import NodeDef
@@ -25,10 +26,8 @@ def is_write(node: NodeDef) -> bool:
 
 def written_variable(graph: EditableGraph, node: NodeDef) -> str:
     """The name of the node that holds the variable which a write changes, from wherever it stands."""
-    name = node_of(node.input[0])
-    while graph.nodes[name].op in ("Switch", "Enter", "Identity"):
-        name = node_of(graph.nodes[name].input[0])
-    return name
+    handle = graph.origin(node.input[0], HANDS_ON)
+    return node_of(node.input[0]) if handle is None else handle.name
 
 
 def step_nodes(
@@ -96,8 +95,7 @@ def free_branches_of_outside(graph: EditableGraph) -> None:
         if node.op == "Merge" and around is not None:
             kept = [tensor for tensor in node.input if not is_control(tensor) or _stands_in(graph, tensor, around)]
             freed[name] = [tensor for tensor in node.input if tensor not in kept]
-            del node.input[:]
-            node.input.extend(kept)
+            set_inputs(node, kept)
     _wait_without_them(graph, freed)
 
 

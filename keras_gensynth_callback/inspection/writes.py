@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Container, Dict, Iterable, Optional, Set
 
-from keras_gensynth_callback.graph import is_write
+from keras_gensynth_callback.graph import CASTS, HANDS_ON, HANDS_ON_REFERENCES, is_write
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import NodeDef
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Variables of TensorFlow 1.x before resources: the ops that write to a reference.
 _REF_WRITES = ("Assign", "AssignAdd", "AssignSub", "ScatterUpdate", "ScatterAdd", "ScatterSub")
-PASSING = ("Switch", "RefSwitch", "Enter", "RefEnter", "Identity", "RefIdentity", "Merge", "RefMerge")
+PASSING = (*HANDS_ON, *HANDS_ON_REFERENCES, "Merge", "RefMerge")
 _HANDLES = ("VarHandleOp", "VariableV2", "Variable", "TemporaryVariable")
 # What they write comes from outside of the graph.
 _FROM_OUTSIDE = ("RestoreV2", "Placeholder")
@@ -25,7 +25,7 @@ def is_variable(node: NodeDef) -> bool:
 
 def variable_of(graph: EditableGraph, tensor: str) -> Optional[str]:
     """The name of the variable that a handle, a reference or a read comes from, or None."""
-    node = graph.origin(tensor, lambda node: node.op in PASSING)
+    node = graph.origin(tensor, PASSING)
     return node.name if node is not None and is_variable(node) else None
 
 
@@ -60,5 +60,5 @@ def _is_ref_write(node: NodeDef) -> bool:
 
 
 def _comes_from_outside(graph: EditableGraph, node: NodeDef) -> bool:
-    source = graph.origin(node.input[1], lambda node: node.op in ("Identity", "Cast")) if len(node.input) > 1 else None
+    source = graph.origin(node.input[1], CASTS) if len(node.input) > 1 else None
     return source is not None and source.op in _FROM_OUTSIDE

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import node_of
+from keras_gensynth_callback.graph import become, node_of
 
 
 def spell_out_erfc(graph):
@@ -20,15 +20,4 @@ def spell_out_erfc(graph):
         proto = tf.make_tensor_proto(1, dtype)
         one = graph.add("Const", f"{node.name}/one", waits, beside=node, dtype=dtype, value=proto)
         erf = graph.add("Erf", f"{node.name}/Erf", list(node.input), beside=node, T=dtype)
-        _become(graph, node, "Sub", [one.name, erf.name], T=dtype)
-
-
-def _become(graph, node, op, inputs, **attrs):
-    made = graph.add(op, f"{node.name}/{op}", inputs, **attrs)
-    node.op = op
-    del node.input[:]
-    node.input.extend(made.input)
-    node.attr.clear()
-    for key, value in made.attr.items():
-        node.attr[key].CopyFrom(value)
-    graph.remove([made.name])
+        become(node, "Sub", [one.name, erf.name], T=dtype)

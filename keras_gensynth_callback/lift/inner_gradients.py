@@ -7,9 +7,7 @@ the same kernel, transposed by an attribute, and would be taken for a second use
 import tensorflow as tf
 
 from keras_gensynth_callback.compat import VARIABLE_READS
-from keras_gensynth_callback.graph import data_inputs, node_of
-
-_PASSING = ("Identity", "Cast")
+from keras_gensynth_callback.graph import CASTS, data_inputs
 
 
 def transpose_kernels_of_gradients(graph, forward):
@@ -30,7 +28,5 @@ def transpose_kernels_of_gradients(graph, forward):
 
 
 def _is_kernel(graph, product):
-    node = graph.nodes[node_of(data_inputs(product)[1])]
-    while node.op in _PASSING:
-        node = graph.nodes[node_of(node.input[0])]
-    return node.op in VARIABLE_READS
+    node = graph.origin(data_inputs(product)[1], CASTS)
+    return node is not None and node.op in VARIABLE_READS

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import attr_value, moved, unique
+from keras_gensynth_callback.graph import become, moved, unique
 
 # Larger constants do not belong into a GraphDef, which is limited to 2 GB: they become variables that nothing trains.
 _LARGEST_CONSTANT = 64 * 1024
@@ -74,40 +74,22 @@ def drop_private_attributes(graph):
 
 def become_handle(node, name, dtype, shape):
     """Turns a node into the VarHandleOp of the variable `name`."""
-    node.op = "VarHandleOp"
-    node.attr.clear()
-    for key, value in {"shared_name": name, "container": "", "dtype": dtype, "shape": tf.TensorShape(shape)}.items():
-        node.attr[key].CopyFrom(attr_value(value))
+    become(node, "VarHandleOp", [], shared_name=name, container="", dtype=dtype, shape=tf.TensorShape(shape))
 
 
 def _become_table(node, table):
-    node.op = "HashTableV2"
-    node.attr.clear()
-    attributes = {
-        "shared_name": table.name,
-        "container": "",
-        "use_node_name_sharing": False,
-        "key_dtype": table.key_dtype,
-        "value_dtype": table.value_dtype,
-    }
-    for key, value in attributes.items():
-        node.attr[key].CopyFrom(attr_value(value))
+    types = {"key_dtype": table.key_dtype, "value_dtype": table.value_dtype}
+    become(node, "HashTableV2", [], shared_name=table.name, container="", use_node_name_sharing=False, **types)
 
 
 def _become_constant(node, value):
-    node.op = "Const"
-    node.attr.clear()
-    node.attr["dtype"].CopyFrom(attr_value(value.dtype))
-    node.attr["value"].CopyFrom(attr_value(tf.make_tensor_proto(value.numpy(), value.dtype)))
+    become(node, "Const", [], dtype=value.dtype, value=tf.make_tensor_proto(value.numpy(), value.dtype))
 
 
 def _become_read(graph, node, name, value):
     handle = graph.nodes.get(name) or graph.add("VarHandleOp", name)
     become_handle(handle, name, value.dtype, value.shape)
-    node.op = "ReadVariableOp"
-    node.attr.clear()
-    node.attr["dtype"].CopyFrom(attr_value(value.dtype))
-    node.input.append(name)
+    become(node, "ReadVariableOp", [name], dtype=value.dtype)
 
 
 def _move_aside(graph, renamed):

@@ -6,17 +6,8 @@ a variable is drawn without a seed (tensorflow/core/ops/random_ops.cc), and a va
 longer moved on. What is drawn from a seed that is constant, or fed, stays as it is.
 """
 
-import tensorflow as tf
-
 from keras_gensynth_callback.compat import VARIABLE_READS
-from keras_gensynth_callback.graph import (
-    attr_value,
-    data_inputs,
-    is_control,
-    is_write,
-    node_of,
-    written_variable,
-)
+from keras_gensynth_callback.graph import become, data_inputs, is_write, node_of, written_variable
 
 # Op -> (op without seed, indices of the inputs that it keeps, its attributes: names of those they are taken from).
 _FIRST = {"dtype": "dtype", "T": "T"}
@@ -65,16 +56,8 @@ def _variables_behind(graph, tensor):
 def _forget_seed(node):
     op, kept, attributes = _WITHOUT_SEED[node.op]
     data = data_inputs(node)
-    inputs = [data[index] for index in kept] + [tensor for tensor in node.input if is_control(tensor)]
-    values = {key: tf.compat.v1.AttrValue() for key in attributes}
-    for key, name in attributes.items():
-        values[key].CopyFrom(node.attr[name])
-    del node.input[:]
-    node.input.extend(inputs)
-    node.op = op
-    node.attr.clear()
-    for key, value in {**values, "seed": attr_value(0), "seed2": attr_value(0)}.items():
-        node.attr[key].CopyFrom(value)
+    attrs = {key: node.attr[name] for key, name in attributes.items()}
+    become(node, op, [data[index] for index in kept], seed=0, seed2=0, **attrs)
 
 
 def _idle_writes(graph, seeds, results):

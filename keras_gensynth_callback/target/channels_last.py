@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Container, Dict, Iterable, List, Optional
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import data_inputs, is_control, node_of, output_types, tensor_name
+from keras_gensynth_callback.graph import become, data_inputs, is_control, node_of, output_types, tensor_name
 
 from . import layout_ops as ops
 from .layout import Layout, moves_nothing, reordered
@@ -92,15 +92,10 @@ class _Turning:
                     reader.input[position] = moved.name + tensor[len(node.name) :]
         order = ops.to_first(self._layout.turned[f"{node.name}:0"])
         perm = self._constant(order, f"{node.name}/perm", node)
-        controls = [name for name in node.input if is_control(name)]
-        del node.input[:]
-        node.input.extend([moved.name, perm, *controls])
-        shape, dtype = attrs.get("_output_shapes"), _type(moved, 0)
-        node.op = "Transpose"
-        node.attr.clear()
-        node.attr["T"].type, node.attr["Tperm"].type = dtype, tf.int32.as_datatype_enum
-        if shape is not None:
-            node.attr["_output_shapes"].list.shape.add().CopyFrom(shape.list.shape[0])
+        dtype = tf.as_dtype(_type(moved, 0))
+        become(node, "Transpose", [moved.name, perm], T=dtype, Tperm=tf.int32)
+        if "_output_shapes" in attrs:
+            node.attr["_output_shapes"].list.shape.add().CopyFrom(attrs["_output_shapes"].list.shape[0])
 
     def _moved_node(self, name: str) -> NodeDef:
         return self._graph.nodes[self._moved.get(name, name)]

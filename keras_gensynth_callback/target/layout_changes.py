@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Iterable, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import attr_value, data_inputs, input_name, is_control, tensor_name
+from keras_gensynth_callback.graph import become, data_inputs, input_name, shape_of, tensor_name
 
 from . import layout_ops as ops
 
@@ -47,7 +47,7 @@ class Changes:
         if node.op in ops.FORMATTED:
             self._formatted(node, rank)
         elif node.op == "Transpose":
-            _become(node, "Identity", node.input[:1], T=node.attr["T"])
+            become(node, "Identity", node.input[:1], **shape_of(node), T=node.attr["T"])
         elif node.op in ops.REDUCTIONS:
             self._axes(node, 1, rank)
         elif node.op in ops.PADDING:
@@ -123,7 +123,7 @@ class Changes:
     def _shape(self, node: NodeDef, rank: int) -> None:
         now, dtype = self._length(node, node.input[0], rank)
         order, axis = self._order(node, rank)
-        _become(node, "GatherV2", [now, order, axis], **_types(dtype, _INT32))
+        become(node, "GatherV2", [now, order, axis], **shape_of(node), **_types(dtype, _INT32))
         self._lengths[f"{node.name}:0"] = now
 
     def _one_of_shapes(self, node: NodeDef, position: int, rank: int) -> None:
@@ -150,18 +150,3 @@ _INT32 = tf.int32.as_datatype_enum
 
 def _types(dtype: int, index: int) -> Dict[str, DType]:
     return {"Tparams": tf.as_dtype(dtype), "Tindices": tf.as_dtype(index), "Taxis": tf.int32}
-
-
-def _become(node: NodeDef, op: str, inputs: Sequence[str], **attrs: Any) -> None:
-    """Turns a node into another op; its control inputs and its shape stay."""
-    kept = {name: attr_value(value) for name, value in attrs.items()}
-    if "_output_shapes" in node.attr:
-        kept["_output_shapes"] = attr_value(node.attr["_output_shapes"])
-    kept = {name: type(value).FromString(value.SerializeToString()) for name, value in kept.items()}
-    inputs = [*map(input_name, inputs), *filter(is_control, node.input)]
-    del node.input[:]
-    node.input.extend(inputs)
-    node.op = op
-    node.attr.clear()
-    for name, value in kept.items():
-        node.attr[name].CopyFrom(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Iterator, List, Set
 import tensorflow as tf
 
 from keras_gensynth_callback.errors import UnsupportedModelError
+from keras_gensynth_callback.graph import become, shape_of
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import AttrValue, NodeDef
@@ -61,8 +62,4 @@ def _widened(attr: AttrValue) -> Iterator[str]:
 
 def _turn_into_identity(cast: NodeDef) -> None:
     """A cast to the type that it comes from: something may refer to it by its name."""
-    enum = cast.attr["DstT"].type
-    cast.op = "Identity"
-    for key in ("SrcT", "DstT", "Truncate"):
-        cast.attr.pop(key, None)
-    cast.attr["T"].type = enum
+    become(cast, "Identity", cast.input, **shape_of(cast), T=cast.attr["DstT"])

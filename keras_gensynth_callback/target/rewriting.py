@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Callable, Container, Dict, Iterable, List
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import FAR, attr_value, data_inputs, input_types, is_control, node_of, tensor_name
+from keras_gensynth_callback.graph import (
+    FAR,
+    become,
+    data_inputs,
+    input_types,
+    is_control,
+    node_of,
+    shape_of,
+    tensor_name,
+)
 from keras_gensynth_callback.static import small_constant
 
 if TYPE_CHECKING:
@@ -127,19 +136,9 @@ class Rewriter:
 
         An attribute given as the name of one of the old node's attributes (`T="dtype"`) is taken over from there.
         """
-        # Copies: the values go away with the old attributes.
-        old = {key: tf.compat.v1.AttrValue.FromString(value.SerializeToString()) for key, value in node.attr.items()}
-        attrs = {key: old[value] if isinstance(value, str) else attr_value(value) for key, value in attrs.items()}
-        if "_output_shapes" in old:
-            attrs["_output_shapes"] = old["_output_shapes"]
-        controls = [name for name in node.input if is_control(name)]
+        attrs = {key: node.attr[value] if isinstance(value, str) else value for key, value in attrs.items()}
         self._maybe_unused.extend(map(node_of, data_inputs(node)))
-        del node.input[:]
-        node.input.extend(list(inputs) + controls)
-        node.op = op
-        node.attr.clear()
-        for key, value in attrs.items():
-            node.attr[key].CopyFrom(value)
+        become(node, op, inputs, **{**attrs, **shape_of(node)})
 
     def expand(self, node: NodeDef, function: Callable[..., Tensor]) -> None:
         """Replaces a node with one output by what `function` makes of its inputs.

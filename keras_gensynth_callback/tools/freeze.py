@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NoReturn, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Dict, List, NoReturn, Optional, Sequence, Set, Tuple
 
 import tensorflow as tf
 
 from keras_gensynth_callback.arguments import check_target
 from keras_gensynth_callback.checkpoint import as_text, read_tensors, write_file
 from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError, UnsupportedModelError
-from keras_gensynth_callback.graph import EditableGraph, attr_value, input_name, is_control, node_of, tensor_name
+from keras_gensynth_callback.graph import (
+    HANDS_ON,
+    HANDS_ON_REFERENCES,
+    EditableGraph,
+    attr_value,
+    become,
+    become_identity,
+    input_name,
+    is_control,
+    node_of,
+    tensor_name,
+)
 from keras_gensynth_callback.inspection import (
     inputs_and_outputs,
     is_learning_phase,
@@ -26,8 +37,8 @@ from .resolve_conditionals import resolve_conditionals
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import DType, Frozen, NodeDef, Path, Target, TensorSays
 
-_PASSING = ("Identity", "Enter", "Switch", "Merge", "NextIteration", "Exit")
-_OF_REFERENCES = ("RefIdentity", "RefEnter", "RefSwitch", "RefMerge", "RefNextIteration", "RefExit")
+_PASSING = (*HANDS_ON, "Merge", "NextIteration", "Exit")
+_OF_REFERENCES = (*HANDS_ON_REFERENCES, "RefMerge", "RefNextIteration", "RefExit")
 _TABLE_INITIALIZERS = tf.compat.v1.GraphKeys.TABLE_INITIALIZERS
 
 
@@ -127,7 +138,7 @@ def keep_predictions(graph: EditableGraph, wanted: List[str]) -> None:
     """Keeps what `wanted` (node names) depend on when the learning phase is False."""
     for node in graph.nodes.values():
         if is_learning_phase(node):
-            _become(node, "Const", [], dtype=tf.bool, value=tf.make_tensor_proto(False))
+            become(node, "Const", [], dtype=tf.bool, value=tf.make_tensor_proto(False))
     graph.keep(wanted)
     resolve_conditionals(graph)
     graph.keep(wanted)
@@ -157,7 +168,7 @@ def _variables_to_constants(graph: EditableGraph, filepath: Path) -> None:
     consumers = graph.consumers()
     for handle in handles:
         dtype, value = tf.as_dtype(handle.attr["dtype"].type), values[handle.name]
-        _become(handle, "Const", [], dtype=dtype, value=tf.make_tensor_proto(value, dtype, value.shape))
+        become(handle, "Const", [], dtype=dtype, value=tf.make_tensor_proto(value, dtype, value.shape))
         _read_constant(graph, handle, dtype, consumers)
 
 
@@ -186,13 +197,13 @@ def _read_constant(graph: EditableGraph, source: NodeDef, dtype: DType, consumer
 def _read(graph: EditableGraph, node: NodeDef, dtype: DType) -> bool:
     """Turns a read of a variable into one of a constant; whether that was possible, or nothing had to be done."""
     if node.op == "ReadVariableOp":
-        _become(node, "Identity", node.input, T=dtype)
+        become_identity(node, node.input[0], dtype)
     elif node.op == "VariableShape":
-        _become(
+        become(
             node, "Shape", node.input, T=dtype, out_type=node.attr["out_type"] if "out_type" in node.attr else tf.int32
         )
     elif node.op == "ResourceGatherNd":
-        _become(node, "GatherNd", node.input, Tparams=dtype, Tindices=node.attr["Tindices"])
+        become(node, "GatherNd", node.input, Tparams=dtype, Tindices=node.attr["Tindices"])
     elif node.op == "ResourceGather":
         # It waits for the indices, so that it stands in the loop that they stand in.
         axis = graph.add(
@@ -206,7 +217,7 @@ def _read(graph: EditableGraph, node: NodeDef, dtype: DType) -> bool:
         data, controls = list(node.input[:2]), list(node.input[2:])
         attrs = {"batch_dims": node.attr["batch_dims"]} if node.attr["batch_dims"].i else {}
         inputs = [*data, input_name(axis.name), *controls]
-        _become(node, "GatherV2", inputs, Tparams=dtype, Tindices=node.attr["Tindices"], Taxis=tf.int32, **attrs)
+        become(node, "GatherV2", inputs, Tparams=dtype, Tindices=node.attr["Tindices"], Taxis=tf.int32, **attrs)
     else:
         return not any(value.type == tf.resource.as_datatype_enum for value in node.attr.values()) and not (
             node.op.startswith(("Resource", "Assign", "VarIs"))
@@ -219,17 +230,3 @@ def _refuse_use(node: NodeDef, source: NodeDef) -> NoReturn:
         f"The variable {source.name!r} is used by the op {node.op} (node {node.name!r}), which has no form for "
         "constants. Predictions that change or test their variables cannot be frozen; use the checkpoint as it is."
     )
-
-
-def _become(node: NodeDef, op: str, inputs: Iterable[str], **attrs: Any) -> None:
-    """Turns a node into another op under the same name."""
-    values = {
-        key: tf.compat.v1.AttrValue.FromString(attr_value(value).SerializeToString()) for key, value in attrs.items()
-    }
-    inputs = list(inputs)
-    node.op = op
-    del node.input[:]
-    node.input.extend(inputs)
-    node.attr.clear()
-    for key, value in values.items():
-        node.attr[key].CopyFrom(value)

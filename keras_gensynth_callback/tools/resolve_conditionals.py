@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Dict, Optional, Set
 
-from keras_gensynth_callback.graph import COND_CONTEXT, data_inputs, input_name, is_control, node_of, tensor_name
+from keras_gensynth_callback.graph import (
+    COND_CONTEXT,
+    become_identity,
+    data_inputs,
+    is_control,
+    node_of,
+    tensor_name,
+)
 from keras_gensynth_callback.static import small_constant
 
 if TYPE_CHECKING:
@@ -23,9 +30,9 @@ def resolve_conditionals(graph: EditableGraph) -> None:
         resolution.visit(graph.nodes[name])
     graph.redirect({f"{name}:1": f"{name}:0" for name, side in resolution.switches.items() if side})
     for name in resolution.switches:
-        _become_identity(graph.nodes[name], graph.nodes[name].input[0])
+        become_identity(graph.nodes[name], graph.nodes[name].input[0])
     for name, index in resolution.merges.items():
-        _become_identity(graph.nodes[name], graph.nodes[name].input[index])
+        become_identity(graph.nodes[name], graph.nodes[name].input[index])
     # What is left of them is no branch any more.
     graph.contexts = [context for context in graph.contexts if context.kind != COND_CONTEXT]
     graph.remove(resolution.dead)
@@ -90,11 +97,3 @@ _LOGIC: Dict[str, Callable[..., bool]] = {
     "LogicalAnd": lambda one, other: one and other,
     "LogicalOr": lambda one, other: one or other,
 }
-
-
-def _become_identity(node: NodeDef, source: str) -> None:
-    controls = [tensor for tensor in node.input if is_control(tensor)]
-    node.op = "Identity"
-    del node.input[:]
-    node.input.extend([input_name(source), *controls])
-    node.attr.pop("N", None)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from kerases import KERASES, module_of
 
 from keras_gensynth_callback.export.exporter import Exporter
-from keras_gensynth_callback.graph.editable import WHILE_CONTEXT, node_of
+from keras_gensynth_callback.graph import WHILE_CONTEXT, node_of
 from keras_gensynth_callback.options import ExportOptions
 
 COUNT_IN_TF1 = """

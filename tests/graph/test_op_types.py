@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_gensynth_callback.graph.editable import EditableGraph
+from keras_gensynth_callback.graph import EditableGraph
 from keras_gensynth_callback.graph.op_types import disagreements, input_types, output_types, type_of
 
 

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from keras_gensynth_callback.graph.editable import EditableGraph
+from keras_gensynth_callback.graph import EditableGraph
 from keras_gensynth_callback.inspection.meta_file import read_meta_graph
 from keras_gensynth_callback.static import StaticShapes
 

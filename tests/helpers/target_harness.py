@@ -7,7 +7,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.graph.editable import EditableGraph, node_of
+from keras_gensynth_callback.graph import EditableGraph, node_of
 from keras_gensynth_callback.target import fit_to_target
 
 # What `run_in_reader` gives for one graph: the outputs, and the gradients of a sum of their squares.

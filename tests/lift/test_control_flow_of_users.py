@@ -9,7 +9,7 @@ from replayed import cases_of_each_keras, replay_with_each_keras
 
 from keras_gensynth_callback import build_graph, export_checkpoint
 from keras_gensynth_callback.errors import UnsupportedModelError, UnsupportedOpError
-from keras_gensynth_callback.graph.editable import EditableGraph
+from keras_gensynth_callback.graph import EditableGraph
 from keras_gensynth_callback.graph.variables import is_write, outlet
 from keras_gensynth_callback.lift.tracing.tracer import trace
 

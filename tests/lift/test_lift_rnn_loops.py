@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from target_harness import Traced, assert_same_numbers
 
-from keras_gensynth_callback.graph.editable import node_of
+from keras_gensynth_callback.graph import node_of
 from keras_gensynth_callback.graph.rnn_loops import last_output_without_array, one_counter_a_loop
 from keras_gensynth_callback.graph.simplify import fold_constants, merge_equal_nodes
 from keras_gensynth_callback.lift.normalize import drop_private_attributes

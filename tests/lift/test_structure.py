@@ -7,7 +7,7 @@ import pytest
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint
 from keras_gensynth_callback.errors import DefectError, GenSynthExportError
-from keras_gensynth_callback.graph.editable import EditableGraph, node_of
+from keras_gensynth_callback.graph import EditableGraph, node_of
 from keras_gensynth_callback.lift import lift, structure
 from keras_gensynth_callback.lift.lifted import Lifted
 

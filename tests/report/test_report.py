@@ -14,7 +14,7 @@ from reported_models import LONG_NAME
 from keras_gensynth_callback import GenSynthExportCallback, write_report
 from keras_gensynth_callback.checkpoint import read_manifest
 from keras_gensynth_callback.errors import CheckpointFormatError, CheckpointWriteError
-from keras_gensynth_callback.graph.editable import node_of
+from keras_gensynth_callback.graph import node_of
 from keras_gensynth_callback.inspection.meta_file import read_meta_graph
 from keras_gensynth_callback.report.flops import Predictions
 from keras_gensynth_callback.report.gathering import gather

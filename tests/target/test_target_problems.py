@@ -8,7 +8,7 @@ import tensorflow as tf
 from target_harness import Traced
 
 from keras_gensynth_callback.errors import InvalidArgumentError, UnsupportedOpError
-from keras_gensynth_callback.graph.editable import EditableGraph
+from keras_gensynth_callback.graph import EditableGraph
 from keras_gensynth_callback.target import OpTable, fit_to_target, known_targets, ops_without_gradient
 
 X = np.ones([2, 3], np.float32)
