@@ -84,10 +84,14 @@ def name_alike(traces):
     steps_ = {}
     for kind in ("predict", "test", "train", "forward"):
         step = getattr(traces, kind)
+        if kind == "predict" and step is traces.test:
+            continue
         if step is not None:
             fed = of_serving if kind == "predict" else of_steps
             steps_[kind] = normalize(step, fed[: len(step.trace.inputs)], names, others, tables, taken)
             draw_anew(step.trace.graph, roots_of(steps_[kind]))
+    if traces.predict is traces.test:
+        steps_["predict"] = steps_.get("test")
     variables += [Variable(name, value, "other") for name, value in others.items()]
     return Named(
         replace(traces, **steps_), tuple(variables), tuple(tables.values()), tuple(of_serving), tuple(of_steps)
@@ -98,11 +102,12 @@ def merge_inference(named):
     """The Merged of `predict_step` and `test_step`."""
     predict, test = named.traces.predict or steps.nothing(), named.traces.test
     outputs = tuple(tf.nest.flatten(predict.outputs))
-    shrink(predict, outputs, with_writes=False)
+    if predict is not test:
+        shrink(predict, outputs, with_writes=False)
     if test is None:
         return Merged(named, predict.trace.graph, outputs, None, {}, {})
-    shrink(test, [*test.logs.values(), *filter(None, [test.loss])])
-    names = unite(predict.trace.graph, test.trace.graph)
+    shrink(test, test.results())
+    names = unite(predict.trace.graph, test.trace.graph) if predict is not test else {}
     graph = test.trace.graph
     before = set(graph.nodes)
     values = {name: value_without_update(graph, tensor) for name, tensor in test.logs.items()}

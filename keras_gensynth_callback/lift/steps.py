@@ -18,7 +18,8 @@ class Step:
 
     Attributes:
         trace: Trace.
-        outputs: names of the tensors that `predict_step` returned, as a nest, or None.
+        outputs: names of the tensors that `predict_step` returned, as a nest, or what the model did in another step; or
+            None.
         output_specs: their TensorSpecs.
         returns_outputs: bool, whether what `predict_step` returned is what the model did.
         logs: dict, metric name -> tensor name, for a test or train step.
@@ -69,9 +70,16 @@ def forward_in_training(adapter, spec, scopes):
     return _traced(adapter, spec, scopes, run, check_gradients=True)
 
 
-def test_step(adapter, spec, scopes):
-    """Traces `model.test_step`, whoever wrote it."""
-    return _traced(adapter, spec, scopes, lambda notes, data: _keep_logs(notes, adapter.steps.test_step(data)))
+def test_step(adapter, spec, scopes, predicts=False):
+    """Traces `model.test_step`, whoever wrote it; `predicts`: with the outputs of the model, if it is called there."""
+
+    def run(notes, data):
+        with _noted_predictions(adapter, notes, spec.inputs_of(data)) if predicts else contextlib.ExitStack():
+            logs = adapter.steps.test_step(data)
+        notes["outputs"] = notes.get("predicted")
+        _keep_logs(notes, logs)
+
+    return _traced(adapter, spec, scopes, run)
 
 
 def train_step(adapter, spec, scopes):

@@ -59,8 +59,10 @@ class Traces:
 
     Attributes:
         request: Request.
-        serving, predict: DataSpec of what `predict_step` is fed with, and its Step, or None.
-        output_names: the Keras names of what is predicted.
+        serving, predict: DataSpec of what `predict_step` is fed with, and its Step, or None; `predict` is `test` where
+            one trace has both.
+        output_specs: nest of tf.TensorSpec, what is predicted.
+        output_names: the Keras names of it.
         spec: DataSpec of what the other steps are fed with.
         train, test: Step or None.
         forward: Step, a call of the model in training, where the train step has none; or None.
@@ -73,6 +75,7 @@ class Traces:
     request: Request
     serving: specs.DataSpec
     predict: Optional[steps.Step]
+    output_specs: Any
     output_names: Tuple[str, ...]
     spec: specs.DataSpec
     train: Optional[steps.Step] = None
@@ -112,10 +115,12 @@ def _trace_prediction(request, scopes):
     """
     adapter = request.adapter
     inputs = specs.inputs_spec(adapter, request.data_spec, request.options.input_signature)
-    nothing = Traces(request, specs.DataSpec((), []), None, (), inputs, scopes=scopes)
+    nothing = Traces(request, specs.DataSpec((), []), None, (), (), inputs, scopes=scopes)
     has_own_step = request.trainable and adapter.is_compiled and adapter.overrides("train_step")
     if has_own_step and not predicts(adapter):
         return replace(nothing, notes=("no `serving_default` signature: the model has no `call`",))
+    if request.trainable and _tests_as_it_predicts(adapter):
+        return _predicting(nothing, adapter, inputs, adapter.output_spec())
     serving = inputs
     try:
         predict = steps.predict_step(adapter, inputs, scopes)
@@ -127,8 +132,23 @@ def _trace_prediction(request, scopes):
         serving = specs.inputs_spec(adapter)
         inputs = replace(inputs, input_names=[f"{name}_train" for name in inputs.input_names])
         predict = steps.predict_step(adapter, serving, scopes)
-    names = tuple(specs.output_names(adapter, predict.output_specs))
-    return replace(nothing, serving=serving, predict=predict, output_names=names, spec=inputs)
+    traces = _predicting(nothing, adapter, serving, predict.output_specs)
+    return replace(traces, predict=predict, spec=inputs)
+
+
+def _predicting(traces, adapter, serving, output_specs):
+    names = tuple(specs.output_names(adapter, output_specs))
+    return replace(traces, serving=serving, output_specs=output_specs, output_names=names)
+
+
+def _tests_as_it_predicts(adapter):
+    """Whether `test_step` calls the model as `predict_step` does, so that one trace has both.
+
+    What it predicts must be known before, since targets are like it.
+    """
+    own = any(map(adapter.overrides, ("predict_step", "test_step", "train_step")))
+    of_keras = adapter.steps is adapter.model and not own
+    return of_keras and adapter.is_compiled and adapter.has_own_loss() and adapter.output_spec() is not None
 
 
 def _trace_compiled(traces):
@@ -136,13 +156,12 @@ def _trace_compiled(traces):
     adapter, inputs, scopes, notes = traces.request.adapter, traces.spec, traces.scopes, list(traces.notes)
     with scope_of(adapter.model):
         adapter.build_for_training()
-    output_specs = traces.predict.output_specs if traces.predict else ()
-    spec = specs.step_spec(adapter, inputs, output_specs, traces.output_names, traces.request.data_spec)
+    spec = specs.step_spec(adapter, inputs, traces.output_specs, traces.output_names, traces.request.data_spec)
     if strategy_of(adapter.model) is not None:
         _build_metrics(adapter, spec)
-    spec = with_optional_weights(adapter, spec, output_specs, traces.output_names)
+    spec = with_optional_weights(adapter, spec, traces.output_specs, traces.output_names)
     # The test step first: a trace that makes variables is made twice, and the metrics' are made here.
-    test = _trace_test(adapter, spec, scopes, notes)
+    traces = _with_test(traces, spec, notes)
     train, forward = steps.train_step(adapter, spec, scopes), None
     if train.outputs is not None and _predicts_after_the_step(adapter, train, spec):
         train = replace(train, outputs=None)
@@ -153,7 +172,6 @@ def _trace_compiled(traces):
         spec=spec,
         train=train,
         forward=forward,
-        test=test,
         has_train_step=True,
         initial_values=reset_values(adapter),
         notes=tuple(notes),
@@ -178,12 +196,22 @@ def _predicts_after_the_step(adapter, train, spec):
     )
 
 
-def _trace_test(adapter, spec, scopes, notes):
+def _with_test(traces, spec, notes):
+    """Traces the test step, and with it what the model predicts, if it is not traced yet."""
+    adapter, scopes = traces.request.adapter, traces.scopes
+    predicts = traces.predict is None and bool(traces.output_names)
+    test, predict = _trace_test(adapter, spec, scopes, notes, predicts), traces.predict
+    if predicts:
+        predict = test if test.outputs is not None else steps.predict_step(adapter, traces.serving, scopes)
+    return replace(traces, test=test, predict=predict)
+
+
+def _trace_test(adapter, spec, scopes, notes, predicts):
     """A model that overrides `train_step` alone often has no test step that runs; Keras's own `evaluate` fails on it,
     too.
     """
     try:
-        return steps.test_step(adapter, spec, scopes)
+        return steps.test_step(adapter, spec, scopes, predicts)
     except Exception as error:
         if not adapter.overrides("train_step"):
             raise

@@ -204,3 +204,30 @@ def test_a_gensynth_model_with_such_a_step_exports_by_itself(keras, tmp_path):
     case["model"].fit(case["x"], case["y"], batch_size=BATCH, verbose=0, export=str(tmp_path / "net"))
     meta = tf.compat.v1.MetaGraphDef.FromString((tmp_path / "net.meta").read_bytes())
     assert list(meta.signature_def) == ["train"]
+
+
+@pytest.mark.parametrize("outputs", ["one", "dict", "list"])
+def test_a_functional_model_is_called_once_to_predict_and_to_evaluate(keras, outputs, tmp_path):
+    """The trace of `test_step` has what `predict_step` gives; the other call is that of the train step."""
+    calls = []
+
+    class Counted(keras.layers.Dense):
+        def call(self, inputs):
+            calls.append(inputs)
+            return super().call(inputs)
+
+    given = keras.Input((3,), name="given")
+    hidden = Counted(4)(given)
+    heads = {name: keras.layers.Dense(1, name=name)(hidden) for name in ("b", "a")}
+    structure = {"one": heads["b"], "dict": heads, "list": [heads["b"], heads["a"]]}[outputs]
+    names = {"one": ["b"], "dict": ["a", "b"], "list": ["b", "a"]}[outputs]
+    model = keras.Model(given, structure)
+    model.compile("sgd", {name: "mse" for name in names} if outputs == "dict" else "mse")
+    x, y = np.ones((4, 3), "f"), np.ones((4, 1), "f")
+    model.train_on_batch(x, {name: y for name in names} if outputs == "dict" else [y for _ in names])
+    del calls[:]
+    export_checkpoint(model, tmp_path / "net")
+    assert len(calls) == 2
+    meta = tf.compat.v1.MetaGraphDef.FromString((tmp_path / "net.meta").read_bytes())
+    assert set(meta.signature_def["serving_default"].outputs) == set(names)
+    assert set(meta.signature_def["eval"].outputs) >= {f"predictions/{name}" for name in names}

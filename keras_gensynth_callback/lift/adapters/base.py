@@ -75,6 +75,10 @@ class Adapter:
         """A nest of tf.TensorSpec for the model's inputs, batch dimension open, or None where it is not known."""
         raise NotImplementedError
 
+    def output_spec(self):
+        """A nest of tf.TensorSpec for the outputs of a Sequential or functional model, or None; as `input_spec`."""
+        return None
+
     def input_names(self):
         """The Keras input names in the order of the flattened inputs, or None for a subclassed model."""
         raise NotImplementedError

@@ -106,6 +106,16 @@ class Keras3(Adapter):
         shapes = [shape for key, shape in (model.get_build_config() or {}).items() if key.endswith("shape")]
         return shapes and self._spec_of_shape(shapes[0]) or None
 
+    def output_spec(self):
+        outputs = getattr(self.model, "outputs", None) if not self.is_subclassed() and self.is_built() else None
+        structure = getattr(self.model, "_outputs_struct", None)
+        if not outputs or any(getattr(value, kind, False) for value in outputs for kind in ("sparse", "ragged")):
+            return None
+        structure = outputs[0] if structure is None and len(outputs) == 1 else structure
+        if structure is None:
+            return None
+        return tf.nest.map_structure(lambda value: relaxed(value.shape, value.dtype), structure)
+
     def _spec_of_shape(self, shape):
         if isinstance(shape, dict):
             return {key: self._spec_of_shape(value) for key, value in shape.items()}

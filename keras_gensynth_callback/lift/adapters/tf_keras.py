@@ -10,7 +10,7 @@ from keras_gensynth_callback.kerases import KERASES
 
 from ..tf1_forms import masks_apart, training_ops, zeros_without_a_step
 from ..tracing import noted_layer_calls, standard_loops
-from .base import Adapter, input_relaxed, restored_lists
+from .base import Adapter, input_relaxed, relaxed, restored_lists
 from .initializers import initializers_of
 from .outer_model import is_built, left_unbuilt
 from .variable import Variable, slot_name
@@ -86,6 +86,12 @@ class TfKeras(Adapter):
         else:  # before TensorFlow 2.5
             inputs = self.model._saved_model_inputs_spec
         return inputs and tf.nest.map_structure(input_relaxed, inputs)
+
+    def output_spec(self):
+        outputs = getattr(self.model, "_nested_outputs", None) if not self.is_subclassed() and self.is_built() else None
+        given = [getattr(value, "type_spec", None) for value in tf.nest.flatten(outputs)]
+        specs = [relaxed(spec.shape, spec.dtype) for spec in given if isinstance(spec, tf.TensorSpec)]
+        return tf.nest.pack_sequence_as(outputs, specs) if specs and len(specs) == len(given) else None
 
     def input_names(self):
         return None if self.is_subclassed() else list(getattr(self.model, "input_names", None) or []) or None
