@@ -19,7 +19,7 @@ from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint
 
 def export(make, folder):
     keras.backend.clear_session()
-    case = make()
+    case = make(keras)
     model, x, y, fit = case["model"], case["x"], case["y"], case.get("fit", {})
     if y is None:
         export_checkpoint(model, folder / "net")

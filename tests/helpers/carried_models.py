@@ -7,38 +7,16 @@ names of layers that may stand twice).
 
 import numpy as np
 import tensorflow as tf
-
-SAMPLES = 40
-
-
-def _numbers(*shape, seed=0):
-    return np.random.RandomState(seed).standard_normal((SAMPLES, *shape)).astype("float32")
-
-
-def _classes(count, seed=0):
-    return np.random.RandomState(seed).randint(0, count, SAMPLES).astype("int32")
+from plain_models import (
+    SAMPLES,
+    classes,
+    numbers,
+)
 
 
 def _preprocessing(keras):
     """Where a Keras has its layers that prepare data: a place of their own before TensorFlow 2.6."""
     return keras.layers if hasattr(keras.layers, "Normalization") else keras.layers.experimental.preprocessing
-
-
-def sequential_convnet(keras):
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 2), name="image"),
-            layers.Conv2D(4, 3, use_bias=False),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(3, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return {"model": model, "x": _numbers(8, 8, 2), "y": _classes(3)}
 
 
 def dropout_noise_and_augmentation(keras):
@@ -50,26 +28,7 @@ def dropout_noise_and_augmentation(keras):
     hidden = layers.GaussianDropout(0.2)(layers.AlphaDropout(0.2)(hidden))
     model = keras.Model(inputs, layers.Dense(1)(layers.Dropout(0.4)(layers.Flatten()(hidden))))
     model.compile("sgd", "mse")
-    return {"model": model, "x": _numbers(8, 8, 3), "y": _numbers(1), "random": True}
-
-
-def nested_and_shared(keras):
-    layers = keras.layers
-    inner_input = keras.Input((5,))
-    inner = keras.Model(
-        inner_input, layers.BatchNormalization()(layers.Dense(4, use_bias=False)(inner_input)), name="inner"
-    )
-    tower = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="tanh")], name="tower")
-    left, right = keras.Input((5,), name="left"), keras.Input((5,), name="right")
-    both = layers.Concatenate()([tower(inner(left)), tower(inner(right))])
-    model = keras.Model([left, right], layers.Dense(1, name="score")(both))
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), "mae")
-    return {
-        "model": model,
-        "x": [_numbers(5), _numbers(5, seed=1)],
-        "y": _numbers(1),
-        "twice": ["dense", "inner", "tower"],
-    }
+    return {"model": model, "x": numbers(8, 8, 3), "y": numbers(1), "random": True}
 
 
 def subclassed_with_everything_custom(keras):
@@ -111,69 +70,13 @@ def subclassed_with_everything_custom(keras):
 
     model = Net()
     model.compile(keras.optimizers.RMSprop(1e-3), quartic, metrics=[Largest()])
-    return {"model": model, "x": _numbers(5), "y": _numbers(2)}
+    return {"model": model, "x": numbers(5), "y": numbers(2)}
 
 
-def never_built_before_fit(keras):
-    model = keras.Sequential([keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", metrics=["mae"])
-    return {"model": model, "x": _numbers(3), "y": _numbers(1)}
-
-
-def frozen_layers_and_regularizers(keras):
-    layers = keras.layers
-    inputs = keras.Input((6,))
-    hidden = layers.Dense(5, kernel_regularizer="l1", bias_regularizer="l2", name="regular")(inputs)
-    frozen = layers.BatchNormalization(trainable=False, name="frozen")
-    hidden = layers.Activation("elu", name="elu")(frozen(hidden))
-    hidden = layers.ActivityRegularization(l2=0.02)(layers.Dense(4, activity_regularizer="l2", trainable=False)(hidden))
-    model = keras.Model(inputs, layers.Dense(1, kernel_constraint="non_neg")(hidden))
-    model.compile(keras.optimizers.SGD(0.05, clipnorm=1.0), "huber", metrics=["mse"])
-    return {"model": model, "x": _numbers(6), "y": _numbers(1)}
-
-
-def dicts_of_inputs_and_outputs(keras):
-    layers = keras.layers
-    inputs = {"width": keras.Input((3,), name="width"), "height": keras.Input((2,), name="height")}
-    both = layers.Concatenate()([inputs["width"], inputs["height"]])
-    outputs = {
-        "area": layers.Dense(1, name="area")(both),
-        "kind": layers.Dense(3, activation="softmax", name="kind")(both),
-    }
-    model = keras.Model(inputs, outputs)
-    model.compile(
-        "adam",
-        loss={"area": "mse", "kind": "sparse_categorical_crossentropy"},
-        loss_weights={"area": 0.3, "kind": 2.0},
-        metrics={"area": ["mae"], "kind": ["accuracy"]},
-    )
-    x = {"width": _numbers(3), "height": _numbers(2, seed=1)}
-    return {"model": model, "x": x, "y": {"area": _numbers(1), "kind": _classes(3)}}
-
-
-def weighted_samples(keras):
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
-    model.compile("adam", "binary_crossentropy", metrics=["accuracy"], weighted_metrics=["mse"])
-    weights = np.random.RandomState(3).uniform(0.2, 3, SAMPLES).astype("float32")
-    return {"model": model, "x": _numbers(4), "y": _classes(2)[:, None], "fit": {"sample_weight": weights}}
-
-
-def weighted_classes(keras):
+def weightedclasses(keras):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return {"model": model, "x": _numbers(4), "y": _classes(2), "fit": {"class_weight": {0: 1.0, 1: 5.0}}}
-
-
-def masked_embedding_and_lstm(keras):
-    layers = keras.layers
-    inputs = keras.Input((7,), dtype="int32", name="words")
-    hidden = layers.Embedding(11, 4, mask_zero=True)(inputs)
-    hidden = layers.LSTM(3, return_sequences=True)(hidden)
-    model = keras.Model(inputs, layers.Dense(1, name="mood")(layers.GRU(3)(hidden)))
-    model.compile(keras.optimizers.Adam(0.01, clipvalue=0.5), "mse")
-    x = np.random.RandomState(0).randint(0, 11, (SAMPLES, 7)).astype("int32")
-    x[:, 0], x[::3, 4:] = 1, 0
-    return {"model": model, "x": x, "y": _numbers(1)}
+    return {"model": model, "x": numbers(4), "y": classes(2), "fit": {"class_weight": {0: 1.0, 1: 5.0}}}
 
 
 def recurrent_dropout_and_wrappers(keras):
@@ -183,22 +86,7 @@ def recurrent_dropout_and_wrappers(keras):
     hidden = layers.TimeDistributed(layers.Dense(2))(hidden)
     model = keras.Model(inputs, layers.SimpleRNN(2, recurrent_dropout=0.2)(hidden))
     model.compile("sgd", "mse")
-    return {"model": model, "x": _numbers(6, 4), "y": _numbers(2), "random": True}
-
-
-def attention(keras):
-    layers = keras.layers
-    inputs = keras.Input((5, 8))
-    hidden = layers.LayerNormalization()(inputs + layers.MultiHeadAttention(2, 4, use_bias=False)(inputs, inputs))
-    model = keras.Model(inputs, layers.Dense(1)(layers.GlobalMaxPooling1D()(hidden)))
-    model.compile(keras.optimizers.SGD(0.01), "mse")
-    return {"model": model, "x": _numbers(5, 8), "y": _numbers(1)}
-
-
-def uncompiled(keras):
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(inputs))
-    return {"model": keras.Model(inputs, keras.layers.Dense(2, name="out")(hidden)), "x": _numbers(4), "y": None}
+    return {"model": model, "x": numbers(6, 4), "y": numbers(2), "random": True}
 
 
 def own_train_and_test_step(keras):
@@ -232,7 +120,7 @@ def own_train_and_test_step(keras):
     inputs = keras.Input((4,))
     model = Model(inputs, keras.layers.Dense(1)(keras.layers.BatchNormalization()(inputs)))
     model.compile(keras.optimizers.Adam(0.01))
-    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+    return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
 def own_compute_loss(keras):
@@ -243,7 +131,7 @@ def own_compute_loss(keras):
     inputs = keras.Input((4,))
     model = Model(inputs, keras.layers.Dense(1)(inputs))
     model.compile("adam", "mse", metrics=["mae"])
-    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+    return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
 def schedules_and_decay(keras):
@@ -254,14 +142,14 @@ def schedules_and_decay(keras):
         optimizer = keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(0.05, 40))
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="gelu"), keras.layers.Dense(1)])
     model.compile(optimizer, "log_cosh")
-    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+    return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
 def metrics_with_state(keras):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid", name="yes")])
     metrics = [keras.metrics.AUC(name="auc", num_thresholds=20), keras.metrics.Precision(name="precision")]
     model.compile("sgd", keras.losses.BinaryCrossentropy(label_smoothing=0.1), metrics=metrics)
-    return {"model": model, "x": _numbers(4), "y": _classes(2)[:, None]}
+    return {"model": model, "x": numbers(4), "y": classes(2)[:, None]}
 
 
 def constants_in_layers(keras):
@@ -274,7 +162,7 @@ def constants_in_layers(keras):
         hidden = layers.Normalization(mean=[0.0, 1.0, 2.0, 3.0], variance=[1.0, 2.0, 3.0, 4.0])(hidden)
     model = keras.Model(inputs, layers.Dense(1)(layers.Lambda(lambda value: value @ table @ large)(hidden)))
     model.compile("sgd", "mse")
-    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+    return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
 def sequences_with_weights_of_time_steps(keras):
@@ -285,7 +173,7 @@ def sequences_with_weights_of_time_steps(keras):
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     tags = np.random.RandomState(0).randint(0, 4, (SAMPLES, 6)).astype("int32")
-    return {"model": model, "x": _numbers(6, 3), "y": tags}
+    return {"model": model, "x": numbers(6, 3), "y": tags}
 
 
 def gradient_penalty(keras):
@@ -305,7 +193,7 @@ def gradient_penalty(keras):
     inputs = keras.Input((4,))
     model = Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(5, activation="tanh")(inputs)))
     model.compile("sgd", "mse")
-    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+    return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
 def average_of_weights_in_train_step(keras):
@@ -327,7 +215,7 @@ def average_of_weights_in_train_step(keras):
     inputs = keras.Input((4,))
     model = Model(inputs, keras.layers.Dense(1)(keras.layers.BatchNormalization()(inputs)))
     model.compile("adam", "mse")
-    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+    return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
 def conditions_and_loops(keras):
@@ -342,7 +230,7 @@ def conditions_and_loops(keras):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(1)(Steps(name="steps")(keras.layers.Dense(3)(inputs))))
     model.compile("sgd", "mse")
-    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+    return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
 def two_players(keras):
@@ -389,7 +277,7 @@ def two_players(keras):
     model.compile(keras.optimizers.Adam(0.01), keras.optimizers.RMSprop(0.01))
     model(tf.zeros((1, 4)))
     model.critic(tf.zeros((1, 3)))
-    return {"model": model, "x": _numbers(4), "y": _numbers(3)}
+    return {"model": model, "x": numbers(4), "y": numbers(3)}
 
 
 ALL = [

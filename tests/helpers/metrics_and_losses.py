@@ -4,7 +4,7 @@ import carried_models
 import numpy as np
 import tensorflow as tf
 
-_numbers, _classes = carried_models._numbers, carried_models._classes
+_numbers, _classes = carried_models.numbers, carried_models.classes
 
 
 def _fed(width=3):

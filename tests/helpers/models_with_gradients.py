@@ -2,15 +2,15 @@
 
 import numpy as np
 import tensorflow as tf
-from carried_models import _numbers
+from plain_models import numbers
 
 
 def _compiled(keras, model, inputs, outputs, loss="mse", optimizer=None):
     """A case of a subclassed model that was called once."""
     model.compile(optimizer or keras.optimizers.SGD(0.1), loss)
-    x = _numbers(inputs)
+    x = numbers(inputs)
     model(x[:2])
-    return {"model": model, "x": x, "y": _numbers(outputs, seed=1)}
+    return {"model": model, "x": x, "y": numbers(outputs, seed=1)}
 
 
 def _trained_by(keras, step, optimizer=None, inputs=3, outputs=2):
@@ -90,7 +90,7 @@ def second_derivatives_in_a_layer(keras):
     if model is None:
         model = keras.Model(inputs, Laplace()(inputs))
     model.compile(keras.optimizers.SGD(0.05), "mse")
-    return {"model": model, "x": _numbers(2), "y": _numbers(5, seed=1)}
+    return {"model": model, "x": numbers(2), "y": numbers(5, seed=1)}
 
 
 def jacobians_in_a_call(keras):
@@ -150,7 +150,7 @@ def gradients_in_a_loop_and_in_a_branch(keras):
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Dense(2)(Descent()(keras.layers.Dense(3)(inputs))))
     model.compile(keras.optimizers.SGD(0.1), "mse")
-    return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1)}
+    return {"model": model, "x": numbers(3), "y": numbers(2, seed=1)}
 
 
 def products_with_a_jacobian_forwards(keras):
@@ -177,7 +177,7 @@ def gradient_in_a_loss(keras):
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(4, activation="tanh")(inputs)))
     model.compile(keras.optimizers.SGD(0.1), smooth)
-    return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1)}
+    return {"model": model, "x": numbers(3), "y": numbers(2, seed=1)}
 
 
 def gradient_in_a_metric(keras):
@@ -191,7 +191,7 @@ def gradient_in_a_metric(keras):
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(4, activation="tanh")(inputs)))
     model.compile(keras.optimizers.SGD(0.1), "mse", metrics=[Steepness(name="steepness")])
-    return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1)}
+    return {"model": model, "x": numbers(3), "y": numbers(2, seed=1)}
 
 
 # -- gradients in a train step
@@ -388,9 +388,9 @@ def gradients_of_rows(keras):
 
     model = Words()
     model.compile(keras.optimizers.Adam(0.01), "mse")
-    x = np.abs(9 * np.tanh(_numbers(4))).astype("int32")
+    x = np.abs(9 * np.tanh(numbers(4))).astype("int32")
     model(x[:2])
-    return {"model": model, "x": x, "y": _numbers(2, seed=1)}
+    return {"model": model, "x": x, "y": numbers(2, seed=1)}
 
 
 ALL = [

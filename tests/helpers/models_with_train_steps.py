@@ -6,7 +6,7 @@ Each returns a dict: `model`, `x`, `y` (or None), and `random` where training dr
 
 import numpy as np
 import tensorflow as tf
-from carried_models import _numbers
+from plain_models import numbers
 
 
 def _functional(keras, inputs, *layers, name):
@@ -54,7 +54,7 @@ def autoencoder(keras):
     decoder = _functional(keras, 2, layers.Dense(5, activation="relu"), layers.Dense(6), name="decoder")
     model = Autoencoder(encoder, decoder)
     model.compile(keras.optimizers.Adam(0.01))
-    return {"model": model, "x": _numbers(6), "y": None, "random": True, "metrics": ["kl", "loss", "reconstruction"]}
+    return {"model": model, "x": numbers(6), "y": None, "random": True, "metrics": ["kl", "loss", "reconstruction"]}
 
 
 def adversaries(keras, base=None):
@@ -108,7 +108,7 @@ def adversaries(keras, base=None):
     model = Adversaries(generator, discriminator)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), keras.optimizers.SGD(0.1, momentum=0.9), loss)
-    return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1), "metrics": ["d_loss"]}
+    return {"model": model, "x": numbers(3), "y": numbers(2, seed=1), "metrics": ["d_loss"]}
 
 
 def distillation(keras):
@@ -160,7 +160,7 @@ def distillation(keras):
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), cross_entropy, keras.losses.KLDivergence(), 0.3, 3.0)
     classes = np.random.RandomState(0).randint(0, 3, 40).astype("int32")
-    return {"model": model, "x": _numbers(4), "y": classes, "metrics": ["loss"]}
+    return {"model": model, "x": numbers(4), "y": classes, "metrics": ["loss"]}
 
 
 def inner_model(keras):
@@ -193,7 +193,7 @@ def inner_model(keras):
     )
     model = Trainer(inner)
     model.compile(keras.optimizers.Adam(0.01))
-    return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1), "metrics": ["loss"]}
+    return {"model": model, "x": numbers(3), "y": numbers(2, seed=1), "metrics": ["loss"]}
 
 
 def read_twice(keras):
@@ -225,7 +225,7 @@ def read_twice(keras):
     model = ReadTwice()
     model.compile(keras.optimizers.Adam(0.01))
     tokens = np.random.RandomState(0).randint(0, 7, (40, 5)).astype("int32")
-    return {"model": model, "x": tokens, "y": _numbers(2, seed=1), "metrics": ["loss"]}
+    return {"model": model, "x": tokens, "y": numbers(2, seed=1), "metrics": ["loss"]}
 
 
 def accumulated(keras):
@@ -245,7 +245,7 @@ def accumulated(keras):
     inputs = keras.Input((3,), name="input_1")
     model = Accumulated(inputs, layers.Dense(2)(layers.Dense(4, activation="tanh")(inputs)))
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9, gradient_accumulation_steps=2))
-    return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1), "metrics": []}
+    return {"model": model, "x": numbers(3), "y": numbers(2, seed=1), "metrics": []}
 
 
 ALL = [autoencoder, adversaries, distillation, inner_model, read_twice]

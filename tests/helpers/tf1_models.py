@@ -7,7 +7,7 @@ variables metrics made for themselves), `targets` (what the export is fed for `y
 
 import numpy as np
 import tensorflow as tf
-from carried_models import SAMPLES, _classes, _numbers
+from plain_models import SAMPLES, classes, numbers
 
 
 def convolution_swish_and_regularizer(keras):
@@ -19,7 +19,7 @@ def convolution_swish_and_regularizer(keras):
     label = layers.Dense(4, activation="softmax", kernel_regularizer=keras.regularizers.l2(0.01), name="label")(hidden)
     model = keras.Model(image, label)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return {"model": model, "x": _numbers(9, 9, 3), "y": _classes(4)}
+    return {"model": model, "x": numbers(9, 9, 3), "y": classes(4)}
 
 
 def noise_and_dropout(keras):
@@ -40,7 +40,7 @@ def noise_and_dropout(keras):
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss, metrics=["sparse_categorical_accuracy"])
-    return {"model": model, "x": _numbers(9, 9, 3), "y": _classes(4), "random": True}
+    return {"model": model, "x": numbers(9, 9, 3), "y": classes(4), "random": True}
 
 
 def recurrent_with_attention(keras):
@@ -50,7 +50,7 @@ def recurrent_with_attention(keras):
     hidden = layers.LayerNormalization()(layers.Attention(use_scale=True)([hidden, hidden]))
     model = keras.Model(steps, layers.Dense(1, name="level")(layers.LSTM(5)(hidden)))
     model.compile(keras.optimizers.RMSprop(1e-3), "mse", metrics=["mae"])
-    return {"model": model, "x": _numbers(7, 5), "y": _numbers(1)}
+    return {"model": model, "x": numbers(7, 5), "y": numbers(1)}
 
 
 def custom_layer_loss_and_metric(keras):
@@ -101,7 +101,7 @@ def custom_layer_loss_and_metric(keras):
 
     model = Net()
     model.compile(keras.optimizers.Adam(1e-2), pinball, metrics=[Bias()])
-    return {"model": model, "x": _numbers(6), "y": _numbers(1), "twice": ["gate"]}
+    return {"model": model, "x": numbers(6), "y": numbers(1), "twice": ["gate"]}
 
 
 def two_weighted_heads_on_a_shared_layer(keras):
@@ -118,7 +118,7 @@ def two_weighted_heads_on_a_shared_layer(keras):
         metrics={"kind": ["accuracy"], "size": ["mae"]},
     )
     weights = [np.random.RandomState(seed).uniform(0.2, 2, SAMPLES).astype("float32") for seed in (3, 4)]
-    x, y = [_numbers(6), _numbers(6, seed=1)], [_classes(3), _numbers(1)]
+    x, y = [numbers(6), numbers(6, seed=1)], [classes(3), numbers(1)]
     return {"model": model, "x": x, "y": y, "fit": {"sample_weight": weights}, "twice": ["shared"]}
 
 
@@ -128,8 +128,8 @@ def named_inputs(keras):
     hidden = layers.Dropout(0.3)(layers.Concatenate()([width, height]))
     model = keras.Model([width, height], layers.Dense(1, name="area")(hidden))
     model.compile("sgd", "mse", metrics=["mae"])
-    x = {"width": _numbers(3), "height": _numbers(2, seed=1)}
-    return {"model": model, "x": x, "y": {"area": _numbers(1)}, "random": True}
+    x = {"width": numbers(3), "height": numbers(2, seed=1)}
+    return {"model": model, "x": x, "y": {"area": numbers(1)}, "random": True}
 
 
 def masked_sequences(keras):
@@ -138,9 +138,9 @@ def masked_sequences(keras):
     hidden = layers.LSTM(5, return_sequences=True)(layers.Masking()(steps))
     model = keras.Model(steps, layers.TimeDistributed(layers.Dense(2), name="tags")(hidden))
     model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
-    x = _numbers(6, 4)
+    x = numbers(6, 4)
     x[::3, 4:] = 0
-    return {"model": model, "x": x, "y": _numbers(6, 2)}
+    return {"model": model, "x": x, "y": numbers(6, 2)}
 
 
 def masked_words(keras):
@@ -152,7 +152,7 @@ def masked_words(keras):
     model.compile(keras.optimizers.Adam(0.01, clipvalue=0.5), "mse")
     x = np.random.RandomState(0).randint(1, 11, (SAMPLES, 7)).astype("int32")
     x[::3, 4:] = 0
-    return {"model": model, "x": x, "y": _numbers(1)}
+    return {"model": model, "x": x, "y": numbers(1)}
 
 
 def states_that_go_on(keras):
@@ -161,20 +161,20 @@ def states_that_go_on(keras):
     model = keras.Sequential([first, layers.LSTM(4, stateful=True)])
     model.add(layers.Dense(1))
     model.compile("sgd", "mse")
-    return {"model": model, "x": _numbers(5, 2)[:8], "y": _numbers(1)[:8], "batch": 8}
+    return {"model": model, "x": numbers(5, 2)[:8], "y": numbers(1)[:8], "batch": 8}
 
 
 def trained_by_a_generator(keras):
     layers = keras.layers
     model = keras.Sequential([layers.Dense(4, activation="tanh", input_shape=(5,)), layers.Dense(1)])
     model.compile("adagrad", "mae", metrics=["mse"])
-    return {"model": model, "x": _numbers(5), "y": _numbers(1), "generator": True}
+    return {"model": model, "x": numbers(5), "y": numbers(1), "generator": True}
 
 
 def rare_classes_weighted(keras):
     model = keras.Sequential([keras.layers.Dense(2, activation="softmax", input_shape=(4,))])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return {"model": model, "x": _numbers(4), "y": _classes(2), "fit": {"class_weight": {0: 1.0, 1: 5.0}}}
+    return {"model": model, "x": numbers(4), "y": classes(2), "fit": {"class_weight": {0: 1.0, 1: 5.0}}}
 
 
 def images_of_any_size(keras):
@@ -184,7 +184,7 @@ def images_of_any_size(keras):
     hidden = layers.Conv2DTranspose(3, 3, strides=2)(layers.BatchNormalization(scale=False)(hidden))
     model = keras.Model(image, layers.Dense(2, activation="sigmoid")(layers.GlobalMaxPooling2D()(hidden)))
     model.compile("nadam", "binary_crossentropy", metrics=[keras.metrics.Precision(name="precision")])
-    return {"model": model, "x": _numbers(6, 7, 2), "y": np.stack([_classes(2), _classes(2, seed=1)], 1)}
+    return {"model": model, "x": numbers(6, 7, 2), "y": np.stack([classes(2), classes(2, seed=1)], 1)}
 
 
 def areas_and_confusions(keras):
@@ -197,7 +197,7 @@ def areas_and_confusions(keras):
         weighted_metrics=[metrics.MeanSquaredError(name="error")],
     )
     weights = np.random.RandomState(3).uniform(0.2, 2, SAMPLES).astype("float32")
-    return {"model": model, "x": _numbers(4), "y": _classes(2)[:, None], "fit": {"sample_weight": weights}}
+    return {"model": model, "x": numbers(4), "y": classes(2)[:, None], "fit": {"sample_weight": weights}}
 
 
 def metrics_of_tensorflow_1(keras):
@@ -225,7 +225,7 @@ def metrics_of_tensorflow_1(keras):
 
     model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid", name="yes", input_shape=(4,))])
     model.compile(optimizer, "binary_crossentropy", metrics=[area, share, started, rate])
-    return {"model": model, "x": _numbers(4), "y": _classes(2)[:, None], "local": 8}
+    return {"model": model, "x": numbers(4), "y": classes(2)[:, None], "local": 8}
 
 
 def variables_that_a_call_makes(keras):
@@ -238,7 +238,7 @@ def variables_that_a_call_makes(keras):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, layers.Dense(1)(Scaled(name="scaled")(inputs)))
     model.compile("sgd", "mse", metrics=["mae"])
-    return {"model": model, "x": _numbers(4), "y": _numbers(1)}
+    return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
 def places_weighted(keras):
@@ -250,7 +250,7 @@ def places_weighted(keras):
     tags = draw.randint(0, 3, (SAMPLES, 6, 1)).astype("int32")
     weights = draw.uniform(0.2, 2, (SAMPLES, 6)).astype("float32")
     fit = {"sample_weight": weights}
-    return {"model": model, "x": _numbers(6, 3), "y": tags, "targets": tags[..., 0], "fit": fit}
+    return {"model": model, "x": numbers(6, 3), "y": tags, "targets": tags[..., 0], "fit": fit}
 
 
 def frozen_clipped_and_constrained(keras):
@@ -262,7 +262,7 @@ def frozen_clipped_and_constrained(keras):
     hidden = layers.Dense(4, activity_regularizer="l2", trainable=False)(layers.Dense(4, bias_regularizer="l2")(hidden))
     model = keras.Model(inputs, layers.Dense(1, kernel_constraint="non_neg")(hidden))
     model.compile(keras.optimizers.SGD(0.05, clipnorm=1.0), keras.losses.Huber(), metrics=["mse"])
-    return {"model": model, "x": _numbers(6), "y": _numbers(1)}
+    return {"model": model, "x": numbers(6), "y": numbers(1)}
 
 
 def gensynth_subclass(keras):
@@ -279,14 +279,14 @@ def gensynth_subclass(keras):
 
     model = Net()
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
-    return {"model": model, "x": _numbers(5), "y": np.eye(2, dtype="float32")[_classes(2)]}
+    return {"model": model, "x": numbers(5), "y": np.eye(2, dtype="float32")[classes(2)]}
 
 
 def _optimized(keras, optimizer):
     model = keras.Sequential([keras.layers.Embedding(6, 3, input_length=4), keras.layers.Flatten()])
     model.add(keras.layers.Dense(1))
     model.compile(optimizer, "mse")
-    return {"model": model, "x": np.random.RandomState(0).randint(0, 6, (SAMPLES, 4)), "y": _numbers(1)}
+    return {"model": model, "x": np.random.RandomState(0).randint(0, 6, (SAMPLES, 4)), "y": numbers(1)}
 
 
 def optimizer_adadelta(keras):

@@ -4,7 +4,7 @@ import carried_models
 import numpy as np
 import tensorflow as tf
 
-_numbers = carried_models._numbers
+_numbers = carried_models.numbers
 # One batch, since Keras concatenates outputs of all batches, weights too.
 WHOLE = {"batch": carried_models.SAMPLES}
 

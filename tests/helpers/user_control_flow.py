@@ -5,7 +5,7 @@
 import carried_models
 import tensorflow as tf
 
-_numbers = carried_models._numbers
+_numbers = carried_models.numbers
 # What a branch depends on is the whole batch, so that the batches must be the same here and there.
 WHOLE = {"batch": carried_models.SAMPLES}
 

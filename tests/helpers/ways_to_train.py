@@ -8,7 +8,7 @@ import carried_models
 import numpy as np
 import tensorflow as tf
 
-_numbers, _classes = carried_models._numbers, carried_models._classes
+_numbers, _classes = carried_models.numbers, carried_models.classes
 WORDS = ["red", "green", "blue", "black"]
 
 

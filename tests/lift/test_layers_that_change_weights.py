@@ -6,7 +6,7 @@ import tensorflow as tf
 from kerases import KERASES
 from replayed import replay
 
-_numbers = carried_models._numbers
+_numbers = carried_models.numbers
 
 
 def _between(keras, layer, **kwargs):
