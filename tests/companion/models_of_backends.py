@@ -4,18 +4,8 @@
 
 import keras
 from keras import layers, ops
-from plain_models import (
-    attention,
-    dicts_of_inputs_and_outputs,
-    frozen_layers_and_regularizers,
-    masked_embedding_and_lstm,
-    nested_and_shared,
-    never_built_before_fit,
-    numbers,
-    sequential_convnet,
-    uncompiled,
-    weighted_samples,
-)
+from plain_models import MODELS as PLAIN
+from plain_models import numbers
 
 
 def dropout_and_noise(_):
@@ -90,18 +80,4 @@ def schedule_decay_and_average(_):
     return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
-MODELS = (
-    sequential_convnet,
-    dropout_and_noise,
-    nested_and_shared,
-    subclassed_with_everything_custom,
-    never_built_before_fit,
-    frozen_layers_and_regularizers,
-    dicts_of_inputs_and_outputs,
-    weighted_samples,
-    masked_embedding_and_lstm,
-    attention,
-    uncompiled,
-    own_compute_loss,
-    schedule_decay_and_average,
-)
+MODELS = (*PLAIN, dropout_and_noise, subclassed_with_everything_custom, own_compute_loss, schedule_decay_and_average)

@@ -4,6 +4,7 @@ import collections
 import json
 
 import carried_models
+import plain_models
 import pytest
 import tensorflow as tf
 from kerases import KERASES, module_of
@@ -113,11 +114,11 @@ def keras_identity(values):
 
 
 SERVED = [
-    carried_models.sequential_convnet,
+    plain_models.sequential_convnet,
     carried_models.dropout_noise_and_augmentation,
-    carried_models.masked_embedding_and_lstm,
+    plain_models.masked_embedding_and_lstm,
     carried_models.recurrent_dropout_and_wrappers,
-    carried_models.attention,
+    plain_models.attention,
     carried_models.average_of_weights_in_train_step,
     carried_models.conditions_and_loops,
     carried_models.metrics_with_state,

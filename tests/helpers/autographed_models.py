@@ -3,8 +3,8 @@
 import carried_models
 import numpy as np
 import tensorflow as tf
+from plain_models import numbers
 
-_numbers = carried_models.numbers
 # What a branch depends on is the whole batch, so that the batches must be the same here and there.
 WHOLE = {"batch": carried_models.SAMPLES}
 
@@ -12,7 +12,7 @@ WHOLE = {"batch": carried_models.SAMPLES}
 def _compiled(keras, *layers, loss="mse", metrics=(), width=3):
     model = keras.Sequential([keras.Input((width,), name="x"), *layers, keras.layers.Dense(1, name="p")])
     model.compile(keras.optimizers.SGD(0.1), loss, metrics=list(metrics))
-    return {"model": model, "x": _numbers(width), "y": _numbers(1, seed=1), **WHOLE}
+    return {"model": model, "x": numbers(width), "y": numbers(1, seed=1), **WHOLE}
 
 
 def _through(keras, function, **options):
@@ -278,7 +278,7 @@ def a_helper_of_a_train_step(keras):
     inputs = keras.Input((3,), name="x")
     model = Stepped(inputs, keras.layers.Dense(1, name="p")(keras.layers.Dense(3, activation="tanh")(inputs)))
     model.compile(keras.optimizers.SGD(0.1), "mse")
-    return {"model": model, "x": _numbers(3), "y": _numbers(1, seed=1), **WHOLE}
+    return {"model": model, "x": numbers(3), "y": numbers(1, seed=1), **WHOLE}
 
 
 ALL = [
@@ -349,7 +349,7 @@ def an_if_in_a_cell_of_an_rnn(keras):
     hidden = keras.layers.RNN(Cell(name="cell"), return_sequences=True)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(1, name="p")(hidden[:, -1]))
     model.compile(keras.optimizers.SGD(0.1), "mse")
-    return {"model": model, "x": _numbers(4, 3), "y": _numbers(1, seed=1), **WHOLE}
+    return {"model": model, "x": numbers(4, 3), "y": numbers(1, seed=1), **WHOLE}
 
 
 def a_loss_and_a_metric_that_ask_autograph(keras):
@@ -387,7 +387,7 @@ def a_model_of_its_own_class(keras):
 
     model = Own()
     model.compile(keras.optimizers.SGD(0.1), "mse")
-    return {"model": model, "x": _numbers(3), "y": _numbers(1, seed=1), **WHOLE}
+    return {"model": model, "x": numbers(3), "y": numbers(1, seed=1), **WHOLE}
 
 
 # What Keras 2 converts, and Keras 3 does not.

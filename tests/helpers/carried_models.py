@@ -7,11 +7,7 @@ names of layers that may stand twice).
 
 import numpy as np
 import tensorflow as tf
-from plain_models import (
-    SAMPLES,
-    classes,
-    numbers,
-)
+from plain_models import MODELS, SAMPLES, classes, numbers
 
 
 def _preprocessing(keras):
@@ -281,7 +277,11 @@ def two_players(keras):
 
 
 ALL = [
-    value
-    for value in list(globals().values())
-    if getattr(value, "__module__", "") == __name__ and not value.__name__.startswith("_")
+    *MODELS,
+    *(
+        value
+        for value in list(globals().values())
+        if getattr(value, "__module__", "") == __name__ and not value.__name__.startswith("_")
+    ),
 ]
+BY_NAME = {make.__name__: make for make in ALL}

@@ -44,7 +44,7 @@ def main(name):
     K.clear_session()
     np.random.seed(1)
     tf.compat.v1.set_random_seed(1)
-    case = (getattr(tf1_models, name, None) or getattr(carried_models, name))(keras)
+    case = (getattr(tf1_models, name, None) or carried_models.BY_NAME[name])(keras)
     model = case["model"]
     folder = os.path.join(FOLDER, name)
     os.makedirs(folder)

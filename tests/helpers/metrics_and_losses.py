@@ -3,8 +3,7 @@
 import carried_models
 import numpy as np
 import tensorflow as tf
-
-_numbers, _classes = carried_models.numbers, carried_models.classes
+from plain_models import classes, numbers
 
 
 def _fed(width=3):
@@ -22,14 +21,14 @@ def _compiled(model, y, loss, metrics=None, **compile_arguments):
 
 
 def _binary(keras, metrics):
-    return _compiled(_model(keras, 1, "sigmoid"), _classes(2).reshape(-1, 1), "binary_crossentropy", metrics)
+    return _compiled(_model(keras, 1, "sigmoid"), classes(2).reshape(-1, 1), "binary_crossentropy", metrics)
 
 
 # Metrics
 
 
 def vector_of_f1_scores(keras):
-    y = np.eye(3, dtype="float32")[_classes(3)]
+    y = np.eye(3, dtype="float32")[classes(3)]
     return _compiled(_model(keras, 3, "softmax"), y, "categorical_crossentropy", [keras.metrics.F1Score(name="f1")])
 
 
@@ -81,7 +80,7 @@ def quotients_of_the_users_own(keras):
     if not hasattr(keras, "ops"):  # Keras 3 adds no metrics to tensors
         model.add_metric(tf.reduce_mean(model.output) / 3.0, name="third", aggregation="mean")
     model.compile(keras.optimizers.Adam(0.01), "mse", metrics=[Bias(), ratio])
-    return {"model": model, "x": _fed(), "y": _numbers(2)}
+    return {"model": model, "x": _fed(), "y": numbers(2)}
 
 
 def reset_with_numpy(keras):
@@ -136,7 +135,7 @@ def logs_of_the_batch(keras):
     inputs = keras.Input((3,), name="x")
     model = Bare(inputs, keras.layers.Dense(2, name="p")(inputs))
     model.compile("sgd", "mse")
-    return {"model": model, "x": _fed(), "y": _numbers(2)}
+    return {"model": model, "x": _fed(), "y": numbers(2)}
 
 
 METRICS = [
@@ -161,7 +160,7 @@ def loss_of_the_whole_batch(keras):
         def call(self, y_true, y_pred):
             return tf.reduce_mean((y_true - y_pred) ** 2)
 
-    return _compiled(_model(keras, 1), _numbers(1), BatchLoss())
+    return _compiled(_model(keras, 1), numbers(1), BatchLoss())
 
 
 def loss_that_asks_for_weights(keras):
@@ -173,11 +172,11 @@ def loss_that_asks_for_weights(keras):
         def call(self, y_true, y_pred):
             return tf.reduce_mean((y_true - y_pred) ** 2, -1)
 
-    return _compiled(_model(keras, 1), _numbers(1), Asking())
+    return _compiled(_model(keras, 1), numbers(1), Asking())
 
 
 def loss_is_a_sum(keras):
-    return _compiled(_model(keras, 2), _numbers(2), keras.losses.MeanSquaredError(reduction="sum"))
+    return _compiled(_model(keras, 2), numbers(2), keras.losses.MeanSquaredError(reduction="sum"))
 
 
 def first_output_without_loss(keras):
@@ -187,7 +186,7 @@ def first_output_without_loss(keras):
     model = keras.Model(inputs, [seq, head])
     model.compile("sgd", [None, "mse"])
     x = np.random.RandomState(3).randint(1, 9, (carried_models.SAMPLES, 4)).astype("int32")
-    return {"model": model, "x": x, "y": [np.zeros((carried_models.SAMPLES, 4, 3), "float32"), _numbers(1)]}
+    return {"model": model, "x": x, "y": [np.zeros((carried_models.SAMPLES, 4, 3), "float32"), numbers(1)]}
 
 
 def outputs_of_two_lengths(keras):
@@ -197,19 +196,19 @@ def outputs_of_two_lengths(keras):
     short = layers.Dense(1, name="short")(layers.AveragePooling1D(2)(inputs))
     model = keras.Model(inputs, [long, short])
     model.compile("sgd", ["mse", "mae"])
-    return {"model": model, "x": _numbers(6, 2), "y": [_numbers(6, 1), _numbers(3, 1)]}
+    return {"model": model, "x": numbers(6, 2), "y": [numbers(6, 1), numbers(3, 1)]}
 
 
 def one_of_two_losses_has_no_weights(keras):
     inputs = keras.Input((3,), name="x")
     model = keras.Model(inputs, [keras.layers.Dense(2, name=name)(inputs) for name in ("all", "each")])
     model.compile("sgd", [loss_of_the_whole_batch(keras)["model"].loss, "mse"])
-    return {"model": model, "x": _fed(), "y": [_numbers(2), _numbers(2, seed=1)]}
+    return {"model": model, "x": _fed(), "y": [numbers(2), numbers(2, seed=1)]}
 
 
 def loss_in_bfloat16(keras):
     loss = keras.losses.MeanSquaredError(**({"dtype": "bfloat16"} if keras.__name__ == "keras" else {}))
-    return _compiled(_model(keras, 2), _numbers(2), loss)
+    return _compiled(_model(keras, 2), numbers(2), loss)
 
 
 LOSSES = [
@@ -226,7 +225,7 @@ LOSSES = [
 
 
 def bool_targets(keras):
-    y = np.eye(4, dtype=bool)[_classes(4)]
+    y = np.eye(4, dtype=bool)[classes(4)]
     return _compiled(_model(keras, 4, "softmax"), y, "categorical_crossentropy", ["accuracy"])
 
 

@@ -118,3 +118,16 @@ def uncompiled(keras):
     inputs = keras.Input((4,))
     hidden = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(inputs))
     return {"model": keras.Model(inputs, keras.layers.Dense(2, name="out")(hidden)), "x": numbers(4), "y": None}
+
+
+MODELS = (
+    sequential_convnet,
+    nested_and_shared,
+    never_built_before_fit,
+    frozen_layers_and_regularizers,
+    dicts_of_inputs_and_outputs,
+    weighted_samples,
+    masked_embedding_and_lstm,
+    attention,
+    uncompiled,
+)

@@ -3,8 +3,8 @@
 import carried_models
 import numpy as np
 import tensorflow as tf
+from plain_models import numbers
 
-_numbers = carried_models.numbers
 # One batch, since Keras concatenates outputs of all batches, weights too.
 WHOLE = {"batch": carried_models.SAMPLES}
 
@@ -31,7 +31,7 @@ def _with_weight(keras, dtype, initializer, use, after=None):
 
     model = keras.Sequential([keras.Input((3,), name="x"), Own(name="own"), keras.layers.Dense(1, name="p")])
     model.compile(keras.optimizers.SGD(0.1), "mse")
-    return {"model": model, "x": _numbers(3), "y": _numbers(1, seed=1), "twice": ["own"]}
+    return {"model": model, "x": numbers(3), "y": numbers(1, seed=1), "twice": ["own"]}
 
 
 def a_bool_weight(keras):
@@ -85,7 +85,7 @@ class _Own:
         if compiled:
             model.compile(keras.optimizers.SGD(0.1), compiled)
         model(np.ones((2, 3), "float32"))
-        return {"model": model, "x": _numbers(3), "y": _numbers(2, seed=1) if compiled else None, **WHOLE}
+        return {"model": model, "x": numbers(3), "y": numbers(2, seed=1) if compiled else None, **WHOLE}
 
 
 def an_output_that_is_a_weight(keras):
@@ -152,7 +152,7 @@ def a_module_in_a_layer(keras):
 
     model = keras.Sequential([keras.Input((3,), name="x"), Wrapped(), keras.layers.Dense(1, name="p")])
     model.compile(keras.optimizers.SGD(0.1), "mse")
-    return {"model": model, "x": _numbers(3), "y": _numbers(1, seed=1)}
+    return {"model": model, "x": numbers(3), "y": numbers(1, seed=1)}
 
 
 def an_assertion_and_a_write_in_a_branch(keras):
@@ -177,7 +177,7 @@ def an_assertion_and_a_write_in_a_branch(keras):
 
     model = keras.Sequential([keras.Input((3,), name="x"), Once(name="once"), keras.layers.Dense(1, name="p")])
     model.compile(keras.optimizers.SGD(0.1), "mse")
-    return {"model": model, "x": _numbers(3), "y": _numbers(1, seed=1), "twice": ["once"], **WHOLE}
+    return {"model": model, "x": numbers(3), "y": numbers(1, seed=1), "twice": ["once"], **WHOLE}
 
 
 WEIGHTS = [

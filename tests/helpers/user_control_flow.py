@@ -4,8 +4,8 @@
 
 import carried_models
 import tensorflow as tf
+from plain_models import numbers
 
-_numbers = carried_models.numbers
 # What a branch depends on is the whole batch, so that the batches must be the same here and there.
 WHOLE = {"batch": carried_models.SAMPLES}
 
@@ -21,7 +21,7 @@ def _model(keras, call, build=None):
     layers = [keras.Input((3,), name="x"), keras.layers.Dense(3, name="d"), Own(name="own")]
     model = keras.Sequential([*layers, keras.layers.Dense(1, name="p")])
     model.compile(keras.optimizers.SGD(0.001), "mse")
-    return {"model": model, "x": _numbers(3), "y": _numbers(1, seed=1), "twice": ["own"], **WHOLE}
+    return {"model": model, "x": numbers(3), "y": numbers(1, seed=1), "twice": ["own"], **WHOLE}
 
 
 def an_array_that_a_loop_fills(keras):

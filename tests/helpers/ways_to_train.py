@@ -7,8 +7,8 @@ where a shorter type than float32 is computed in; `export`, arguments of the exp
 import carried_models
 import numpy as np
 import tensorflow as tf
+from plain_models import numbers
 
-_numbers, _classes = carried_models.numbers, carried_models.classes
 WORDS = ["red", "green", "blue", "black"]
 
 
@@ -17,7 +17,7 @@ def _two_layers(keras, optimizer, ops=None, **compile_arguments):
     hidden = keras.layers.Dense(3, activation="tanh")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
     model.compile(optimizer, "mse", **compile_arguments)
-    return {"model": model, "x": _numbers(4), "y": _numbers(2), "ops": ops or {}}
+    return {"model": model, "x": numbers(4), "y": numbers(2), "ops": ops or {}}
 
 
 def nesterov_momentum(keras):
@@ -69,7 +69,7 @@ def steps_of_the_rate_and_constraints(keras):
     hidden = keras.layers.Dense(4, kernel_constraint="unit_norm", bias_constraint="non_neg")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, kernel_constraint=keras.constraints.MaxNorm(0.5))(hidden))
     model.compile(keras.optimizers.Adam(rate), "mse")
-    return {"model": model, "x": _numbers(5), "y": _numbers(2)}
+    return {"model": model, "x": numbers(5), "y": numbers(2)}
 
 
 def sequences_of_characters(keras):
@@ -79,7 +79,7 @@ def sequences_of_characters(keras):
     last = layers.LSTM(4)(whole, initial_state=[hidden, cell])
     model = keras.Model(inputs, layers.Dense(8)(last))
     model.compile("sgd", "mse")
-    return {"model": model, "x": _numbers(5, 3), "y": _numbers(8)}
+    return {"model": model, "x": numbers(5, 3), "y": numbers(8)}
 
 
 def words_looked_up(keras):
@@ -94,7 +94,7 @@ def words_looked_up(keras):
     words = [[WORDS[i] for i in row] for row in draw.randint(0, 4, (carried_models.SAMPLES, 3))]
     texts = ["The red cat. Sat on", "a green! mat", "Blue", "the the the red red red red"]
     texts = [texts[i] for i in draw.randint(0, 4, carried_models.SAMPLES)]
-    return {"model": model, "x": [tf.constant(texts), tf.constant(words)], "y": _numbers(2)}
+    return {"model": model, "x": [tf.constant(texts), tf.constant(words)], "y": numbers(2)}
 
 
 def _mixed(keras, policy, eps, **export):
@@ -112,7 +112,7 @@ def _mixed(keras, policy, eps, **export):
     model.compile(wrap(keras.optimizers.SGD(0.01)), "mse", metrics=["mae"])
     # Some roundings lie behind one another.
     bounds = {kind: 4 * eps for kind in ("predict", "evaluate", "after", "trained")}
-    return {"model": model, "x": _numbers(8, 3), "y": _numbers(2), "bounds": bounds, "export": export}
+    return {"model": model, "x": numbers(8, 3), "y": numbers(2), "bounds": bounds, "export": export}
 
 
 def mixed_float16(keras):
@@ -134,7 +134,7 @@ def swish_inside_of_a_loop_and_of_a_branch(keras):
     hidden = keras.layers.GRU(4, activation="swish")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2)(Switched()(hidden)))
     model.compile("sgd", "mse")
-    return {"model": model, "x": _numbers(5, 3), "y": _numbers(2)}
+    return {"model": model, "x": numbers(5, 3), "y": numbers(2)}
 
 
 def _low_rank_adapters(keras):
@@ -150,7 +150,7 @@ def _low_rank_adapters(keras):
     for layer in (layers[0], layers[1], layers[3]):
         layer.enable_lora(2)
     model.compile(keras.optimizers.SGD(0.1, weight_decay=0.01), "mse")
-    return {"model": model, "x": np.abs(10 * np.tanh(_numbers(6))).astype("int32"), "y": _numbers(2)}
+    return {"model": model, "x": np.abs(10 * np.tanh(numbers(6))).astype("int32"), "y": numbers(2)}
 
 
 ALL = [

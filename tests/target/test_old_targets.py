@@ -1,6 +1,7 @@
 """The contract, with the older targets in the TensorFlow of that version: fewer models, the same checks."""
 
 import carried_models
+import plain_models
 import pytest
 from contract import *  # noqa: F403
 from reader import reader_of
@@ -12,10 +13,10 @@ pytestmark = pytest.mark.slow
 # Convolution and batch normalisation; dropout; recurrent layers with masks, embeddings with sparse gradients;
 # attention; a train step of the user's own.
 MODELS = [
-    carried_models.sequential_convnet,
+    plain_models.sequential_convnet,
     carried_models.dropout_noise_and_augmentation,
-    carried_models.masked_embedding_and_lstm,
-    carried_models.attention,
+    plain_models.masked_embedding_and_lstm,
+    plain_models.attention,
     carried_models.own_train_and_test_step,
 ]
 

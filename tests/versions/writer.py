@@ -34,7 +34,7 @@ def export_eagerly():
     from replayed import Replayed
 
     for name in EAGER_MODELS:
-        case = Replayed(getattr(carried_models, name), KERAS, {"1.15": pathlib.Path(FOLDER, name)})
+        case = Replayed(carried_models.BY_NAME[name], KERAS, {"1.15": pathlib.Path(FOLDER, name)})
         if case.error:
             note_error(name, case.error)
         else:
