@@ -10,6 +10,7 @@ from .building import build_model, call_once, is_misread_by_keras_2
 from .compiled import choose_metrics_again, load_hdf5_of_keras_3, warn_of_lost_state
 from .frameworks import keras_of, version_of
 from .missing import Known, check_names, missing_error
+from .references import optimizers_of_torch
 from .safety import check_config, check_safe, has_bytecode
 
 _SUFFIXES = {"HDF5": (".h5", ".hdf5"), "keras": (".keras",)}
@@ -32,6 +33,7 @@ def load_model(file, custom_objects, safe_mode, training):
     _check_name(file)
     if safe_mode:
         _check_kind(file)
+    custom_objects = {**optimizers_of_torch(file, keras), **custom_objects}
     known = Known(file, keras, custom_objects)
     if safe_mode:
         check_safe(file, known, training)

@@ -22,6 +22,7 @@ _VALUES = (
     "__tensor__",
     "__tuple__",
 )
+_OPTIMIZERS_OF_TORCH = "keras.src.backend.torch.optimizers.torch_"
 
 
 class Reference:
@@ -84,6 +85,24 @@ def references_of_training(training):
     for key, family in (("loss", "losses"), ("metrics", "metrics"), ("weighted_metrics", "metrics")):
         for name in _strings(training.get(key)):
             yield Reference(name, is_function=True, family=family)
+
+
+def optimizers_of_torch(file, keras):
+    """The optimizers that Keras 3 on Torch stores under the names of classes that import Torch.
+
+    Each has the state of the one that any backend has (keras/src/backend/torch/optimizers).
+
+    Args:
+        file: ModelFile.
+        keras: the module of the Keras that reads it.
+
+    Returns:
+        dict, name of a class -> the class of `keras.optimizers`.
+    """
+    found = references_of_training(file.training) if file.of_keras_3 else ()
+    names = [reference.name for reference in found if (reference.module or "").startswith(_OPTIMIZERS_OF_TORCH)]
+    classes = {name: getattr(keras.optimizers, name, None) for name in names}
+    return {name: value for name, value in classes.items() if isinstance(value, type)}
 
 
 def of_object(config):

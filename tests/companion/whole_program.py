@@ -154,7 +154,10 @@ with mock.patch.object(companion.CompanionExporter, "prepare", lambda self, spec
 facts["prepared by another fit"] = len(prepared)
 facts["tensorflow"] = "tensorflow" in sys.modules
 # Keras itself imports TensorFlow to write a file.
-keras.Sequential([keras.Input((4,)), layers.Dense(3), Scale()]).save(ROOT / "net.keras")
+saved = keras.Sequential([keras.Input((4,)), layers.Dense(3), Scale()])
+saved.compile("adam", "mse")
+saved.fit(np.ones((8, 4)), np.ones((8, 3)), verbose=0)
+saved.save(ROOT / "net.keras")
 converted = gensynth.convert_model_file(ROOT / "net.keras", ROOT / "converted" / "net", {"Scale": Scale})
 facts["converted"] = sorted(os.path.basename(file) for file in converted.files)
 graph = gensynth.build_graph(again)
