@@ -61,7 +61,7 @@ def check_meta_graph(meta_graph: MetaGraphDef) -> None:
         _check_node(node)
     for function in functions:
         for node in function.node_def:
-            _check_attributes(node)
+            _check_attributes(node, of_function=True)
     _check_cycles(nodes)
     _check_signatures(meta_graph, nodes)
     _check_collections(meta_graph, nodes)
@@ -157,12 +157,15 @@ def _definition(name: str) -> Optional[_Definition]:
     return None if op is None else _Definition(op)
 
 
-def _check_attributes(node: NodeDef) -> None:
+def _check_attributes(node: NodeDef, of_function: bool = False) -> None:
+    """Checks the values of attributes. In a function alone, one may stand for an attribute of its caller."""
     definition = _definition(node.op)
     for name, value in node.attr.items():
         kind = value.WhichOneof("value")
         expected = definition.kinds.get(name) if definition is not None else None
-        if kind is None or expected is not None and kind != "placeholder" and not _is_of_kind(value, kind, expected):
+        if kind == "placeholder" and of_function:
+            continue
+        if kind in (None, "placeholder") or expected is not None and not _is_of_kind(value, kind, expected):
             raise Fault(
                 f"the attribute {_short(name)} of the node {_short(node.name)} ({_short(node.op)}) is of the kind "
                 f"{kind}, and {expected or 'a value'} was expected"

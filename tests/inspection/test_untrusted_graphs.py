@@ -231,6 +231,10 @@ def inputs(*names):
         (lambda meta: first(meta, "Conv2D").attr.pop("padding"), "(Conv2D) lacks the attribute padding"),
         (lambda meta: setattr(first(meta, "Conv2D").attr["T"], "type", 999), "names the type 999, which the installed"),
         (lambda meta: setattr(first(meta, "Conv2D").attr["T"], "type", 0), "names the type 0, which the installed"),
+        (
+            lambda meta: setattr(first(meta, "Conv2D").attr["T"], "placeholder", "T"),
+            "of the kind placeholder, and type was expected",
+        ),
         (negative_size, "is a shape with a size of -7"),
         (too_many_elements, "elements, and TensorFlow has at most 9223372036854775807"),
         (many_dimensions, "dimensions, and TensorFlow has at most 254"),

@@ -7,6 +7,7 @@ import zipfile
 
 import crafted
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2, tensor_bundle_pb2
 
 from keras_gensynth_callback.checkpoint import index_file
@@ -79,7 +80,10 @@ def _change_pairs(rng, path):
             del pairs[key]
         else:
             kind = tensor_bundle_pb2.BundleEntryProto if key else tensor_bundle_pb2.BundleHeaderProto
-            message = kind.FromString(pairs[key]) if key or not pairs[key][:0] else kind()
+            try:
+                message = kind.FromString(pairs[key])
+            except DecodeError:  # it was changed before
+                message = kind()
             protos.change(rng, message)
             pairs[key] = message.SerializeToString()
     path.write_bytes(crafted.table(pairs))
