@@ -4,8 +4,8 @@
     scripts/matrix -s tests-2.10          one
     scripts/matrix -- -k callback         arguments for pytest
 
-A test has marks for what it needs of TensorFlow and Keras (`tests/helpers/needs.py`). `tests/conftest.py` deselects what an
-environment does not have.
+A test has marks for what it needs of TensorFlow and Keras (`tests/helpers/needs.py`). `tests/conftest.py` deselects it
+where an environment does not have that.
 """
 
 import sys

@@ -74,10 +74,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _has_what_it_needs(item):
-    marks, parameters = list(item.iter_markers()), getattr(item, "callspec", None)
-    return can_run(
-        marks, installed(), item.config.option.matrix, list(parameters.params.values()) if parameters else []
-    )
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return can_run(list(item.iter_markers()), installed(), item.config.getoption("matrix"), parameters)
 
 
 def _is_about_another_keras(item):
