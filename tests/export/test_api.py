@@ -402,7 +402,7 @@ def test_a_signature_is_enough_for_a_model_that_was_never_called(facts):
     assert len(found["variables"]) == 4
 
 
-@needs(tf="2.11", reason="")
+@needs(tf="2.11", reason="graphs of earlier optimizers name devices")
 def test_the_current_tensorflow_can_be_the_target(keras, tmp_path):
     model = small(keras)
     assert export_checkpoint(model, tmp_path / "net", target="current").target == "current"
@@ -419,7 +419,7 @@ def test_the_current_tensorflow_can_be_the_target(keras, tmp_path):
 # Again
 
 
-@needs(tf="2.5", keras2=True, reason="the other program imports Keras 2")
+@needs(tf="2.5", keras2=True, reason="imports a second Keras; TensorFlow 2.4 comes without the package `keras`")
 def test_the_graph_is_the_same_bytes_when_exported_again(keras, tmp_path):
     other_keras = importlib.import_module("tf_keras" if keras.__name__ == "keras" else "keras")
     model = small(keras, optimizer="adam")
