@@ -389,7 +389,7 @@ def test_keras_3_may_still_run_batch_hooks_aside_of_training(save_freq, monkeypa
     assert not keras3.callbacks.CallbackList([GenSynthExportCallback("net", save_freq=2)])._async_train
 
 
-@needs(tf="2.5")
+@needs(tf="2.5", reason="`CallbackList` of TensorFlow 2.4 does not have `_supports_tf_logs`")
 def test_tf_keras_calls_batch_hooks_only_where_they_do_something(keras2):
     idle = keras2.callbacks.CallbackList([GenSynthExportCallback("net")])
     busy = keras2.callbacks.CallbackList([GenSynthExportCallback("net", save_freq=2)])

@@ -205,7 +205,6 @@ def test_an_export_that_fails_leaves_process_and_model_as_they_were(keras, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-@needs(tf="2.5", reason="fails in TensorFlow 2.4")
 def test_an_export_that_cannot_be_written_leaves_process_and_model_as_they_were(keras, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     model = trained(keras, unbuilt)
