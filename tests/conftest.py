@@ -8,6 +8,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import pytest
 from kerases import KERAS2, KERASES, keras_of, module_of
+from needs import can_run, installed, marks_of_module
 from reader import reader_of
 
 # Hold the checks of the contract, but are no test modules themselves.
@@ -53,11 +54,28 @@ def keras2():
     return module_of(KERAS2)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--matrix", action="store_true", help="deselect what is marked `outside_matrix`")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Does not import a module whose marks say that it cannot run; see `needs.py`."""
+    if collection_path.suffix == ".py" and collection_path.name.startswith("test_"):
+        marks = marks_of_module(collection_path)
+        return not can_run(marks, installed(), config.getoption("matrix")) or None
+    return None
+
+
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what is about a Keras that there is not."""
-    out = [item for item in items if _is_about_another_keras(item)]
+    """Deselects what needs another TensorFlow or Keras; see `needs.py`."""
+    out = [item for item in items if _is_about_another_keras(item) or not _has_what_it_needs(item)]
     config.hook.pytest_deselected(items=out)
     items[:] = [item for item in items if item not in out]
+
+
+def _has_what_it_needs(item):
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return can_run(list(item.iter_markers()), installed(), item.config.getoption("matrix"), parameters)
 
 
 def _is_about_another_keras(item):

@@ -8,13 +8,14 @@ import textwrap
 
 import pytest
 import tensorflow as tf
+from needs import in_tf1
 
 from keras_gensynth_callback.checkpoint import claim, lock
 from keras_gensynth_callback.errors import CheckpointWriteError, FolderInUseError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-pytestmark = pytest.mark.skipif(lock.fcntl is None, reason="there are no locks of this kind")
+pytestmark = [in_tf1, pytest.mark.skipif(lock.fcntl is None, reason="there are no locks of this kind")]
 
 
 class Other:

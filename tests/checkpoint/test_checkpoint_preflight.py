@@ -4,9 +4,12 @@ import os
 import pathlib
 
 import pytest
+from needs import in_tf1
 
 from keras_gensynth_callback.checkpoint import check_writable
 from keras_gensynth_callback.errors import CheckpointWriteError, InvalidArgumentError
+
+pytestmark = in_tf1
 
 
 def test_a_good_prefix_passes_and_the_trial_leaves_nothing(tmp_path):

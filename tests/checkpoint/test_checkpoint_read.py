@@ -5,9 +5,12 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from needs import in_tf1
 
 from keras_gensynth_callback.checkpoint import read_manifest, read_tensors, write_checkpoint
 from keras_gensynth_callback.errors import CheckpointFormatError
+
+pytestmark = in_tf1
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from needs import needs
 
 from keras_gensynth_callback.checkpoint import CheckpointManager, retention, storage, write_checkpoint
 from keras_gensynth_callback.errors import CheckpointWriteError, InvalidArgumentError
@@ -65,6 +66,7 @@ def test_a_better_one_takes_the_protection_over(tmp_path):
     assert on_disk(tmp_path) == listed(tmp_path) == ["net-3", "net-4"]
 
 
+@needs(tf="2.5", reason="TensorFlow 2.4 does not have `ram://`")
 def test_one_each_n_hours_stays_as_with_tensorflows_saver(tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(retention.time, "time", lambda: now[0])

@@ -9,8 +9,11 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from needs import in_tf1
 
 from keras_gensynth_callback.checkpoint import read_tensors, scratch, write_checkpoint
+
+pytestmark = in_tf1
 
 
 def write(prefix, number=1):

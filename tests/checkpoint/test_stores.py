@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tf_keras
 from moto.server import ThreadedMotoServer
+from needs import needs
 
 from keras_gensynth_callback import (
     GenSynthExportCallback,
@@ -30,6 +31,8 @@ from keras_gensynth_callback.checkpoint import (
 )
 from keras_gensynth_callback.checkpoint import state as state_file
 from keras_gensynth_callback.errors import CheckpointWriteError, InvalidArgumentError, MissingExtraError
+
+pytestmark = needs(tf="newest", reason="stores are tested beside the newest TensorFlow")
 
 X = np.random.RandomState(0).standard_normal((8, 3)).astype("float32")
 Y = X[:, :1]

@@ -8,12 +8,15 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from needs import needs
 
 from keras_gensynth_callback import inspect_checkpoint
 from keras_gensynth_callback.errors import UnsupportedModelError
 from keras_gensynth_callback.tools.compare import compare_checkpoints
 from keras_gensynth_callback.tools.downgrade import downgrade_checkpoint
 from keras_gensynth_callback.tools.trying import try_checkpoint
+
+pytestmark = needs(tf="newest", reason="the command line is tested beside the newest TensorFlow")
 
 v1 = tf.compat.v1
 

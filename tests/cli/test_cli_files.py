@@ -6,12 +6,15 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from needs import needs
 
 from keras_gensynth_callback import export_checkpoint
 from keras_gensynth_callback.checkpoint import read_tensors, write_checkpoint
 from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError, UnsupportedModelError
 from keras_gensynth_callback.tools.compare import compare_checkpoints
 from keras_gensynth_callback.tools.freeze import freeze_checkpoint
+
+pytestmark = needs(tf="newest", reason="the command line is tested beside the newest TensorFlow")
 
 v1 = tf.compat.v1
 

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cli_export import copied_to
+from needs import needs
 
 from keras_gensynth_callback import inspect_checkpoint
 from keras_gensynth_callback.cli import shared
 from keras_gensynth_callback.errors import CheckpointFormatError, InvalidArgumentError
+
+pytestmark = needs(tf="newest", reason="the command line is tested beside the newest TensorFlow")
 
 v1 = tf.compat.v1
 ROOT = pathlib.Path(__file__).parents[2]

@@ -6,12 +6,15 @@ import click
 import numpy as np
 import pytest
 import tensorflow as tf
+from needs import needs
 
 from keras_gensynth_callback import arguments, export_checkpoint, inspect_checkpoint
 from keras_gensynth_callback.cli import shared
 from keras_gensynth_callback.cli.app import commands
 from keras_gensynth_callback.errors import InvalidArgumentError
 from keras_gensynth_callback.target import known_targets
+
+pytestmark = needs(tf="newest", reason="the command line is tested beside the newest TensorFlow")
 
 
 @pytest.mark.parametrize("name", ["convert", "run"])

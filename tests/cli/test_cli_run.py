@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from find_reader import clean_environ
 from kerases import importable
+from needs import needs
 
 import keras_gensynth_callback
 from keras_gensynth_callback import inspect_checkpoint
 from keras_gensynth_callback.checkpoint import read_tensors
+
+pytestmark = needs(tf="newest", reason="the command line is tested beside the newest TensorFlow")
 
 PACKAGE = pathlib.Path(keras_gensynth_callback.__file__).parent
 

@@ -7,12 +7,15 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from needs import needs
 
 from keras_gensynth_callback import export_checkpoint
 from keras_gensynth_callback._util.interpreters import Reader, find_readers
 from keras_gensynth_callback.checkpoint import read_tensors, write_checkpoint
 from keras_gensynth_callback.errors import InvalidArgumentError
 from keras_gensynth_callback.tools.trying import try_checkpoint
+
+pytestmark = needs(tf="newest", reason="the command line is tested beside the newest TensorFlow")
 
 
 @pytest.fixture

@@ -8,6 +8,9 @@ import pathlib
 import numpy as np
 import other_backends
 import pytest
+from needs import outside_matrix
+
+pytestmark = outside_matrix(reason="runs programs in a Python with JAX or Torch")
 
 HERE = pathlib.Path(__file__).parent
 REPLAY = HERE.parent / "helpers" / "replay_in_tf1.py"

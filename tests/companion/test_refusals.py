@@ -10,6 +10,9 @@ import time
 
 import other_backends
 import pytest
+from needs import outside_matrix
+
+pytestmark = outside_matrix(reason="runs programs in a Python with JAX or Torch")
 
 HERE = pathlib.Path(__file__).parent
 FUNCTIONS = {"jax": ("jax.numpy.exp", "jax.random.normal"), "torch": ("torch.exp", "torch.randn")}

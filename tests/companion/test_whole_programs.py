@@ -5,8 +5,11 @@ import pathlib
 
 import other_backends
 import pytest
+from needs import outside_matrix
 
 from keras_gensynth_callback.run import run_script
+
+pytestmark = outside_matrix(reason="runs programs in a Python with JAX or Torch")
 
 PROGRAM = pathlib.Path(__file__).with_name("whole_program.py")
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kerases import KERAS2, importable
+from needs import needs
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint
 from keras_gensynth_callback.checkpoint import changed_files, read_manifest
@@ -82,6 +83,7 @@ def nodes_of(prefix):
     return collections.Counter(node.op for node in graph_def.node)
 
 
+@needs(keras3="3.1", reason="metrics fail in Keras 3.0 under a strategy")
 def test_two_devices_are_exported_as_one(keras_name, tmp_path, reader):
     found = finished(started("mirrored", importable(keras_name), tmp_path))
     assert found["replicas"] == 2

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 import wrapt
 from kerases import private_module
+from needs import needs
 from tensorflow.python.distribute.values import PerReplicaSpec
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import function, op_def_registry, ops
@@ -21,6 +22,8 @@ from keras_gensynth_callback.compat import tensorflow as tf_private
 from keras_gensynth_callback.graph import op_types
 from keras_gensynth_callback.lift.tf1_forms.tensor_arrays import single_slot_arrays
 from keras_gensynth_callback.lift.tracing.tracer import v1_control_flow
+
+pytestmark = needs(tf="2.11", reason="earlier versions have other private names")
 
 X, Y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
 

@@ -4,9 +4,12 @@ import pathlib
 
 import numpy as np
 import pytest
+from needs import in_tf1
 
 from keras_gensynth_callback.errors import GenSynthExportError, InvalidArgumentError, UnknownTemplateKeyError
 from keras_gensynth_callback.training.callback import GenSynthExportCallback
+
+pytestmark = in_tf1
 
 BAD_ARGUMENTS = [
     ("monitor", "", "a name, as a str"),

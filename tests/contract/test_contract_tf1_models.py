@@ -6,7 +6,10 @@ import pytest
 import tf1_models
 from contract import *  # noqa: F403
 from kerases import KERAS2
+from needs import needs
 from replayed import replay
+
+pytestmark = needs(keras2=True)
 
 MODELS = [
     tf1_models.convolution_swish_and_regularizer,

@@ -2,5 +2,8 @@
 
 from contract import *  # noqa: F403
 from kerases import KERASES
+from needs import needs
+
+pytestmark = needs(keras2=True)
 
 KERAS = KERASES[-1]

@@ -2,7 +2,10 @@
 
 import find_reader
 import pytest
+from needs import outside_matrix
 from reader import ReaderFailed
+
+pytestmark = outside_matrix(reason="tests the scripts that find and run a reader")
 
 
 def test_the_reader_is_tensorflow_1_15_on_its_own(reader, monkeypatch, tmp_path):

@@ -5,7 +5,11 @@ import os
 import subprocess
 import sys
 
+from needs import in_tf1
+
 import keras_gensynth_callback as package
+
+pytestmark = in_tf1
 
 PROGRAM = """
 import json, sys

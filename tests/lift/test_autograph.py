@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kerases import KERAS2
+from needs import needs
 from replayed import cases_of_each_keras, replay_with_each_keras
 
 from keras_gensynth_callback import build_graph
 from keras_gensynth_callback.errors import UnsupportedModelError
+
+pytestmark = needs(tf="2.9", reason="its functions are decorated with `reduce_retracing`")
 
 
 def _models(keras_name):

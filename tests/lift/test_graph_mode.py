@@ -26,7 +26,10 @@ from contract import (  # noqa: F401
     test_three_train_steps_give_the_weights_of_three_train_on_batch,
     test_update_ops_move_layer_state_in_training_and_only_then,
 )
+from needs import in_tf1, needs
 from replayed import REPLAY, Replayed
+
+pytestmark = [in_tf1, needs(keras2=True)]
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 PROGRAM = pathlib.Path(__file__).parents[1].joinpath("helpers", "graph_mode_program.py")

@@ -2,6 +2,10 @@
 
 import pathlib
 
+from needs import in_tf1
+
+pytestmark = in_tf1
+
 REPOSITORY = pathlib.Path(__file__).parents[2]
 PROGRAM = pathlib.Path(__file__).parents[1].joinpath("helpers", "training_in_tf1_program.py")
 

@@ -7,13 +7,14 @@ import pytest
 import tensorflow as tf
 import ways_to_train
 from kerases import KERASES
+from needs import needs
 from replayed import replay
 from served import predictions
 
 from keras_gensynth_callback import GenSynthExportCallback, export_checkpoint, load_checkpoint
 from keras_gensynth_callback.errors import UnsupportedModelError, UnsupportedOpError
 
-pytestmark = pytest.mark.slow
+pytestmark = [needs(tf="2.11", reason="trains with the optimizers that TensorFlow 2.11 introduced"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module", params=KERASES)

@@ -9,11 +9,14 @@ import pytest
 import tensorflow as tf
 from hostile_files import change_config
 from kerases import KERAS2
+from needs import needs
 
 from keras_gensynth_callback.errors import UnsafeModelFileError
 from keras_gensynth_callback.model_files.contents import read_model_file
 from keras_gensynth_callback.model_files.loading import load_model
 from keras_gensynth_callback.model_files.operations import function_only_computes
+
+pytestmark = needs(tf="newest", reason="the list of pure functions is of one TensorFlow")
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "scripts" / "make_pure_operations.py"
 

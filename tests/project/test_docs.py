@@ -13,9 +13,12 @@ import jsonschema
 import numpy as np
 import pytest
 import told_errors
+from needs import outside_matrix
 
 import keras_gensynth_callback as package
 from keras_gensynth_callback import GenSynthExportCallback, errors, export_checkpoint
+
+pytestmark = outside_matrix(reason="runs the programs in the documentation")
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 CLASSES = [name for name, value in vars(errors).items() if isinstance(value, type) and name != "GenSynthExportError"]

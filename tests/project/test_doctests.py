@@ -6,6 +6,7 @@ import pathlib
 
 import pytest
 from kerases import KERAS2, importable
+from needs import needs
 
 import keras_gensynth_callback as package
 
@@ -28,7 +29,12 @@ def _examples():
 EXAMPLES = {test.name: test for test in _examples()}
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def _marks(name):
+    imports_keras2 = any(" tf_keras," in step.source for step in EXAMPLES[name].examples)
+    return [needs(keras2=True)] if imports_keras2 else []
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in sorted(EXAMPLES)])
 def test_the_example_of_a_docstring_runs(name, keras, keras_name, tmp_path, capsys):
     example = EXAMPLES[name]
     steps = [

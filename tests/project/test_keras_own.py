@@ -13,6 +13,9 @@ from find_reader import clean_environ
 from keras.src.testing import TestCase
 from keras_own import __main__, cases, configurations, outcomes, page, recording
 from keras_own.configurations import Array, Configuration
+from needs import needs
+
+pytestmark = needs(tf="newest", reason="reads the tests in the wheel of the newest Keras")
 
 
 @pytest.fixture(scope="module")

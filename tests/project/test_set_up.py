@@ -8,6 +8,9 @@ import sys
 
 import dependency_group
 import pytest
+from needs import outside_matrix
+
+pytestmark = outside_matrix(reason="tests the scripts of the repository")
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -20,12 +20,13 @@ import converted_models
 import numpy as np
 import pytest
 from find_reader import clean_environ
+from needs import outside_matrix
 from reader import reader_of
 
 from keras_gensynth_callback import export_checkpoint
 
 # Each of some twenty programs imports a TensorFlow.
-pytestmark = pytest.mark.slow
+pytestmark = [outside_matrix(reason="runs the programs of the dependency group `tools`"), pytest.mark.slow]
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 PACKAGES = {"freeze_graph": [], "tf2onnx": ["tf2onnx", "onnxruntime"], "OpenVINO": ["openvino"]}

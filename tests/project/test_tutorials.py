@@ -6,7 +6,10 @@ import sys
 import other_backends
 import pytest
 import run_notebooks
+from needs import outside_matrix
 from reader import reader_of
+
+pytestmark = outside_matrix(reason="runs the notebooks of the repository")
 
 NAMES = run_notebooks.names()
 

@@ -5,6 +5,9 @@ import re
 
 import pytest
 from mypy import api
+from needs import outside_matrix
+
+pytestmark = outside_matrix(reason="runs mypy")
 
 PROGRAM = pathlib.Path(__file__).parents[1].joinpath("helpers", "typed_user.py")
 # Of TensorFlow and Keras there are none.

@@ -9,6 +9,7 @@ import pytest
 import reported_models
 import tensorflow as tf
 from cli_export import copied_to
+from needs import needs
 from reported_models import LONG_NAME
 
 from keras_gensynth_callback import GenSynthExportCallback, write_report
@@ -19,6 +20,8 @@ from keras_gensynth_callback.inspection.meta_file import read_meta_graph
 from keras_gensynth_callback.report.flops import Predictions
 from keras_gensynth_callback.report.gathering import gather
 from keras_gensynth_callback.report.layer_graph import groups_of
+
+pytestmark = needs(tf="newest", reason="the report is tested beside the newest TensorFlow")
 
 v1 = tf.compat.v1
 ROOT = pathlib.Path(__file__).parents[2]

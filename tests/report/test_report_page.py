@@ -10,12 +10,15 @@ import re
 import pytest
 import reported_models
 from headless_browser import BrowserNotFoundError, open_browser, see
+from needs import needs
 from reported_models import LONG_NAME
 
 from keras_gensynth_callback import write_report
 from keras_gensynth_callback.checkpoint import read_manifest
 from keras_gensynth_callback.report.gathering import gather
 from keras_gensynth_callback.report.writing import page_template
+
+pytestmark = needs(tf="newest", reason="the report is tested beside the newest TensorFlow")
 
 NASTY = "</script><script>window.hurt = 1</script><b onclick='1'>\"&amp;"
 

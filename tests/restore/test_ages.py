@@ -13,9 +13,12 @@ import pytest
 import round_trip_program
 import tensorflow as tf
 from kerases import KERASES, module_of
+from needs import needs
 
 from keras_gensynth_callback import export_checkpoint, load_checkpoint
 from keras_gensynth_callback.restore.name_mapping import in_names_of_model
+
+pytestmark = needs(keras2=True)
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 PROGRAM = pathlib.Path(round_trip_program.__file__)
@@ -98,6 +101,7 @@ def test_what_only_one_of_them_has_is_listed_by_name(passed):
     assert not any(name in kept + passed_over for name in said["read"])
 
 
+@needs(both=True)
 def test_another_architecture_is_refused_in_a_session_and_what_differs_is_listed(there_and_back):
     said = json.loads((there_and_back(OFTEN) / "other" / "said.json").read_text())
     assert said["same"] and said["added"] == 0

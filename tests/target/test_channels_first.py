@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kerases import keras_of
+from needs import needs
 from replayed import REPLAY, Replayed
 from target_harness import Traced, assert_same_numbers
 
 from keras_gensynth_callback import build_graph, export_checkpoint, inspect_checkpoint
-from keras_gensynth_callback.cli.app import commands
 from keras_gensynth_callback.errors import InvalidArgumentError
 
 # Ops: each as it stands in a graph with channels in front, and with channels last as the reference.
@@ -324,7 +324,10 @@ def test_another_format_is_refused(keras):
         build_graph(network(keras, True), data_format="channels_first")
 
 
+@needs(tf="newest", reason="the command line is tested beside the newest TensorFlow")
 @pytest.mark.parametrize("command", ["convert", "run"])
 def test_commands_that_export_take_the_format(command):
+    from keras_gensynth_callback.cli.app import commands
+
     options = [name for option in commands.commands[command].params for name in option.opts]
     assert "--data-format" in options

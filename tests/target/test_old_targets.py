@@ -30,7 +30,14 @@ def replayed(request, tmp_path_factory):  # noqa: F811
     return replay(MODELS, request.param, readers, tmp_path_factory.mktemp(request.param))
 
 
-@pytest.fixture(params=[(target, make.__name__) for target in TARGETS for make in MODELS], ids="-".join)
+@pytest.fixture(
+    params=[
+        pytest.param((target, make.__name__), marks=NEEDS.get(make, ()))  # noqa: F405
+        for target in TARGETS
+        for make in MODELS
+    ],
+    ids="-".join,
+)
 def case(request, replayed):  # noqa: F811
     target, name = request.param
     found = replayed[name].checked(target)

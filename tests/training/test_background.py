@@ -11,11 +11,14 @@ import time
 import weakref
 
 import pytest
+from needs import in_tf1
 
 from keras_gensynth_callback.training import one_core
 from keras_gensynth_callback.training.export_queue import Export, Exports
 from keras_gensynth_callback.training.one_core import OneCore
 from keras_gensynth_callback.training.writer_thread import Writer
+
+pytestmark = in_tf1
 
 
 class Record:

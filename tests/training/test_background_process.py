@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from needs import needs
 
 from keras_gensynth_callback import GenSynthExportCallback
 from keras_gensynth_callback.checkpoint import changed_files, claim, lock, read_manifest, state, write_checkpoint
 from keras_gensynth_callback.errors import CheckpointWriteError
 from keras_gensynth_callback.training.export_queue import Export, Exports
 from keras_gensynth_callback.training.writer_thread import Writer
+
+pytestmark = needs(both=True, reason="trains a model of tf_keras")
 
 X = np.ones((4, 3), "float32")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kerases import optimizer_variables, private_module, set_random_seed
+from needs import needs
 
 from keras_gensynth_callback import GenSynthExportCallback, build_graph, export_checkpoint
 from keras_gensynth_callback.errors import GenSynthExportError
@@ -163,6 +164,7 @@ def assert_same(before, after):
 # An export outside of fit
 
 
+@needs(tf="2.8", reason="earlier versions do not have `Model.compute_loss`")
 def test_an_export_leaves_process_and_model_as_they_were(keras, tmp_path):
     model = trained(keras)
     process, framework, state = process_state(), keras_state(keras), model_state(model)
@@ -180,6 +182,7 @@ def test_an_export_says_nothing_in_a_notebook_where_tensorflow_prints_what_it_lo
     assert [record.message for record in caplog.records if record.name == "tensorflow"] == []
 
 
+@needs(tf="2.8", reason="earlier versions do not have `Model.compute_loss`")
 def test_an_export_leaves_no_random_number_drawn_by_the_models_python(keras, tmp_path):
     model = trained(keras, unbuilt)
     process, framework = process_state(), keras_state(keras)
@@ -188,6 +191,7 @@ def test_an_export_leaves_no_random_number_drawn_by_the_models_python(keras, tmp
     assert_same(framework, keras_state(keras))
 
 
+@needs(tf="2.8", reason="earlier versions do not have `Model.compute_loss`")
 def test_an_export_that_fails_leaves_process_and_model_as_they_were(keras, tmp_path):
     set_random_seed(keras, 3)
     model = with_python_inside(keras)
@@ -236,6 +240,7 @@ def run(keras, make, *callbacks):
     return history.history, values, (random.random(), np.random.rand())
 
 
+@needs(tf="2.8", reason="earlier versions do not have `enable_op_determinism`")
 @pytest.mark.parametrize("make, save_freq, count", [(restless, 2, 3), (unbuilt, "epoch", 2)])
 def test_training_with_exports_gives_bit_for_bit_what_training_without_gives(
     keras, deterministic, tmp_path, make, save_freq, count

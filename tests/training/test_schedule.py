@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from needs import in_tf1
 
 from keras_gensynth_callback.training.monitor import Monitor
 from keras_gensynth_callback.training.prefix_template import PrefixTemplate
 from keras_gensynth_callback.training.schedule import Schedule
+
+pytestmark = in_tf1
 
 
 def due_batches(schedule, epochs, batches_an_epoch, steps_per_execution=1):
