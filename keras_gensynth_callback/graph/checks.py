@@ -42,6 +42,11 @@ _TENSOR = re.compile(rf"{_NAME}(?::\d{{1,6}})?\Z")
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BACK = {"NextIteration": "Merge", "RefNextIteration": "RefMerge"}
 _KINDS = {"string": "s", "int": "i", "float": "f", "bool": "b", "type": "type", "shape": "shape", "tensor": "tensor"}
+# Collections of TensorFlow 1.x that hold tensors and ops.
+_KEYS = tf.compat.v1.GraphKeys
+_OF_NODES = frozenset(
+    [_KEYS.LOSSES, _KEYS.REGULARIZATION_LOSSES, _KEYS.UPDATE_OPS, _KEYS.TRAIN_OP, _KEYS.TABLE_INITIALIZERS]
+)
 
 
 class Fault(Exception):
@@ -300,6 +305,9 @@ def _tensors_of(info: TensorInfo) -> List[str]:
 
 def _check_collections(meta_graph: MetaGraphDef, nodes: Dict[str, NodeDef]) -> None:
     for key, collection in meta_graph.collection_def.items():
+        kind = collection.WhichOneof("kind")
+        if key in _OF_NODES and kind not in ("node_list", None):
+            raise Fault(f"the collection {key} holds a {kind}, and the names of tensors and ops were expected")
         for name in collection.node_list.value:
             if not _TENSOR.match(name.lstrip("^")) or node_of(name) not in nodes:
                 raise Fault(f"the collection {_short(key)} names {_short(name)}, which the graph does not have")

@@ -241,6 +241,10 @@ def inputs(*names):
         (damaged_constant, "and holds 3 bytes"),
         (other_type, "holds another type than it says"),
         (signature_of_nothing, "is the tensor 'nothing:0', which the graph does not have"),
+        (
+            lambda meta: meta.collection_def["losses"].bytes_list.value.append(b"a"),
+            "the collection losses holds a bytes_list, and the names of tensors and ops were expected",
+        ),
         (collection_of_nothing, "the collection 'update_ops' names 'nothing', which the graph does not have"),
         (escape_sequence, "is too long or has control characters"),
         (inputs("image"), "has 1 inputs, and 2 were expected"),
