@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from keras_gensynth_callback.record import ExportRecord
 
     Path = Union[str, "os.PathLike[str]"]
-    Target = Literal["1.4", "1.8", "1.12", "1.13", "1.14", "1.15", "current"]
+    Target = Literal["1.4", "1.8", "1.10", "1.12", "1.13", "1.14", "1.15", "current"]
     Graph = Literal["trainable", "inference"]
     ComputeDtype = Optional[Literal["float32"]]
     DataFormat = Literal["channels_last", "keep"]

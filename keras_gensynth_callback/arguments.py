@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional, Tuple
 from keras_gensynth_callback.errors import InvalidArgumentError
 
 # Those that `target/data` has tables for, and the installed TensorFlow.
-TARGETS = ("1.4", "1.8", "1.12", "1.13", "1.14", "1.15", "current")
+TARGETS = ("1.4", "1.8", "1.10", "1.12", "1.13", "1.14", "1.15", "current")
 GRAPHS = ("trainable", "inference")
 ON_ERROR = ("raise", "warn")
 DATA_FORMATS = ("channels_last", "keep")

@@ -2,7 +2,8 @@
 
     python scripts/find_reader.py                  prints the path of the one with TensorFlow 1.15; makes the
                                                    environment first where it is missing
-    python scripts/find_reader.py 1.13 1.14 1.15   the same for each of these versions, a line each; or 1.4, 1.8, 1.12
+    python scripts/find_reader.py 1.13 1.14 1.15   the same for each of these versions, a line each; or 1.4, 1.8,
+                                                   1.10, 1.12
 
 An interpreter that already has TensorFlow 1.15 can be named in the environment variable KERAS_GENSYNTH_READER, those
 with 1.14 and 1.13 in KERAS_GENSYNTH_READER_1_14 and KERAS_GENSYNTH_READER_1_13, and so on. Otherwise a Python 3.7 (3.6
@@ -23,13 +24,14 @@ CACHE = Path(__file__).resolve().parent.parent / ".cache"
 REQUIREMENTS = {
     "1.4": ("tensorflow==1.4.1", "protobuf<3.18", "numpy<1.17"),
     "1.8": ("tensorflow==1.8.0", "protobuf<3.18", "numpy<1.17"),
+    "1.10": ("tensorflow==1.10.1", "protobuf<3.18", "numpy<1.17"),
     "1.12": ("tensorflow==1.12.3", "protobuf<3.18", "numpy<1.17"),
     "1.13": ("tensorflow==1.13.2", "protobuf<3.21", "numpy<1.17"),
     "1.14": ("tensorflow==1.14.0", "protobuf<3.21", "numpy<1.17"),
     "1.15": ("tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19"),
 }
 # The oldest have wheels for Python 3.6 alone.
-PYTHONS = {"1.4": "3.6", "1.8": "3.6", "1.12": "3.6"}
+PYTHONS = {"1.4": "3.6", "1.8": "3.6", "1.10": "3.6", "1.12": "3.6"}
 # Names what was installed and is written last, so an environment that was left half made is not taken for a whole one.
 STAMP = "installed.txt"
 

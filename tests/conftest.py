@@ -24,7 +24,7 @@ def reader():
     return reader_of("1.15")
 
 
-@pytest.fixture(scope="session", params=["1.4", "1.8", "1.12", "1.13", "1.14"])
+@pytest.fixture(scope="session", params=["1.4", "1.8", "1.10", "1.12", "1.13", "1.14"])
 def old_reader(request):
     """The same for the older targets; its `version` says which it is. The test runs once with each."""
     return reader_of(request.param)

@@ -132,11 +132,13 @@ def test_what_tensorflow_2_wrote_is_compared_with_the_target(tmp_path):
 
 
 def test_an_unknown_target_is_told_with_those_there_are(small_export, run_command):
-    with pytest.raises(InvalidArgumentError, match="one of '1.4', '1.8', '1.12', '1.13', '1.14', '1.15', 'current'"):
+    with pytest.raises(
+        InvalidArgumentError, match="one of '1.4', '1.8', '1.10', '1.12', '1.13', '1.14', '1.15', 'current'"
+    ):
         inspect_checkpoint(small_export.prefix, target="1.2")
     done = run_command("inspect", small_export.prefix, "--target", "1.2")
     assert done.exit_code == 2
-    assert "'1.2' is not one of '1.4', '1.8', '1.12', '1.13', '1.14', '1.15', 'current'" in done.stderr
+    assert "'1.2' is not one of '1.4', '1.8', '1.10', '1.12', '1.13', '1.14', '1.15', 'current'" in done.stderr
 
 
 def test_tensorboard_reads_the_graph(small_export, tmp_path, run_command):

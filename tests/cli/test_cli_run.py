@@ -179,7 +179,7 @@ def test_wrong_arguments_are_told_before_the_script_runs(script, run_command, tm
         ([path, "x", "--export-to", "ex/net", "--unknown"], "No such option"),
         (
             ["--export-to", "ex/net", "--target", "1.2", path],
-            "'1.2' is not one of '1.4', '1.8', '1.12', '1.13', '1.14', '1.15', 'current'",
+            "'1.2' is not one of '1.4', '1.8', '1.10', '1.12', '1.13', '1.14', '1.15', 'current'",
         ),
         (["--export-to", "ex/net", "--input", "3 x 4", path], "`input` must be a shape and a type"),
         (["--unknown", path], "No such option"),

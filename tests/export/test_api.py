@@ -116,7 +116,8 @@ BAD_ARGUMENTS = {
     "graph": ("frozen", "`graph` must be one of 'trainable', 'inference'. Received: graph='frozen' of type str."),
     "target": (
         "2.0",
-        "`target` must be one of '1.4', '1.8', '1.12', '1.13', '1.14', '1.15', 'current'. Received: target='2.0'",
+        "`target` must be one of '1.4', '1.8', '1.10', '1.12', '1.13', '1.14', '1.15', 'current'. "
+        "Received: target='2.0'",
     ),
     "include_optimizer": (1, "`include_optimizer` must be True or False. Received: include_optimizer=1 of type int."),
     "input_signature": ([3], "`input_signature` must be None or a tf.TensorSpec, or a list, tuple or dict of them."),

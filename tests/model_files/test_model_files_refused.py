@@ -262,7 +262,7 @@ def test_a_file_of_keras_3_beside_keras_2(saved, monkeypatch, keras2, keras3):
         ({"custom_objects": ["Scale"]}, "`custom_objects` must be None or a dict with names for keys."),
         ({"safe_mode": 0}, "`safe_mode` must be True or False. Received: safe_mode=0 of type int."),
         ({"graph": "frozen"}, "`graph` must be one of 'trainable', 'inference'. Received: graph='frozen' of type str."),
-        ({"target": "2.0"}, "`target` must be one of '1.4', '1.8', '1.12', '1.13', '1.14', '1.15', 'current'."),
+        ({"target": "2.0"}, "`target` must be one of '1.4', '1.8', '1.10', '1.12', '1.13', '1.14', '1.15', 'current'."),
     ],
 )
 def test_a_bad_argument_is_refused_in_words(saved, tmp_path, arguments, words):

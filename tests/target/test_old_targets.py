@@ -21,7 +21,7 @@ MODELS = [
 ]
 
 
-TARGETS = ["1.4", "1.8", "1.12", "1.13", "1.14"]
+TARGETS = ["1.4", "1.8", "1.10", "1.12", "1.13", "1.14"]
 
 
 @pytest.fixture(scope="module", params=["keras", "tf_keras"])

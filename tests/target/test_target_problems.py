@@ -125,7 +125,7 @@ def test_an_op_that_stops_the_gradient_of_a_variable_is_found():
 
 def test_the_table_of_the_target():
     table = OpTable.load("1.15")
-    assert known_targets() == ("1.4", "1.8", "1.12", "1.13", "1.14", "1.15", "current")
+    assert known_targets() == ("1.4", "1.8", "1.10", "1.12", "1.13", "1.14", "1.15", "current")
     assert table.op("FusedBatchNormV3") is not None and table.op("StatelessRandomGetKeyCounter") is None
     assert table.has_gradient("MatMul") and not table.has_gradient("Einsum")
     assert [op.name for op in table.op_list(["MatMul", "NoSuchOp", "Add"]).op] == ["Add", "MatMul"]
@@ -134,6 +134,7 @@ def test_the_table_of_the_target():
 
 def test_a_target_that_nobody_knows():
     with pytest.raises(
-        InvalidArgumentError, match=r"Unknown target '2.0'. Expected one of '1.4', '1.8', '1.12', '1.13', '1.14', "
+        InvalidArgumentError,
+        match=r"Unknown target '2.0'. Expected one of '1.4', '1.8', '1.10', '1.12', '1.13', '1.14', ",
     ):
         fit_to_target(EditableGraph(), "2.0")

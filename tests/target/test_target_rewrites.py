@@ -150,6 +150,30 @@ def test_counts_of_values_in_ragged_rows(reader, tmp_path, binary):
     assert_same_numbers(reader, tmp_path, case)
 
 
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [[3, 4], [12]])
+def test_counts_of_values_of_a_sparse_tensor(reader, tmp_path, shape, weighted, binary):
+    values, places = np.array([0, 1, 1, 9, 4], np.int64), np.array([0, 1, 3, 8, 11])
+    indices = np.stack(np.unravel_index(places, shape), 1)
+    amounts = image(5) if weighted and not binary else []
+
+    def count(indices, values):
+        return tf.raw_ops.SparseBincount(
+            indices=indices,
+            values=values,
+            dense_shape=tf.constant(shape, tf.int64),
+            size=np.int64(5),
+            weights=tf.constant(amounts, tf.float32),
+            binary_output=binary,
+        )
+
+    case = Traced(count, indices, values)
+    assert "count_what_is_present_with_segment_sums" in case.fit()
+    assert "SparseBincount" not in case.ops()
+    assert_same_numbers(reader, tmp_path, case)
+
+
 def test_counts_where_not_even_the_rank_is_known(reader, tmp_path):
     values, amounts = np.array([[0, 1, 1, 9], [4, 4, 4, 2]], np.int32), image(2, 4)
 

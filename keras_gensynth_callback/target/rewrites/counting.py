@@ -46,6 +46,21 @@ def count_rows_with_segment_sums(rewriter: Rewriter, node: NodeDef) -> bool:
     return True
 
 
+@rewrites("SparseBincount")
+def count_what_is_present_with_segment_sums(rewriter: Rewriter, node: NodeDef) -> bool:
+    """As above; the row of a value is the first of its indices, and there is one row where they have one axis."""
+
+    def count(indices: Tensor, values: Tensor, dense_shape: Tensor, size: Tensor, weights: Tensor) -> Tensor:
+        rows_shape = tf.cast(dense_shape[:-1], tf.int32)
+        row_of = tf.cast(tf.reduce_sum(indices[:, :-1], 1), values.dtype)
+        counts = _counted(values, row_of, tf.reduce_prod(rows_shape), size, weights, once, binary)
+        return tf.reshape(counts, tf.concat([rows_shape, [tf.cast(size, tf.int32)]], 0))
+
+    once, binary = _counts_once(rewriter, node, node.input[4]), node.attr["binary_output"].b
+    rewriter.expand(node, count)
+    return True
+
+
 def _counts_once(rewriter: Rewriter, node: NodeDef, weights: str) -> bool:
     """Whether each value counts once: there is but one kind of weights that are none, an empty constant."""
     return node.attr["binary_output"].b or 0 in (rewriter.shape(weights) or ())

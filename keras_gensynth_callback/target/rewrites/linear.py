@@ -35,7 +35,7 @@ def _multiply_in_the_type_of_the_result(rewriter: Rewriter, node: NodeDef) -> No
 
 
 # They take a matrix alone.
-_SOFTMAX_OF_ROWS = ("1.4", "1.8")
+_SOFTMAX_OF_ROWS = ("1.4", "1.8", "1.10")
 
 
 @rewrites("Softmax", "LogSoftmax")
