@@ -23,10 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "keras_gensynth_callback"
 IN_WHEEL = [
     f"{PACKAGE}/py.typed",
-    *(
-        f"{PACKAGE}/target/data/tensorflow-{of}.json.gz"
-        for of in ("1.4", "1.8", "1.10", "1.12", "1.13", "1.14", "1.15")
-    ),
+    *(str(path.relative_to(ROOT)) for path in ROOT.glob(f"{PACKAGE}/target/data/tensorflow-*.json.gz")),
 ]
 IN_SDIST = [
     "tests/conftest.py",

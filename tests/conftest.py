@@ -9,7 +9,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import pytest
 from kerases import KERAS2, KERASES, keras_of, module_of
 from needs import can_run, installed, marks_of_module
-from reader import reader_of
+from reader import OLDER_TARGETS, reader_of
 
 # Hold the checks of the contract, but are no test modules themselves.
 pytest.register_assert_rewrite("contract", "replayed")
@@ -24,7 +24,7 @@ def reader():
     return reader_of("1.15")
 
 
-@pytest.fixture(scope="session", params=["1.4", "1.8", "1.10", "1.12", "1.13", "1.14"])
+@pytest.fixture(scope="session", params=OLDER_TARGETS)
 def old_reader(request):
     """The same for the older targets; its `version` says which it is. The test runs once with each."""
     return reader_of(request.param)

@@ -12,6 +12,10 @@ import threading
 import pytest
 from find_reader import ReaderNotFoundError, clean_environ, find_reader
 
+from keras_gensynth_callback.arguments import TARGETS
+
+OLDER_TARGETS = [target for target in TARGETS if target not in ("1.15", "current")]
+
 
 class ReaderFailed(AssertionError):
     """What ran in the reader ended with an error; the message holds all that it printed."""
