@@ -26,6 +26,7 @@ from keras_gensynth_callback.target import Change, OpTable, compute_in_float32, 
 from keras_gensynth_callback.verification import reload, verify_numbers
 
 from . import metagraph
+from .colocation import colocate
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import Model, Nest, Path, TensorInfo
@@ -120,6 +121,7 @@ class Exporter:
             shorten_identities(lifted.graph, pinned=map(node_of, lifted.outputs.values()))
         for node in lifted.graph.nodes.values():
             node.attr.pop("_output_shapes", None)
+        colocate(lifted.graph, [variable.name for variable in lifted.variables])
         table = OpTable.load(options.target)
         op_list = table.op_list({node.op for node in lifted.graph.nodes.values()})
         meta_graph = metagraph.make_meta_graph(
