@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keras_gensynth_callback import load_checkpoint
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 # Two folders as the pages want them: the quick start's, and that of an inference graph.
 MODELS = """
 from keras_gensynth_callback import export_checkpoint
 
+keras.backend.clear_session()  # layers are named anew
 model = keras.Sequential(
     [
         keras.Input((8, 8, 1), name="image"),
@@ -262,6 +265,21 @@ def test_contrib_quantize_finds_in_an_inference_graph_what_it_finds_in_a_native_
     assert list(found["exported"]) == list(found["native"]) and len(found["native"]) == 4
     assert len(found["of_both_phases"]) == 2
     assert "Training op found in graph" in str(found["refused"])
+
+
+# --- model pruning ---
+
+
+@pytest.mark.slow
+def test_model_pruning_sets_half_of_the_weights_to_zero_and_keras_reads_them(trained, run, keras3):
+    (program,) = blocks("how-to/model_pruning.md")
+    said, _ = run(program, trained)
+    zeros = re.search(r"zeros: \[([\d.]+), ([\d.]+)\]", said)
+    assert [round(float(share), 2) for share in zeros.groups()] == [0.5, 0.5]
+    keras3.backend.clear_session()
+    there = {}
+    exec(blocks("index.md")[0].split("model.fit(")[0], there)
+    assert "conv2d/kernel" in load_checkpoint(there["model"], trained / "pruned/net")
 
 
 # --- parameter servers ---
