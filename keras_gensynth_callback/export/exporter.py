@@ -21,10 +21,12 @@ from keras_gensynth_callback.graph import node_of, shorten_identities
 from keras_gensynth_callback.lift import Lifted, adapter_of, lift
 from keras_gensynth_callback.options import ExportOptions, Moment
 from keras_gensynth_callback.record import ExportRecord
+from keras_gensynth_callback.static import fold_known_sizes
 from keras_gensynth_callback.target import Change, OpTable, compute_in_float32, fit_to_target, told
 from keras_gensynth_callback.verification import reload, verify_numbers
 
 from . import metagraph
+from .colocation import colocate
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import Model, Nest, Path, TensorInfo
@@ -113,11 +115,13 @@ class Exporter:
         lifted = self._lifted(data_spec)
         metagraph.add_variables_and_saver(lifted)
         infos = self._inferred(lifted)
+        fold_known_sizes(lifted.graph)
         changes = fit_to_target(lifted.graph, options.target, options.data_format, _named(lifted))
         if not options.is_trainable:
             shorten_identities(lifted.graph, pinned=map(node_of, lifted.outputs.values()))
         for node in lifted.graph.nodes.values():
             node.attr.pop("_output_shapes", None)
+        colocate(lifted.graph, [variable.name for variable in lifted.variables])
         table = OpTable.load(options.target)
         op_list = table.op_list({node.op for node in lifted.graph.nodes.values()})
         meta_graph = metagraph.make_meta_graph(

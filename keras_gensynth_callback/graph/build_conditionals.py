@@ -36,11 +36,13 @@ class Conditionals:
     """
 
     def __init__(self, graph: EditableGraph, phase: str) -> None:
-        self._graph, self._phase = graph, phase
+        self._graph = graph
         self._contexts: Dict[Tuple[Hashable, int], Context] = {}
         self._switches: Dict[Tuple[str, int], str] = {}
         self._owned: Dict[Tuple[str, int], str] = {}
         scope = node_of(phase)
+        # Contexts name their predicate, and `input_map` moves inputs only: where it replaces the phase, this one stays.
+        self._predicate = tensor_name(graph.add("Identity", f"{scope}/pred_id", [phase], T=tf.bool).name)
         switch = graph.add("Switch", f"{scope}/Switch", [phase, phase], T=tf.bool)
         self.pivots = [
             graph.add("Identity", f"{scope}/switch_{letter}", [f"{switch.name}:{branch}"], T=tf.bool).name
@@ -52,11 +54,11 @@ class Conditionals:
         if (key, branch) not in self._contexts:
             fields = control_flow_pb2.CondContextDef(
                 context_name=f"{scope_of(name)}/cond_{len(self._contexts)}",
-                pred_name=self._phase,
+                pred_name=self._predicate,
                 pivot_name=tensor_name(self.pivots[branch]),
                 branch=branch,
             )
-            outside = [self._phase, fields.pivot_name]
+            outside = [self._predicate, fields.pivot_name]
             context = Context(COND_CONTEXT, fields, external={tensor: tensor for tensor in outside})
             self._contexts[(key, branch)] = context
             self._graph.contexts.insert(0, context)
@@ -77,7 +79,7 @@ class Conditionals:
         key = (tensor, id(context))
         if key not in self._switches:
             name = f"{scope_of(context.name)}/Switch"
-            node = self._graph.add("Switch", name, [tensor, self._phase], context=context, outputs=2, T=dtype)
+            node = self._graph.add("Switch", name, [tensor, self._predicate], context=context, outputs=2, T=dtype)
             self._switches[key] = f"{node.name}:{context.fields.branch}"
             context.external[tensor] = self._switches[key]
         return self._switches[key]

@@ -310,6 +310,24 @@ def test_a_graph_holds_no_device_no_function_and_no_private_attribute(graph):
     assert not {key for node in graph_def.node for key in node.attr if key.startswith("_") and key != "_class"}
 
 
+def test_initialisers_and_slots_go_to_parameter_servers_with_their_variables(graph):
+    with tf.Graph().as_default() as placed, placed.device(v1.train.replica_device_setter(ps_tasks=2)):
+        tf.import_graph_def(graph.as_graph_def(), name="")
+    device = {op.name: op.device for op in placed.get_operations()}
+    variables = [op.name for op in placed.get_operations() if op.type == "VarHandleOp"]
+    assert {device[name] for name in variables} == {"/job:ps/task:0", "/job:ps/task:1"}
+    for name in variables:
+        initialisers = [other for other in device if other.startswith(f"{name}/Initializer/")]
+        assert initialisers
+        for other in [*initialisers, f"{name}/Assign", f"{name}/Read/ReadVariableOp"]:
+            assert device[other] == device[name]
+    steps = [op for op in placed.get_operations() if op.type == "ResourceApplyAdam"]
+    assert len(steps) == 5
+    for op in steps:
+        assert {device[tensor.op.name] for tensor in op.inputs[:3]} == {op.device}
+    assert device["dense/MatMul"] == "/job:worker"
+
+
 def test_a_graph_is_a_new_one_each_time_and_runs(keras):
     model = small(keras)
     first, second = build_graph(model), build_graph(model)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback.graph import EditableGraph
 from keras_gensynth_callback.inspection.meta_file import read_meta_graph
-from keras_gensynth_callback.static import StaticShapes
+from keras_gensynth_callback.static import StaticShapes, fold_known_sizes
 
 v1 = tf.compat.v1
 
@@ -75,3 +75,22 @@ def test_shapes_of_ops_are_those_of_tensorflow(build):
     with tf.Graph().as_default() as graph:
         build()
     assert differences(graph.as_graph_def()) == {}
+
+
+def test_sizes_that_are_known_are_constants_and_the_others_stay():
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None, 7, 5], "x")
+        shape = tf.shape(x, out_type=tf.int64)
+        for name, size in {"one": shape[1], "last": shape[-1], "some": shape[1:], "batch": shape[0]}.items():
+            tf.identity(size, name)
+        tf.range(tf.shape(x * 2.0)[2], name="range")
+    edited = EditableGraph(graph.as_graph_def(add_shapes=True))
+    fold_known_sizes(edited)
+    assert sum(node.op == "StridedSlice" for node in edited.nodes.values()) == 1
+    assert sum(node.op == "Shape" for node in edited.nodes.values()) == 1
+    with tf.Graph().as_default(), v1.Session() as session:
+        tf.import_graph_def(edited.graph_def(), name="")
+        fed = {"x:0": [[[0.0] * 5] * 7] * 3}
+        one, last, some, batch, sizes = session.run(["one:0", "last:0", "some:0", "batch:0", "range:0"], fed)
+    assert (one, last, list(some), batch, list(sizes)) == (7, 5, [7, 5], 3, [0, 1, 2, 3, 4])
+    assert one.dtype == some.dtype == "int64" and sizes.dtype == "int32"
