@@ -20,6 +20,7 @@ from .editable import COND_CONTEXT, FAR, WHILE_CONTEXT, EditableGraph
 from .losses import split_losses
 from .nodes import (
     CASTS,
+    COLOCATION,
     HANDS_ON,
     HANDS_ON_REFERENCES,
     attr_value,
@@ -38,7 +39,7 @@ from .nodes import (
 from .op_types import disagreements, input_types, op_definition, output_types, type_name
 from .overlay import lay_over
 from .rnn_loops import last_output_without_array, one_counter_a_loop
-from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes, shorten_identities
+from .simplify import drop_lost_colocation, drop_unused_inputs, fold_constants, merge_equal_nodes, shorten_identities
 from .switched_terms import hand_on_switched_terms
 from .union import unite
 from .variables import (
@@ -54,6 +55,7 @@ from .variables import (
 
 __all__ = [
     "CASTS",
+    "COLOCATION",
     "COND_CONTEXT",
     "EditableGraph",
     "FAR",
@@ -70,6 +72,7 @@ __all__ = [
     "check_names",
     "data_inputs",
     "disagreements",
+    "drop_lost_colocation",
     "drop_unused_inputs",
     "fold_constants",
     "free_branches_of_outside",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # What gives on the value that it takes: in any graph, and, as TensorFlow 1.x has them, with references to variables.
 HANDS_ON = ("Identity", "Enter", "Switch")
 HANDS_ON_REFERENCES = ("RefIdentity", "RefEnter", "RefSwitch")
+# The attribute that says which node another stands beside, as `loc:@name`. Every TensorFlow knows it.
+COLOCATION = "_class"
 # What a value goes through before an op has it in its type.
 CASTS = ("Identity", "Cast")
 

@@ -13,6 +13,7 @@ from keras_gensynth_callback.compat import SPARSE_READS
 from .match import attributes, keeps_order
 from .nodes import (
     CASTS,
+    COLOCATION,
     data_inputs,
     has_control_inputs,
     input_name,
@@ -188,6 +189,21 @@ def drop_unused_inputs(graph: EditableGraph) -> None:
             kept.append(tensor if is_control(tensor) else input_name(tensor))
         if len(kept) != len(node.input):
             set_inputs(node, kept)
+
+
+def drop_lost_colocation(graph: EditableGraph) -> None:
+    """Lets no node stand beside one that went: `import_graph_def` refuses that."""
+    for node in graph.nodes.values():
+        if COLOCATION in node.attr:
+            there = [place for place in node.attr[COLOCATION].list.s if not _is_lost(place, graph)]
+            node.attr[COLOCATION].list.s[:] = there
+            if not there:
+                del node.attr[COLOCATION]
+
+
+def _is_lost(place: bytes, graph: EditableGraph) -> bool:
+    start = b"loc:@"
+    return place.startswith(start) and place[len(start) :].decode("utf-8", "replace") not in graph.nodes
 
 
 def shorten_identities(graph: EditableGraph, pinned: Iterable[str] = ()) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Optional, Tuple
 
-from keras_gensynth_callback.graph import type_name
+from keras_gensynth_callback.graph import COLOCATION, type_name
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import AttrDef, AttrValue, NodeDef, OpDef
@@ -26,6 +26,8 @@ def fit_attributes(
     """
     known = {attr.name: attr for attr in definition.attr}
     for name in list(node.attr):
+        if name == COLOCATION:
+            continue
         if name.startswith("_"):
             rule = "drop_custom_gradient" if name == "_gradient_op_type" else "drop_private_attributes"
             note(rule, (node.op, node.name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from keras_gensynth_callback.graph import node_of, op_definition, stands_in_loop, type_name
+from keras_gensynth_callback.graph import drop_lost_colocation, node_of, op_definition, stands_in_loop, type_name
 
 from . import rewrites
 from .attributes import fit_attributes
@@ -71,6 +71,7 @@ def fit_to_target(
         _rewrite(graph, table, changes, problems)
     _check(graph, table, changes, problems)
     raise_problems(problems, table.version)
+    drop_lost_colocation(graph)
     if table.version in _READ_IN_ORDER:
         nodes = {name: graph.nodes[name] for name in graph.topological()}
         graph.nodes.clear()

@@ -8,10 +8,12 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from crafted import with_meta
 from needs import needs
 
 from keras_gensynth_callback import inspect_checkpoint
 from keras_gensynth_callback.errors import UnsupportedModelError
+from keras_gensynth_callback.inspection.meta_file import read_meta_graph
 from keras_gensynth_callback.tools.compare import compare_checkpoints
 from keras_gensynth_callback.tools.downgrade import downgrade_checkpoint
 from keras_gensynth_callback.tools.trying import try_checkpoint
@@ -104,6 +106,17 @@ def test_an_export_that_fits_already_stays_as_it_is_but_for_its_name(small_expor
     assert found["added"] == {}
     assert compare_checkpoints(small_export.prefix, tmp_path / "copy")["equal"]
     assert pathlib.Path(found["prefix"] + ".json").exists()
+
+
+def test_colocation_stays_where_its_node_does(small_export, tmp_path):
+    def stand_beside(meta_graph):
+        node = next(node for node in meta_graph.graph_def.node if node.op == "Softmax")
+        node.attr["_class"].list.s[:] = [b"loc:@digit/kernel", b"loc:@gone"]
+
+    prefix = with_meta(tmp_path, small_export.prefix, stand_beside)
+    meta_graph = read_meta_graph(downgrade_checkpoint(prefix, tmp_path / "new" / "net")["prefix"])
+    places = {node.name: node.attr["_class"].list.s for node in meta_graph.graph_def.node}
+    assert places["digit/Softmax"] == places["training/Adam/digit/kernel/m"] == [b"loc:@digit/kernel"]
 
 
 def test_the_doctor_shows_what_is_there_and_tries_an_export(reader, run_command):
