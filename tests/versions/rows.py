@@ -57,8 +57,9 @@ ROWS = [
     Row("2.14", "3.11", _cpu("2.14.1"), _TF2),
     Row("2.15", "3.11", _cpu("2.15.1"), _TF2),
     Row("2.16", "3.11", _cpu("2.16.2", "keras==3.0.5", "tf_keras==2.16.*"), _KERAS_3),
-    Row("2.17", "3.12", _cpu("2.17.1", "keras==3.4.1", "tf_keras==2.17.*"), _KERAS_3),
-    Row("2.18", "3.12", _cpu("2.18.1", "keras==3.6.0", "tf_keras==2.18.*"), _KERAS_3),
+    # Before 2.19 tf_keras makes no layer in Python 3.12.
+    Row("2.17", "3.11", _cpu("2.17.1", "keras==3.4.1", "tf_keras==2.17.*"), _KERAS_3),
+    Row("2.18", "3.11", _cpu("2.18.1", "keras==3.6.0", "tf_keras==2.18.*"), _KERAS_3),
     Row("2.19", "3.12", _cpu("2.19.1", "keras==3.9.2", "tf_keras==2.19.*"), _KERAS_3),
     Row("2.20", "3.13", _cpu("2.20.0", "keras==3.11.3", "tf_keras==2.20.*"), _KERAS_3),
     Row("2.21", "3.13", _cpu("2.21.0", "keras", "tf_keras==2.21.*"), _KERAS_3),
