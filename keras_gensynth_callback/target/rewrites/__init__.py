@@ -20,6 +20,7 @@ from . import (
     resizing,
     short_floats,
     special_functions,
+    training,
 )
 from .integers import WIDENED, compute_in_wider_integers
 from .registry import RULES
@@ -42,4 +43,5 @@ __all__ = [
     "resizing",
     "short_floats",
     "special_functions",
+    "training",
 ]
