@@ -2,7 +2,6 @@
 
 exporter             the thread through the rooms
 metagraph            saver, initialisers, signatures and collections, as protos
-colocation           what stands beside which variable
 functions            one export, outside of `fit`
 session_collections  the collections of a session's graph that a model lives in
 samples              a few of a model's weights, to see whether they changed

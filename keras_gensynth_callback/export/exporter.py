@@ -17,7 +17,7 @@ from keras_gensynth_callback._util import installed_version, numbers_alone, plai
 from keras_gensynth_callback.checkpoint import CheckpointManager, reported, storage, write_checkpoint
 from keras_gensynth_callback.compat import Workers
 from keras_gensynth_callback.errors import UnsupportedModelError, UnsupportedOpError, named_as_defects
-from keras_gensynth_callback.graph import node_of, shorten_identities
+from keras_gensynth_callback.graph import colocate, node_of, shorten_identities
 from keras_gensynth_callback.lift import Lifted, adapter_of, lift
 from keras_gensynth_callback.options import ExportOptions, Moment
 from keras_gensynth_callback.record import ExportRecord
@@ -26,7 +26,6 @@ from keras_gensynth_callback.target import Change, OpTable, compute_in_float32, 
 from keras_gensynth_callback.verification import reload, verify_numbers
 
 from . import metagraph
-from .colocation import colocate
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import Model, Nest, Path, TensorInfo

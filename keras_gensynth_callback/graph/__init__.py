@@ -2,6 +2,7 @@
 
 nodes        the words for nodes: names of tensors, attributes, a node that becomes another op
 editable     a GraphDef that can be edited, with its v1 control flow contexts
+colocation   what stands beside which variable
 op_types     the types of tensors, by the definitions of their ops
 variables    which nodes read and change variables, and what runs after them
 match, union which node of one graph is which of another; two graphs brought together
@@ -16,11 +17,11 @@ checks       whether a MetaGraphDef that somebody else wrote is one
 
 from .build_conditionals import LEARNING_PHASE
 from .checks import Fault, check_meta_graph, check_names
+from .colocation import COLOCATION, colocate, drop_lost_colocation
 from .editable import COND_CONTEXT, FAR, WHILE_CONTEXT, EditableGraph
 from .losses import split_losses
 from .nodes import (
     CASTS,
-    COLOCATION,
     HANDS_ON,
     HANDS_ON_REFERENCES,
     attr_value,
@@ -31,7 +32,6 @@ from .nodes import (
     is_control,
     moved,
     node_of,
-    set_inputs,
     shape_of,
     tensor_name,
     unique,
@@ -39,7 +39,7 @@ from .nodes import (
 from .op_types import disagreements, input_types, op_definition, output_types, type_name
 from .overlay import lay_over
 from .rnn_loops import last_output_without_array, one_counter_a_loop
-from .simplify import drop_lost_colocation, drop_unused_inputs, fold_constants, merge_equal_nodes, shorten_identities
+from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes, shorten_identities
 from .switched_terms import hand_on_switched_terms
 from .union import unite
 from .variables import (
@@ -70,6 +70,7 @@ __all__ = [
     "become_identity",
     "check_meta_graph",
     "check_names",
+    "colocate",
     "data_inputs",
     "disagreements",
     "drop_lost_colocation",
@@ -90,7 +91,6 @@ __all__ = [
     "op_definition",
     "outlet",
     "output_types",
-    "set_inputs",
     "shape_of",
     "shorten_identities",
     "split_losses",

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 # What gives on the value that it takes: in any graph, and, as TensorFlow 1.x has them, with references to variables.
 HANDS_ON = ("Identity", "Enter", "Switch")
 HANDS_ON_REFERENCES = ("RefIdentity", "RefEnter", "RefSwitch")
-# The attribute that says which node another stands beside, as `loc:@name`. Every TensorFlow knows it.
-COLOCATION = "_class"
 # What a value goes through before an op has it in its type.
 CASTS = ("Identity", "Cast")
 
@@ -70,11 +68,6 @@ def data_inputs(node: NodeDef) -> List[str]:
     return [tensor for tensor in node.input if not is_control(tensor)]
 
 
-def set_inputs(node: NodeDef, inputs: Iterable[str]) -> None:
-    """Lets a node take other inputs, data and control inputs alike."""
-    node.input[:] = list(inputs)
-
-
 def become(node: NodeDef, op: str, inputs: Iterable[str], **attrs: Any) -> None:
     """Turns a node into another op under the same name.
 
@@ -85,7 +78,7 @@ def become(node: NodeDef, op: str, inputs: Iterable[str], **attrs: Any) -> None:
         **attrs: all of its attributes; see `attr_value`.
     """
     controls = [tensor for tensor in node.input if is_control(tensor)]
-    set_inputs(node, [*(input_name(tensor) for tensor in inputs if not is_control(tensor)), *controls])
+    node.input[:] = [*(input_name(tensor) for tensor in inputs if not is_control(tensor)), *controls]
     # Copies: values may be attributes of the node that is now another.
     values = {key: _copied(attr_value(value)) for key, value in attrs.items()}
     node.op = op

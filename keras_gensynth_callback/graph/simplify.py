@@ -13,14 +13,12 @@ from keras_gensynth_callback.compat import SPARSE_READS
 from .match import attributes, keeps_order
 from .nodes import (
     CASTS,
-    COLOCATION,
     data_inputs,
     has_control_inputs,
     input_name,
     is_control,
     moved,
     node_of,
-    set_inputs,
     tensor_name,
 )
 
@@ -188,22 +186,7 @@ def drop_unused_inputs(graph: EditableGraph) -> None:
                 seen.add(tensor)
             kept.append(tensor if is_control(tensor) else input_name(tensor))
         if len(kept) != len(node.input):
-            set_inputs(node, kept)
-
-
-def drop_lost_colocation(graph: EditableGraph) -> None:
-    """Lets no node stand beside one that went: `import_graph_def` refuses that."""
-    for node in graph.nodes.values():
-        if COLOCATION in node.attr:
-            there = [place for place in node.attr[COLOCATION].list.s if not _is_lost(place, graph)]
-            node.attr[COLOCATION].list.s[:] = there
-            if not there:
-                del node.attr[COLOCATION]
-
-
-def _is_lost(place: bytes, graph: EditableGraph) -> bool:
-    start = b"loc:@"
-    return place.startswith(start) and place[len(start) :].decode("utf-8", "replace") not in graph.nodes
+            node.input[:] = kept
 
 
 def shorten_identities(graph: EditableGraph, pinned: Iterable[str] = ()) -> None:

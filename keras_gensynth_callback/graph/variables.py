@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Container, Dict, Iterable, List, Mapping, Opti
 import tensorflow as tf
 
 from .editable import WHILE_CONTEXT
-from .nodes import HANDS_ON, data_inputs, is_control, node_of, set_inputs
+from .nodes import HANDS_ON, data_inputs, is_control, node_of
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import NodeDef
@@ -95,7 +95,7 @@ def free_branches_of_outside(graph: EditableGraph) -> None:
         if node.op == "Merge" and around is not None:
             kept = [tensor for tensor in node.input if not is_control(tensor) or _stands_in(graph, tensor, around)]
             freed[name] = [tensor for tensor in node.input if tensor not in kept]
-            set_inputs(node, kept)
+            node.input[:] = kept
     _wait_without_them(graph, freed)
 
 

@@ -82,15 +82,14 @@ def name_alike(traces):
     others: Dict[str, Any] = {}
     tables: Dict[str, Table] = {}
     steps_ = {}
-    for kind in ("predict", "test", "train", "forward"):
+    is_shared = traces.predict is traces.test
+    for kind in ("test", "train", "forward") if is_shared else ("predict", "test", "train", "forward"):
         step = getattr(traces, kind)
-        if kind == "predict" and step is traces.test:
-            continue
         if step is not None:
             fed = of_serving if kind == "predict" else of_steps
             steps_[kind] = normalize(step, fed[: len(step.trace.inputs)], names, others, tables, taken)
             draw_anew(step.trace.graph, roots_of(steps_[kind]))
-    if traces.predict is traces.test:
+    if is_shared:
         steps_["predict"] = steps_.get("test")
     variables += [Variable(name, value, "other") for name, value in others.items()]
     return Named(

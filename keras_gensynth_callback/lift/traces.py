@@ -119,8 +119,9 @@ def _trace_prediction(request, scopes):
     has_own_step = request.trainable and adapter.is_compiled and adapter.overrides("train_step")
     if has_own_step and not predicts(adapter):
         return replace(nothing, notes=("no `serving_default` signature: the model has no `call`",))
-    if request.trainable and _tests_as_it_predicts(adapter):
-        return _predicting(nothing, adapter, inputs, adapter.output_spec())
+    known = _outputs_of_test_step(adapter) if request.trainable else None
+    if known is not None:
+        return _predicting(nothing, adapter, inputs, known)
     serving = inputs
     try:
         predict = steps.predict_step(adapter, inputs, scopes)
@@ -141,14 +142,14 @@ def _predicting(traces, adapter, serving, output_specs):
     return replace(traces, serving=serving, output_specs=output_specs, output_names=names)
 
 
-def _tests_as_it_predicts(adapter):
-    """Whether `test_step` calls the model as `predict_step` does, so that one trace has both.
-
-    What it predicts must be known before, since targets are like it.
+def _outputs_of_test_step(adapter):
+    """What a model predicts, a nest of tf.TensorSpec, where `test_step` calls it as `predict_step` does: one trace
+    has both. Else None. It must be known before the trace is made, since targets are like it.
     """
     own = any(map(adapter.overrides, ("predict_step", "test_step", "train_step")))
-    of_keras = adapter.steps is adapter.model and not own
-    return of_keras and adapter.is_compiled and adapter.has_own_loss() and adapter.output_spec() is not None
+    if own or adapter.steps is not adapter.model or not adapter.is_compiled or not adapter.has_own_loss():
+        return None
+    return adapter.output_spec()
 
 
 def _trace_compiled(traces):

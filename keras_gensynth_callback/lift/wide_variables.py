@@ -1,6 +1,6 @@
 """Variables of a type that TensorFlow 1.x cannot assign on a CPU, kept in a wider one."""
 
-from keras_gensynth_callback.graph import become, data_inputs, is_control, is_write, set_inputs, written_variable
+from keras_gensynth_callback.graph import become, data_inputs, is_control, is_write, written_variable
 
 
 def keep_in_wider_types(graph, variables):
@@ -24,12 +24,12 @@ def keep_in_wider_types(graph, variables):
 
 def _read_wide(graph, node, variable):
     read = graph.add("ReadVariableOp", f"{node.name}/wide", node.input, node, dtype=variable.dtype)
-    set_inputs(node, [])  # the read waits for what it waited for
+    node.input[:] = []  # the read waits for what it waited for
     become(node, "Cast", [read.name], SrcT=variable.dtype, DstT=variable.own_dtype)
 
 
 def _write_wide(graph, node, variable):
     handle, value = data_inputs(node)
     cast = graph.add("Cast", f"{node.name}/wide", [value], node, SrcT=variable.own_dtype, DstT=variable.dtype)
-    set_inputs(node, [handle, cast.name, *filter(is_control, node.input)])
+    node.input[:] = [handle, cast.name, *filter(is_control, node.input)]
     node.attr["dtype"].type = variable.dtype.as_datatype_enum

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_gensynth_callback.compat import gradient_function, inside_context_of
 from keras_gensynth_callback.errors import UnsupportedModelError
-from keras_gensynth_callback.graph import data_inputs, set_inputs
+from keras_gensynth_callback.graph import data_inputs
 
 _ATTRIBUTE = "_gradient_op_type"
 _BOUND = 1e-3
@@ -180,7 +180,7 @@ def _part(nodes, wanted):
     for name in sorted(wanted):
         node = part.node.add()
         node.CopyFrom(nodes[name])
-        set_inputs(node, data_inputs(node))
+        node.input[:] = data_inputs(node)
         for attribute in (_ATTRIBUTE, "_class"):
             node.attr.pop(attribute, None)
     return part

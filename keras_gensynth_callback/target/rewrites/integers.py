@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import set_inputs
-
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import NodeDef
 
@@ -61,7 +59,7 @@ def compute_in_wider_integers(rewriter: Rewriter, node: NodeDef) -> bool:
     for position in positions:
         inputs[position] = _cast(rewriter, inputs[position], f"wide_{position}", node, narrow, _INT64)
     if not WIDENED[node.op]:
-        set_inputs(node, inputs)
+        node.input[:] = inputs
         node.attr["T"].type = _INT64
         return True
     attrs = {key: value for key, value in node.attr.items() if not key.startswith("_") and key != "T"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Iterator
 
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import op_definition, set_inputs
+from keras_gensynth_callback.graph import op_definition
 
 from .registry import rewrites
 
@@ -42,7 +42,7 @@ def round_to_bfloat16(rewriter: Rewriter, node: NodeDef) -> bool:
         cast = {"SrcT": tf.bfloat16, "DstT": tf.float32}
         inputs[index] = rewriter.add("Cast", f"wide_{index}", [inputs[index]], node, **cast)
     if definition.output_arg[0].type_attr != "T":  # comparisons
-        set_inputs(node, inputs)
+        node.input[:] = inputs
         node.attr["T"].type = tf.float32.as_datatype_enum
         return True
     attrs = {key: value for key, value in node.attr.items() if not key.startswith("_") and key != "T"}

@@ -1,19 +1,22 @@
-"""Which variable a node stands beside, as TensorFlow 1.x writes it: `loc:@name` in the attribute `_class`.
+"""Which node another stands beside, as TensorFlow 1.x writes it: `loc:@name` in the attribute `_class`.
 
 A device function, such as `tf.train.replica_device_setter`, moves variables; what is colocated with one goes with it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Iterable, List
+from typing import TYPE_CHECKING, Collection, Iterable, List
 
-import tensorflow as tf
-
-from keras_gensynth_callback.graph import data_inputs, node_of
+from .nodes import data_inputs, node_of
 
 if TYPE_CHECKING:
     from keras_gensynth_callback._types import NodeDef
-    from keras_gensynth_callback.graph import EditableGraph
+
+    from .editable import EditableGraph
+
+# Every TensorFlow knows it.
+COLOCATION = "_class"
+_BESIDE = b"loc:@"
 
 
 def colocate(graph: EditableGraph, variables: Iterable[str]) -> None:
@@ -25,23 +28,32 @@ def colocate(graph: EditableGraph, variables: Iterable[str]) -> None:
         variables: names of the variables, which are those of their handles.
     """
     beside = {name: name for name in variables}
+    trained = []
     for node in graph.nodes.values():
         handles = _handles(node, beside)
         if len(handles) > 1:
+            trained.append((node.name, handles[0]))
             beside.update(dict.fromkeys(handles[1:], beside[handles[0]]))
-    for node in graph.nodes.values():
-        if node.name in beside:
-            _put_beside(node, beside[node.name])
-        elif len(_handles(node, beside)) > 1:
-            _put_beside(node, beside[_handles(node, beside)[0]])
+    for name, variable in trained:
+        _put_beside(graph.nodes[name], beside[variable])
     for name, place in beside.items():
         start = graph.nodes[f"{name}/Assign"].input[1]
         initializers = [f"{name}/Assign", f"{name}/Read/ReadVariableOp", *graph.ancestors([node_of(start)])]
-        for node in initializers:
-            _put_beside(graph.nodes[node], place)
+        for around in (name, *initializers):
+            _put_beside(graph.nodes[around], place)
 
 
-def _handles(node: NodeDef, variables: Dict[str, str]) -> List[str]:
+def drop_lost_colocation(graph: EditableGraph) -> None:
+    """Lets no node stand beside one that went: `import_graph_def` refuses that."""
+    for node in graph.nodes.values():
+        if COLOCATION in node.attr:
+            there = [place for place in node.attr[COLOCATION].list.s if not _is_lost(place, graph)]
+            node.attr[COLOCATION].list.s[:] = there
+            if not there:
+                del node.attr[COLOCATION]
+
+
+def _handles(node: NodeDef, variables: Collection[str]) -> List[str]:
     """The variables that a training op takes handles of."""
     if not node.op.startswith(("ResourceApply", "ResourceSparseApply")):
         return []
@@ -49,5 +61,9 @@ def _handles(node: NodeDef, variables: Dict[str, str]) -> List[str]:
 
 
 def _put_beside(node: NodeDef, variable: str) -> None:
-    place = tf.compat.v1.AttrValue.ListValue(s=[f"loc:@{variable}".encode()])
-    node.attr["_class"].CopyFrom(tf.compat.v1.AttrValue(list=place))
+    node.attr[COLOCATION].Clear()
+    node.attr[COLOCATION].list.s.append(_BESIDE + variable.encode())
+
+
+def _is_lost(place: bytes, graph: EditableGraph) -> bool:
+    return place.startswith(_BESIDE) and place[len(_BESIDE) :].decode("utf-8", "replace") not in graph.nodes
