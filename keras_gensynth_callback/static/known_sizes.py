@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, List, Optional
+from typing import TYPE_CHECKING, List, Optional, Set
 
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import become, is_control, node_of, shape_of, tensor_name
+from keras_gensynth_callback.graph import become, has_control_inputs, node_of, shape_of, tensor_name
 
 from .constants import small_constant
 from .values import MOST_VALUES, value_of
@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 
 
 def fold_known_sizes(graph: EditableGraph) -> None:
-    """Makes each slice of a shape a constant, outside of loops and conditionals, where its value is known.
+    """Makes each slice of a shape a constant, where its value is known and it is computed in each run.
 
-    tf2onnx 1.8 to 1.10 do not end on such a slice that a `Range` takes.
+    tf2onnx 1.8 to 1.10 do not end on such a slice that a `Range` takes. What depends on a `Switch` runs in one of two
+    branches; a constant would run in both, and a `Merge` behind it could take the wrong one. Gradients of conditionals
+    do so outside of any context.
 
     Args:
         graph: EditableGraph with static shapes in `_output_shapes` attributes, changed in place. Names stay; what only
             the slices took goes.
     """
     taken: List[str] = []
+    in_branches = _behind_switches(graph)
     for node in graph.nodes.values():
-        value = _known_size(graph, node)
+        value = _known_size(graph, node) if node.name not in in_branches else None
         if value is not None:
             taken += map(node_of, node.input)
             _become_constant(node, value)
@@ -37,8 +40,17 @@ def fold_known_sizes(graph: EditableGraph) -> None:
     graph.remove(name for name in taken if not consumers[name] and name not in named)
 
 
+def _behind_switches(graph: EditableGraph) -> Set[str]:
+    found: Set[str] = set()
+    for name in graph.topological():
+        node = graph.nodes[name]
+        if node.op in ("Switch", "RefSwitch") or any(node_of(tensor) in found for tensor in node.input):
+            found.add(name)
+    return found
+
+
 def _known_size(graph: EditableGraph, node: NodeDef) -> Optional[np.ndarray]:
-    if node.op != "StridedSlice" or node.name in graph.context_of or any(map(is_control, node.input)):
+    if node.op != "StridedSlice" or node.name in graph.context_of or has_control_inputs(node):
         return None
     shape, *bounds = [graph.nodes[node_of(tensor)] for tensor in node.input]
     if shape.op != "Shape":

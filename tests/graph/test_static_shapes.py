@@ -94,3 +94,19 @@ def test_sizes_that_are_known_are_constants_and_the_others_stay():
         one, last, some, batch, sizes = session.run(["one:0", "last:0", "some:0", "batch:0", "range:0"], fed)
     assert (one, last, list(some), batch, list(sizes)) == (7, 5, [7, 5], 3, [0, 1, 2, 3, 4])
     assert one.dtype == some.dtype == "int64" and sizes.dtype == "int32"
+
+
+@pytest.mark.parametrize("branch", [True, False])
+def test_a_size_that_one_branch_alone_has_is_no_constant(branch):
+    """Gradients of conditionals read sizes behind a `Switch`, in no context: a `Merge` takes what its branch gives."""
+    with tf.Graph().as_default() as graph:
+        chosen = v1.placeholder(tf.bool, [], "chosen")
+        no, yes = tf.raw_ops.Switch(data=tf.ones([4, 3]), pred=chosen)
+        # `tf.shape` would be a constant.
+        sizes = [tf.raw_ops.Shape(input=kept)[0] for kept in (yes, tf.concat([no, no], 0))]
+        tf.identity(tf.raw_ops.Merge(inputs=sizes).output, "size")
+    edited = EditableGraph(graph.as_graph_def(add_shapes=True))
+    fold_known_sizes(edited)
+    with tf.Graph().as_default(), v1.Session() as session:
+        tf.import_graph_def(edited.graph_def(), name="")
+        assert session.run("size:0", {"chosen:0": branch}) == (4 if branch else 8)
