@@ -85,8 +85,8 @@ class Stages(Replay):
         self.session.run(v1.local_variables_initializer())
         feeds = [self.feed(rows, *kinds) for rows in self.batches()]
         losses = [self.session.run([outputs["loss"].name, updates], feed)[0] for feed in feeds]
-        sizes = [(rows.stop - rows.start) * np.size(loss) for rows, loss in zip(self.batches(), losses)]
-        # A loss without reduction is a vector, each element of which Keras weighs by the size of the batch.
+        counted = [np.size(loss) if self.said["weighs_elements"] else 1 for loss in losses]
+        sizes = [(rows.stop - rows.start) * count for rows, count in zip(self.batches(), counted)]
         self.numbers["%s/loss" % title] = np.average([np.mean(loss) for loss in losses], weights=sizes)
         for name, value in self.session.run(values).items():
             if name != "loss":
