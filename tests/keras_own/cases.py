@@ -7,6 +7,8 @@ from breadth.models import BATCH, SAMPLES, VECTOR, compiled, floats, held
 
 # Samples where the batch may not vary.
 _WHOLE_BATCHES = 2 * BATCH
+# Keras's tests of spectrograms take ten seconds of sound: gigabytes in training, for nothing that less does not show.
+LONGEST_AXIS = 4000
 
 
 class NotAModelError(Exception):
@@ -70,13 +72,14 @@ def _targets(model, x, samples):
 
 
 def _rows(array, samples):
-    """As many rows as a case has: new ones where the values are only examples."""
+    """As many rows as a case has: new ones where the values are only examples, with at most `LONGEST_AXIS` along an axis."""
     values = array.values
     if not values.ndim:
         raise NotAModelError("its input is a single number")
     if not array.drawn:
         return np.resize(values, (samples, *values.shape[1:]))
-    drawn = np.random.RandomState(values.ndim).uniform(size=(samples, *values.shape[1:])) * 3
+    sizes = [min(size, LONGEST_AXIS) for size in values.shape[1:]]
+    drawn = np.random.RandomState(values.ndim).uniform(size=(samples, *sizes)) * 3
     return drawn.astype(values.dtype)
 
 

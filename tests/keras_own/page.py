@@ -9,9 +9,9 @@ from . import LEFT_OUT, outcomes
 
 _INTRO = """Keras 3 brings its own tests along. Each layer, loss, metric and optimizer that they make, with its
 arguments and the shapes and types of its input, is a configuration here; equal ones count once. Each is put into a
-small model, and checked like the classes above, within the same bounds. Where a number differs by more, it may do so by
-ten times what one rounding error in each weight changes in Keras's own. This section is written by
-`scripts/keras_tests --write`.
+small model, and checked like the classes above, within the same bounds; an axis of its input has at most 4,000
+elements. Where a number differs by more, it may do so by ten times what one rounding error in each weight changes in
+Keras's own. This section is written by `scripts/keras_tests --write`.
 
 - **right**: all checks that apply hold.
 - **refused**: an error before training that says why.
