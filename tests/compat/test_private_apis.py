@@ -15,6 +15,7 @@ from needs import needs
 from tensorflow.python.distribute.values import PerReplicaSpec
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import function, op_def_registry, ops
+from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 from tensorflow.python.ops import control_flow_ops, functional_ops, gen_math_ops
 from tensorflow.python.ops.control_flow_state import _ControlFlowState
 
@@ -41,7 +42,7 @@ def trained(keras, eager=True):
     return model
 
 
-# TensorFlow: compat/tensorflow.py
+# TensorFlow: compat/tensorflow
 
 
 def test_a_function_graph_stands_beside_the_graph_of_a_session():
@@ -244,7 +245,7 @@ def test_calls_of_concrete_functions_come_by_one_method_with_their_tensors_first
 def test_functions_are_inlined_as_for_tensorflow_lite():
     inner = tf.function(lambda x: x * 3.0)
     outer = tf.function(lambda x: inner(x) + 1.0).get_concrete_function(tf.TensorSpec([], tf.float32))
-    graph_def = tf_private._run_inline_graph_optimization(outer, lower_control_flow=True, aggressive_inlining=True)
+    graph_def = _run_inline_graph_optimization(outer, lower_control_flow=True, aggressive_inlining=True)
     assert {"Mul", "AddV2"} <= {node.op for node in graph_def.node}
 
 
@@ -565,7 +566,7 @@ def test_tf_keras_layers_draw_from_generators_with_a_seed_that_moves(keras2):
     assert (before, generator._seed) == (3, 4)
 
 
-# tf.distribute: compat/tensorflow.py, lift/adapters/keras3.py
+# tf.distribute: compat/tensorflow/distributed.py, lift/adapters/keras3.py
 
 
 def test_outside_of_strategies_a_mirrored_variable_is_the_first_of_its_copies():

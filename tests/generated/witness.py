@@ -34,7 +34,7 @@ class Witness:
         found = self._calm()
         again = self._outputs(False)
         facts = {"random_inference": not _same(again, self._outputs(False))}
-        # Keras 3 takes the mean of a loss without reduction and weighs it by the size of the batch, tf_keras each element.
+        # Keras 3 weighs the mean of a loss without reduction by the size of the batch, tf_keras each element.
         facts["weighs_elements"] = not is_keras3(self.keras)
         before = [array(v) for v in self._state()]
         found.update(_named("before", before))
