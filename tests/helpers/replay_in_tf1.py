@@ -90,7 +90,9 @@ class Replay:
             self.session.run([outputs["loss"].name, updates], self.feed(rows, "x", "y", "weight"))[0]
             for rows in self.batches()
         ]
-        self.numbers["average loss"] = np.average(losses, weights=[rows.stop - rows.start for rows in self.batches()])
+        # Without a reduction, a loss is a vector.
+        means = [np.mean(loss) for loss in losses]
+        self.numbers["average loss"] = np.average(means, weights=[rows.stop - rows.start for rows in self.batches()])
         for name, value in self.session.run(values).items():
             self.numbers["evaluate/%s" % name] = value
         self.restore()

@@ -23,8 +23,10 @@ def case(keras, configuration):
 
 
 def rounding(model):
-    """One rounding error of the roughest type that a model computes in."""
-    types = {tf.as_dtype(layer.compute_dtype) for layer in model._flatten_layers() if layer.compute_dtype}
+    """One rounding error of the roughest type that a model, its loss and its metrics compute in."""
+    names = [layer.compute_dtype for layer in model._flatten_layers()]
+    names += [getattr(part, "dtype", None) for part in (model.loss, *model.metrics)]
+    types = {tf.as_dtype(name) for name in names if name}
     return max([np.finfo("f4").eps] + [_epsilon(dtype) for dtype in types if dtype.is_floating])
 
 
@@ -169,7 +171,7 @@ def _formed(keras, form):
 def _loss(keras, configuration):
     loss = configuration.cls(**configuration.kwargs())
     if _is_pair(configuration.inputs):
-        model, x, y = _passing(keras, configuration.inputs, exactly=False)
+        model, x, y = _passing(keras, configuration, exactly=False)
     else:
         model, x, y = _by_name(keras, configuration)
     return compiled(keras, model, x, y, loss=loss)
@@ -178,10 +180,12 @@ def _loss(keras, configuration):
 def _metric(keras, configuration):
     metric = configuration.cls(**configuration.kwargs())
     if _is_pair(configuration.inputs):
-        model, x, y = _passing(keras, configuration.inputs, exactly=True)
+        model, x, y = _passing(keras, configuration, exactly=True)
         return compiled(keras, model, x, y, loss=_sum_of_outputs, metrics=[metric])
     if configuration.inputs and configuration.name in ("Mean", "Sum"):
-        return losses_and_metrics._of_values(lambda keras, cls: metric)(keras, configuration.cls)
+        # Under this name the result after the step is in the logs.
+        watched = configuration.cls(**{**configuration.kwargs(), "name": "watch"})
+        return losses_and_metrics._of_values(lambda keras, cls: watched)(keras, configuration.cls)
     model, x, y = _by_name(keras, configuration)
     return compiled(keras, model, x, y, loss=_sum_of_outputs, metrics=[metric])
 
@@ -201,9 +205,12 @@ def _by_name(keras, configuration):
     return losses_and_metrics._model(keras, units, None if logits else activation), VECTOR, y
 
 
-def _passing(keras, pair, exactly):
+def _passing(keras, configuration, exactly):
     """A model that gives the predictions of the test, times a weight; or `exactly`, with a gradient all the same."""
-    y, x = (np.resize(array, (SAMPLES, *array.shape[1:])) for array in pair)
+    y, x = (np.resize(array, (SAMPLES, *array.shape[1:])) for array in configuration.inputs)
+    if configuration.name == "CTC":
+        # A label of 0 is the blank, and stands at the end alone: elsewhere TensorFlow's gradient is not that of the loss.
+        y = np.take_along_axis(y, np.argsort(y == 0, axis=1, kind="stable"), axis=1)
     x = x.astype("float32") if x.dtype.kind in "fiub" else x
     y = y.astype("float32") if y.dtype == np.float64 else y.astype("int32") if y.dtype.kind in "iub" else y
     inputs = keras.Input(x.shape[1:])
