@@ -67,9 +67,6 @@ def export_and_record(keras, make, folder, draws=2):
     except Exception as error:
         raise StageError("numbers") from error
     times.append(time.perf_counter())
-    facts["finite"] = all(
-        np.isfinite(n).all() for kind in ("gradient", "trained") for n in _of_kind(numbers, kind).values()
-    )
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(3).tolist()))
     _write_feeds(folder, exporter.manifest(Moment()), x, y, batch, facts)
     return numbers, facts, sensitivity if case.get("sensitive") or case.get("rounding") else dict
@@ -104,8 +101,10 @@ def _numbers(model, x, y, batch, draws, rounding):
         draw = tf.function(lambda x: tf.nest.flatten(model(x, training=True))[0], autograph=False)
         numbers["random/training"] = np.stack([np.array(draw(few[0])) for _ in range(RUNS)])
     before = _held(model)
+    trained = _trained(model, first_x, first_y)
     if not facts["random"]:
-        numbers.update(_trained(model, first_x, first_y))
+        numbers.update(trained)
+    facts["finite"] = all(np.isfinite(n).all() for n in (*_of_kind(numbers, "gradient").values(), *trained.values()))
     examine = _movements if rounding else _sensitivity
     return numbers, facts, lambda: examine(model, x, y, batch, numbers, before, facts["random"], rounding)
 

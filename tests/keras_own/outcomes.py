@@ -31,7 +31,7 @@ def _word(result):
     if not problems:
         return RIGHT, ""
     if not result["finite"] and all("not finite" in text for _, text in problems):
-        return NOT_A_MODEL, "Keras's own gradients are not finite"
+        return NOT_A_MODEL, "Keras's own gradients, or weights after three steps, are not finite"
     return WRONG, "; ".join(f"{column}: {text}" for column, text in problems)
 
 
