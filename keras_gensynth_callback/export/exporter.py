@@ -22,7 +22,14 @@ from keras_gensynth_callback.lift import Lifted, adapter_of, lift
 from keras_gensynth_callback.options import ExportOptions, Moment
 from keras_gensynth_callback.record import ExportRecord
 from keras_gensynth_callback.static import fold_known_sizes
-from keras_gensynth_callback.target import Change, OpTable, compute_in_float32, fit_to_target, told
+from keras_gensynth_callback.target import (
+    Change,
+    OpTable,
+    compute_in_float32,
+    fit_to_target,
+    refuse_lost_gradients,
+    told,
+)
 from keras_gensynth_callback.verification import reload, verify_numbers
 
 from . import metagraph
@@ -116,6 +123,8 @@ class Exporter:
         infos = self._inferred(lifted)
         fold_known_sizes(lifted.graph)
         changes = fit_to_target(lifted.graph, options.target, options.data_format, _named(lifted))
+        trainable = [variable.name for variable in lifted.variables if variable.trainable]
+        refuse_lost_gradients(lifted.graph, map(node_of, lifted.losses), trainable, options.target)
         if not options.is_trainable:
             shorten_identities(lifted.graph, pinned=map(node_of, lifted.outputs.values()))
         for node in lifted.graph.nodes.values():

@@ -5,7 +5,7 @@
 
 from .channels_last import needs_gpu
 from .checking import misfits, without_gradient
-from .differentiable import ops_without_gradient
+from .differentiable import ops_without_gradient, refuse_lost_gradients
 from .fit import Change, fit_to_target, told
 from .precision import compute_in_float32
 from .table import OpTable, known_targets
@@ -19,6 +19,7 @@ __all__ = [
     "misfits",
     "needs_gpu",
     "ops_without_gradient",
+    "refuse_lost_gradients",
     "told",
     "without_gradient",
 ]

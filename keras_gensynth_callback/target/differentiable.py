@@ -1,11 +1,13 @@
-"""Which ops stop the target's `tf.gradients`."""
+"""Which ops stop the target's `tf.gradients`, and the error for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict, Iterable, List, Set
 
+from keras_gensynth_callback.compat import can_be_differentiated
 from keras_gensynth_callback.graph import is_control, node_of, op_definition
 
+from .problems import Problem, raise_problems
 from .table import OpTable
 
 if TYPE_CHECKING:
@@ -15,6 +17,23 @@ if TYPE_CHECKING:
 _FLOATING = frozenset([1, 2, 8, 14, 18, 19])  # DT_FLOAT, DT_DOUBLE, DT_COMPLEX64, DT_BFLOAT16, DT_COMPLEX128, DT_HALF
 # tf.gradients ends at these, whatever comes in.
 _ENDS = frozenset(["StopGradient", "Const", "Placeholder", "VarHandleOp", "Shape", "ZerosLike", "OnesLike"])
+
+
+def refuse_lost_gradients(graph: EditableGraph, losses: Iterable[str], variables: Iterable[str], target: str) -> None:
+    """Raises where Keras has a gradient, and a program that trains the graph in the target would find none.
+
+    Args:
+        graph: EditableGraph that fits the target otherwise.
+        losses: node names of what is differentiated.
+        variables: node names of the trainable variables' handles.
+        target: str, one of `known_targets()`.
+
+    Raises:
+        UnsupportedOpError: there is such an op. All of them are named in one message.
+    """
+    nodes = [graph.nodes[name] for name in ops_without_gradient(graph, losses, variables, target)]
+    lost = [node for node in nodes if can_be_differentiated(node.op)]
+    raise_problems([Problem(node.name, node.op, "it has no gradient there") for node in lost], target)
 
 
 def ops_without_gradient(

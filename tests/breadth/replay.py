@@ -80,7 +80,7 @@ class Stages(Replay):
                 self.keep("training", values[: len(self.outputs)])
             else:
                 pairs = zip([v.name for v in trainable], found, self.session.run(trainable))
-                self.facts["moved in inference"] = [n for n, a, b in pairs if not ((a == b) | (a != a) & (b != b)).all()]
+                self.facts["moved in inference"] = [n for n, a, b in pairs if not _same(a, b)]
             self.keep(kind, self.session.run(state))
             self.restore()
 
@@ -101,6 +101,11 @@ class Stages(Replay):
         values = self.session.run(v1.trainable_variables())
         assert all(np.isfinite(value).all() for value in values), "weights are not finite after 3 steps"
         self.keep("trained", values)
+
+
+def _same(a, b):
+    """Whether two arrays are equal, as not-a-number is to itself."""
+    return ((a == b) | (a != a) & (b != b)).all()
 
 
 def _kept(value):

@@ -149,6 +149,10 @@ def test_gradient_functions_are_looked_up_as_tf_gradients_does():
         assert tf_private.gradient_function(tf.shape(x).op) is None
         with pytest.raises(LookupError):
             tf_private.gradient_function(tf.raw_ops.Bucketize(input=x, boundaries=[0.0]).op)
+
+
+def test_what_can_be_differentiated_is_known_by_its_type():
+    assert [tf_private.can_be_differentiated(op) for op in ("Square", "Shape", "Bucketize")] == [True, False, False]
     assert ops.get_gradient_function
 
 

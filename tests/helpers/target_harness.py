@@ -59,7 +59,8 @@ class Traced:
         floating = [y for y in outputs if y.dtype.is_floating]
         gradients = []
         if floating and sources:
-            gradients = [g for g in tf.gradients(loss_of(floating), sources) if g is not None]
+            found = tf.gradients(loss_of(floating), sources)
+            gradients = [tf.convert_to_tensor(g) for g in found if g is not None]
         self._run = graph, {"y": outputs, "g": gradients}, dict(zip(placeholders, self.inputs))
 
     @property
@@ -117,7 +118,8 @@ for folder in sys.argv[1:]:
         sources = [graph.get_tensor_by_name(name) for name in names["differentiable"]]
         gradients = []
         if floating and sources:
-            gradients = [g for g in tf.gradients(loss_of(floating), sources) if g is not None]
+            found = tf.gradients(loss_of(floating), sources)
+            gradients = [tf.convert_to_tensor(g) for g in found if g is not None]
         with np.load(folder + "/inputs.npz") as arrays:
             inputs = [arrays[key] for key in arrays.files]
         with tf.Session(graph=graph) as session:

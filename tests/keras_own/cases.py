@@ -209,7 +209,7 @@ def _passing(keras, configuration, exactly):
     """A model that gives the predictions of the test, times a weight; or `exactly`, with a gradient all the same."""
     y, x = (np.resize(array, (SAMPLES, *array.shape[1:])) for array in configuration.inputs)
     if configuration.name == "CTC":
-        # A label of 0 is the blank, and stands at the end alone: elsewhere TensorFlow's gradient is not that of the loss.
+        # A label of 0 is the blank, and stands at the end: elsewhere TensorFlow's gradient is not that of the loss.
         y = np.take_along_axis(y, np.argsort(y == 0, axis=1, kind="stable"), axis=1)
     x = x.astype("float32") if x.dtype.kind in "fiub" else x
     y = y.astype("float32") if y.dtype == np.float64 else y.astype("int32") if y.dtype.kind in "iub" else y

@@ -10,7 +10,13 @@ from target_harness import Traced
 
 from keras_gensynth_callback.errors import InvalidArgumentError, UnsupportedOpError
 from keras_gensynth_callback.graph import EditableGraph
-from keras_gensynth_callback.target import OpTable, fit_to_target, known_targets, ops_without_gradient
+from keras_gensynth_callback.target import (
+    OpTable,
+    fit_to_target,
+    known_targets,
+    ops_without_gradient,
+    refuse_lost_gradients,
+)
 
 X = np.ones([2, 3], np.float32)
 
@@ -121,6 +127,24 @@ def test_an_op_that_stops_the_gradient_of_a_variable_is_found():
 
     assert ops_without_gradient(graph_of(build), ["loss"], ["kernel"], "1.15") == ["stop/Erfinv"]
     assert ops_without_gradient(graph_of(build), ["loss"], ["kernel"], "current") == []
+
+
+def test_an_op_that_keras_can_differentiate_and_the_target_cannot_is_refused():
+    def build():
+        variable = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[2, 2], name="kernel")
+        value = tf.raw_ops.ReadVariableOp(resource=variable, dtype=tf.float32)
+        with tf.name_scope("layer"):
+            written = tf.raw_ops.TensorStridedSliceUpdate(
+                input=tf.zeros([2, 2]), begin=[0], end=[1], strides=[1], value=value[:1], name="written"
+            )
+        # Keras itself sees no gradient of this one, and trains.
+        tf.add(written, tf.bitcast(tf.bitcast(value, tf.int32), tf.float32), name="loss")
+
+    graph = graph_of(build)
+    fit_to_target(graph, "1.15")
+    with pytest.raises(UnsupportedOpError, match=r"layer 'layer'.*TensorStridedSliceUpdate.*it has no gradient there"):
+        refuse_lost_gradients(graph, ["loss"], ["kernel"], "1.15")
+    refuse_lost_gradients(graph, ["loss"], ["kernel"], "current")
 
 
 def test_the_table_of_the_target():

@@ -411,3 +411,28 @@ def test_what_the_target_cannot_differentiate_is_written_with_what_it_can(reader
     assert clipped.fit() == ["clip_by_minimum_and_maximum", "drop_private_attributes"]
     assert multiplied.fit() == ["multiply_unsorted_segments", "drop_private_attributes"]
     assert_same_numbers(reader, tmp_path, clipped, multiplied)
+
+
+def test_ragged_values_become_dense_with_their_gradient(reader, tmp_path):
+    def by_lengths(values):
+        return tf.RaggedTensor.from_row_lengths(values, [2, 0, 3]).to_tensor()
+
+    def twice_ragged(values, default):
+        inner = tf.RaggedTensor.from_row_splits(values, [0, 2, 2, 3, 5])
+        return tf.RaggedTensor.from_row_lengths(inner, [1, 3]).to_tensor(default, shape=[None, 4, None, 3])
+
+    def by_row_ids(values):
+        rows = tf.constant([0, 0, 2, 2, 2], tf.int64)
+        return tf.raw_ops.RaggedTensorToTensor(
+            shape=tf.constant([4, 2, -1], tf.int64),
+            values=values,
+            default_value=0.5,
+            row_partition_tensors=[tf.constant(4, tf.int64), rows],
+            row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"],
+        )
+
+    values = image(5, 3)
+    cases = [Traced(by_lengths, values), Traced(twice_ragged, values, values[0]), Traced(by_row_ids, values)]
+    for case in cases:
+        assert "gather_rows_of_ragged_values" in case.fit()
+    assert_same_numbers(reader, tmp_path, *cases)

@@ -34,7 +34,13 @@ from .functions import (
     initialisers_left_out,
     python_of,
 )
-from .gradients import gradient_function, gradients_of_graphs, loops_behind_sources_left_alone, observed_tapes
+from .gradients import (
+    can_be_differentiated,
+    gradient_function,
+    gradients_of_graphs,
+    loops_behind_sources_left_alone,
+    observed_tapes,
+)
 from .operations import (
     SPARSE_READS,
     VARIABLE_READS,
@@ -55,6 +61,7 @@ __all__ = [
     "autograph_status",
     "branches_without_result",
     "broadcasts_unasserted",
+    "can_be_differentiated",
     "by_identity",
     "cases_as_conditionals",
     "changes_something",

@@ -19,6 +19,18 @@ def gradient_function(op):
     return ops.get_gradient_function(op)
 
 
+def can_be_differentiated(op_type):
+    """Whether a gradient is registered for the ops of a type.
+
+    Later releases have the registry without the underscore as well. TF 1.13 to 2.21.
+    """
+    registry = getattr(ops, "gradient_registry", None) or ops._gradient_registry
+    try:
+        return registry.lookup(op_type) is not None
+    except LookupError:
+        return False
+
+
 def gradients_of_graphs(take):
     """A context in which `tf.gradients` calls `take(wrapped, ys, xs, grad_ys)` for its result; `wrapped()` is what it
     would give.

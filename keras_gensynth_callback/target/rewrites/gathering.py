@@ -31,6 +31,30 @@ def read_variable_and_gather(rewriter: Rewriter, node: NodeDef) -> bool:
     return True
 
 
+@rewrites("RaggedTensorToTensor")
+def gather_rows_of_ragged_values(rewriter: Rewriter, node: NodeDef) -> bool:
+    """The target cannot differentiate the op: what it makes of the places of the values tells where each value goes."""
+    if rewriter.table.has_gradient(node.op) or not tf.as_dtype(node.attr["T"].type).is_floating:
+        return False
+    partitions = [kind.decode() for kind in node.attr["row_partition_types"].list.s]
+    rows = 1 + len([kind for kind in partitions if kind != "FIRST_DIM_SIZE"])
+
+    def gather(shape: Tensor, values: Tensor, default: Tensor, *tensors: Tensor) -> Tensor:
+        count, inner = tf.shape(values, tf.int64)[:1], tf.shape(values, tf.int64)[1:]
+        places = tf.raw_ops.RaggedTensorToTensor(
+            shape=shape[:rows] if shape.shape.rank else tf.constant(-1, shape.dtype),  # any other scalar is refused
+            values=tf.range(count[0]),
+            default_value=count[0],
+            row_partition_tensors=tensors,
+            row_partition_types=partitions,
+        )
+        nothing = default + tf.zeros(tf.concat([[1], inner], 0), values.dtype)
+        return tf.gather(tf.concat([values, nothing], 0), places)
+
+    rewriter.expand(node, gather)
+    return True
+
+
 @rewrites("GatherV2")
 def gather_from_batches(rewriter: Rewriter, node: NodeDef) -> bool:
     batch_dims = _batch_dims(rewriter, node)
