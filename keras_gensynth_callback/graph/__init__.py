@@ -37,10 +37,10 @@ from .nodes import (
     tensor_name,
     unique,
 )
-from .op_types import disagreements, input_types, op_definition, output_types, type_name
+from .op_types import disagreements, input_types, op_definition, output_types, type_name, type_of
 from .overlay import lay_over
 from .rnn_loops import last_output_without_array, one_counter_a_loop
-from .simplify import drop_unused_inputs, fold_constants, merge_equal_nodes, shorten_identities
+from .simplify import drop_unused_inputs, equal_nodes, fold_constants, merge_equal_nodes, shorten_identities
 from .switched_terms import hand_on_switched_terms
 from .union import unite
 from .variables import (
@@ -76,6 +76,7 @@ __all__ = [
     "disagreements",
     "drop_lost_colocation",
     "drop_unused_inputs",
+    "equal_nodes",
     "fold_constants",
     "free_branches_of_outside",
     "has_control_inputs",
@@ -100,6 +101,7 @@ __all__ = [
     "step_nodes",
     "tensor_name",
     "type_name",
+    "type_of",
     "unique",
     "unite",
     "writes_of",

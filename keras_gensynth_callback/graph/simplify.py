@@ -68,6 +68,39 @@ def merge_equal_nodes(graph: EditableGraph, pinned: Iterable[str] = ()) -> Dict[
     return replaced
 
 
+def equal_nodes(graph: EditableGraph, names: Iterable[str]) -> Dict[str, str]:
+    """Which of some nodes give what another one of them gives, in each run: they stay as they are.
+
+    Args:
+        graph: EditableGraph.
+        names: names of nodes outside of loops and conditionals.
+
+    Returns:
+        dict, name -> name of the first one that gives the same.
+    """
+    wanted = set(names)
+    behind = graph.ancestors(wanted, controls=False)
+    numbers: Dict[Hashable, int] = {}
+    number_of: Dict[str, int] = {}
+    first: Dict[int, str] = {}
+    equal: Dict[str, str] = {}
+    for name in graph.topological({name: None for name in graph.nodes if name in behind}):
+        number = number_of[name] = numbers.setdefault(_value_of(graph, name, number_of), len(numbers))
+        if name in wanted and first.setdefault(number, name) != name:
+            equal[name] = first[number]
+    return equal
+
+
+def _value_of(graph: EditableGraph, name: str, number_of: Dict[str, int]) -> Hashable:
+    """What is the same for nodes that give the same, by the numbers of their inputs."""
+    node = graph.nodes[name]
+    is_ordered = keeps_order(node) and node.op != "ReadVariableOp"
+    if is_ordered or name in graph.context_of or has_control_inputs(node) or node.op in _CONTROL_FLOW:
+        return name
+    inputs = map(tensor_name, node.input)
+    return attributes(node), tuple((number_of[node_of(tensor)], tensor.rpartition(":")[2]) for tensor in inputs)
+
+
 def fold_constants(graph: EditableGraph, pinned: Iterable[str] = ()) -> None:
     """Computes what depends on constants alone.
 

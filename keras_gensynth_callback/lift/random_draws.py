@@ -3,11 +3,24 @@
 Keras 3 draws from a seed that a variable holds, and moves the seed on by a write beside the draw. In a graph that write
 runs only where it is asked for, and without it two runs would draw the same numbers. So what is drawn from the value of
 a variable is drawn without a seed (tensorflow/core/ops/random_ops.cc), and a variable that nothing else reads is no
-longer moved on. What is drawn from a seed that is constant, or fed, stays as it is.
+longer moved on. What is drawn from a seed that is constant, or fed, stays as it is. Two draws from one seed are one
+draw: in Keras they are the same numbers, as both directions of `elastic_transform` are.
 """
 
+import tensorflow as tf
+
 from keras_gensynth_callback.compat import VARIABLE_READS
-from keras_gensynth_callback.graph import become, data_inputs, is_write, node_of, written_variable
+from keras_gensynth_callback.graph import (
+    become,
+    become_identity,
+    data_inputs,
+    equal_nodes,
+    is_write,
+    node_of,
+    tensor_name,
+    type_of,
+    written_variable,
+)
 
 # Op -> (op without seed, indices of the inputs that it keeps, its attributes: names of those they are taken from).
 _FIRST = {"dtype": "dtype", "T": "T"}
@@ -35,13 +48,19 @@ def draw_anew(graph, results):
         graph: EditableGraph, changed in place. Nodes that nothing reads any more stay for `keep`.
         results: names of the nodes that the graph is run for, besides its writes.
     """
-    seeds = set()
+    seeds, draws = set(), []
     for node in graph.nodes.values():
         if node.op in _WITHOUT_SEED:
             found = _variables_behind(graph, node.input[_SEEDS.get(node.op, 1)])
             if found:
                 seeds |= found
-                _forget_seed(node)
+                draws.append(node.name)
+    same = equal_nodes(graph, draws)
+    for node in map(graph.nodes.get, draws):
+        if node.name in same:
+            become_identity(node, tensor_name(same[node.name]), tf.as_dtype(type_of(graph, node.name)))
+        else:
+            _forget_seed(node)
     if seeds:
         graph.drop(_idle_writes(graph, seeds, results))
 

@@ -98,7 +98,8 @@ def _numbers(model, x, y, batch, draws, rounding):
     if facts["random"]:
         numbers["random/inference"] = calm[0]
         # As one function: augmentations of many small steps are slow in eager mode.
-        draw = tf.function(lambda x: tf.nest.flatten(model(x, training=True))[0], autograph=False)
+        fed = [_fed(model, few[0])]
+        draw = tf.function(lambda x: tf.nest.flatten(model(x, training=True))[0], fed, autograph=False)
         numbers["random/training"] = np.stack([np.array(draw(few[0])) for _ in range(RUNS)])
     before = _held(model)
     trained = _trained(model, first_x, first_y)
@@ -107,6 +108,13 @@ def _numbers(model, x, y, batch, draws, rounding):
     facts["finite"] = all(np.isfinite(n).all() for n in (*_of_kind(numbers, "gradient").values(), *trained.values()))
     examine = _movements if rounding else _sensitivity
     return numbers, facts, lambda: examine(model, x, y, batch, numbers, before, facts["random"], rounding)
+
+
+def _fed(model, x):
+    """The specs of what a model is fed with, and layers see while they are traced: as in `fit`, batches of any size."""
+    varies = all(tensor.shape[0] is None for tensor in tf.nest.flatten(getattr(model, "inputs", None) or []))
+    size = None if varies else BATCH
+    return tf.nest.map_structure(lambda array: tf.TensorSpec([size, *array.shape[1:]], array.dtype), x)
 
 
 def _held(model):

@@ -121,3 +121,21 @@ def test_a_seed_of_the_users_own_stays(keras3):
     model = keras3.Sequential([keras3.Input((3,)), Fixed(), keras3.layers.Dense(1)])
     model.compile("sgd", "mse")
     assert "StatelessRandomUniform" in {op.type for op in build_graph(model).get_operations()}
+
+
+def test_two_draws_from_one_seed_are_one(keras3):
+    class Twice(keras3.layers.Layer):
+        def build(self, _):
+            self.seeds = keras3.random.SeedGenerator(1)
+
+        def call(self, inputs, training=False):
+            if not training:
+                return inputs
+            shape, seed = tf.shape(inputs), self.seeds.next()
+            one, same = (tf.random.stateless_normal(shape, seed) for _ in range(2))
+            return inputs + one - same + tf.random.stateless_normal(shape, self.seeds.next())
+
+    model = keras3.Sequential([keras3.Input((3,)), Twice(), keras3.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    draws = [op for op in build_graph(model).get_operations() if op.type == "RandomStandardNormal"]
+    assert len(draws) == 2
