@@ -9,6 +9,7 @@ from breadth.models import BATCH, SAMPLES, VECTOR, compiled, floats, held
 _WHOLE_BATCHES = 2 * BATCH
 # Keras's tests of spectrograms take ten seconds of sound: gigabytes in training, for nothing that less does not show.
 LONGEST_AXIS = 4000
+LEAST_FACTOR = 0.4
 
 
 class NotAModelError(Exception):
@@ -43,7 +44,8 @@ def _layer(keras, configuration, inside=lambda keras, layer: layer):
     kwargs = configuration.kwargs()
     whole = bool(kwargs.get("stateful"))
     samples = _WHOLE_BATCHES if whole else SAMPLES
-    given = keras.tree.map_structure(lambda array: _rows(array, samples), configuration.inputs)
+    within = kwargs.get("value_range") or (0, 3)
+    given = keras.tree.map_structure(lambda array: _rows(array, samples, within), configuration.inputs)
     further = {k: _rows_of(v, samples) for k, v in configuration.call_kwargs.items()}
     arrays = {k: v for k, v in further.items() if v is not None}
     inputs, tensors = _inputs(keras, given, configuration.inputs, whole)
@@ -61,8 +63,10 @@ def _layer(keras, configuration, inside=lambda keras, layer: layer):
     flat_inputs, x = [*inputs, *more_inputs], [*keras.tree.flatten(given), *arrays.values()]
     single = len(x) == 1
     model = keras.Model(flat_inputs[0] if single else flat_inputs, outputs[0] if len(outputs) == 1 else outputs)
-    case = compiled(keras, model, x[0] if single else x, _targets(model, x[0] if single else x, samples))
-    return case
+    # Images have large values, with which a step of the usual length leads astray.
+    optimizer = keras.optimizers.SGD(1e-2 / max(1, within[1] / 3) ** 2)
+    x = x[0] if single else x
+    return compiled(keras, model, x, _targets(model, x, samples), optimizer=optimizer)
 
 
 def _targets(model, x, samples):
@@ -73,7 +77,7 @@ def _targets(model, x, samples):
     return tf.nest.map_structure(lambda output: floats(*output.shape[1:], seed=9)[:samples], outputs)
 
 
-def _rows(array, samples):
+def _rows(array, samples, within=(0, 3)):
     """As many rows as a case has: new and no longer than `LONGEST_AXIS` where the values are only examples."""
     values = array.values
     if not values.ndim:
@@ -81,7 +85,9 @@ def _rows(array, samples):
     if not array.drawn:
         return np.resize(values, (samples, *values.shape[1:]))
     sizes = [min(size, LONGEST_AXIS) for size in values.shape[1:]]
-    drawn = np.random.RandomState(values.ndim).uniform(size=(samples, *sizes)) * 3
+    low, high = within
+    low = max(low, low / LEAST_FACTOR)  # the layer gets it times a factor
+    drawn = np.random.RandomState(values.ndim).uniform(size=(samples, *sizes)) * (high - low) + low
     return drawn.astype(values.dtype)
 
 
@@ -129,7 +135,7 @@ def _factor(keras):
 
         def build(self, input_shape):
             shape = () if len(input_shape) < 2 or input_shape[-1] is None else (input_shape[-1],)
-            between = keras.initializers.RandomUniform(0.4, 0.9, seed=1)
+            between = keras.initializers.RandomUniform(LEAST_FACTOR, 0.9, seed=1)
             self.factor = self.add_weight(name="factor", shape=shape, initializer=between)
 
         def call(self, inputs):
