@@ -20,6 +20,7 @@ from .checks import Fault, check_meta_graph, check_names
 from .colocation import COLOCATION, colocate, drop_lost_colocation
 from .editable import COND_CONTEXT, FAR, WHILE_CONTEXT, EditableGraph
 from .losses import split_losses
+from .match import RANK, note_rank
 from .nodes import (
     CASTS,
     HANDS_ON,
@@ -55,6 +56,8 @@ from .variables import (
 )
 
 __all__ = [
+    "RANK",
+    "note_rank",
     "CASTS",
     "COLOCATION",
     "COND_CONTEXT",

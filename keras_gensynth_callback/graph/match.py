@@ -27,6 +27,7 @@ _ORDERED = NAMED.union(VARIABLE_READS)
 # Type and attributes of an op, and with its inputs.
 _Attributes = Tuple[str, Tuple[Tuple[str, bytes], ...]]
 _Value = Tuple[_Attributes, Tuple[Optional[str], ...]]
+RANK = "_rank"
 _RANDOM = ("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal")
 
 
@@ -58,6 +59,17 @@ def attributes(node: NodeDef) -> _Attributes:
         if not key.startswith("_")
     ]
     return node.op, tuple(sorted(found))
+
+
+def note_rank(node: NodeDef, rank: Optional[int]) -> None:
+    """Notes on a node the rank of its only output, for `match`: graphs do not keep shapes."""
+    if rank is not None:
+        node.attr[RANK].i = rank
+
+
+def _may_be_one(node: NodeDef, other: NodeDef) -> bool:
+    """Whether their ranks are the same, as far as they are known. So the rank of what stands for both is known."""
+    return RANK not in node.attr or RANK not in other.attr or node.attr[RANK].i == other.attr[RANK].i
 
 
 class _Matcher:
@@ -135,6 +147,7 @@ class _Matcher:
             or len(inputs) != len(_data(other))
             or is_random(node)
             or not _share_an_operand(inputs, _data(other))
+            or not _may_be_one(node, other)
         ):
             return None
         # What is read or written must be the same variable.

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import become, moved, unique
+from keras_gensynth_callback.graph import RANK, become, moved, unique
 
 # Larger constants do not belong into a GraphDef, which is limited to 2 GB: they become variables that nothing trains.
 _LARGEST_CONSTANT = 64 * 1024
@@ -37,7 +37,7 @@ def normalize(step, placeholders, names, others, tables, taken):
     trace = step.trace
     renamed = dict(zip(trace.inputs, placeholders))
     nodes = trace.graph.nodes
-    drop_private_attributes(trace.graph)
+    drop_private_attributes(trace.graph, kept=(RANK,))
     for node_name, variable in trace.variables.items():
         if id(variable) not in names:
             name = unique(variable.name.split(":")[0], taken)
@@ -63,12 +63,12 @@ def normalize(step, placeholders, names, others, tables, taken):
     return _renamed(step, renamed)
 
 
-def drop_private_attributes(graph):
-    """Removes what TensorFlow notes on nodes for the writing process alone: colocation, shapes, the name of a custom
-    gradient's function.
+def drop_private_attributes(graph, kept=()):
+    """Removes what is noted on nodes for the writing process alone: colocation, shapes, the name of a custom gradient's
+    function; all but those of the names `kept`.
     """
     for node in graph.nodes.values():
-        for key in [key for key in node.attr if key.startswith("_")]:
+        for key in [key for key in node.attr if key.startswith("_") and key not in kept]:
             del node.attr[key]
 
 

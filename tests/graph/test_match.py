@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import EditableGraph
+from keras_gensynth_callback.graph import EditableGraph, note_rank
 from keras_gensynth_callback.graph.match import match
 
 
@@ -28,6 +28,16 @@ def test_an_op_of_the_same_name_is_one_if_an_operand_is():
 def test_two_quotients_of_other_numbers_are_not_one():
     found = pairs(lambda x, y: tf.divide(tf.sin(x), tf.sin(y)), lambda x, y: tf.divide(tf.cos(x), tf.cos(y)))
     assert "truediv" not in found
+
+
+def test_tensors_of_two_ranks_are_not_one():
+    def noted(op):
+        graph = editable(lambda x, y: tf.sin(op(x), name="s"))
+        note_rank(graph.nodes["s"], 2 if op is tf.linalg.diag else 1)
+        return graph
+
+    assert "s" not in match(noted(tf.cos), noted(tf.linalg.diag))
+    assert match(noted(tf.cos), noted(tf.tan))["s"] == "s"
 
 
 def test_a_constant_that_waits_is_not_one_that_does_not():

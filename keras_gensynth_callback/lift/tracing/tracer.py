@@ -29,7 +29,14 @@ from keras_gensynth_callback.compat import (
     without_control_flow_v2,
 )
 from keras_gensynth_callback.errors import UnsupportedModelError
-from keras_gensynth_callback.graph import COND_CONTEXT, WHILE_CONTEXT, EditableGraph, free_branches_of_outside, is_write
+from keras_gensynth_callback.graph import (
+    COND_CONTEXT,
+    WHILE_CONTEXT,
+    EditableGraph,
+    free_branches_of_outside,
+    is_write,
+    note_rank,
+)
 
 from ..tf1_forms import plain_selects, single_slot_arrays
 from .devices import cpus_only
@@ -121,6 +128,9 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
             concrete = live.function_graph(body, specs)
     gradients, result = runs[-1]
     graph = editable(concrete.graph)
+    for op in concrete.graph.get_operations():
+        if len(op.inputs) == len(op.outputs) == 1:
+            note_rank(graph.nodes[op.name], op.outputs[0].shape.rank)
     free_branches_of_outside(graph)
     inputs = [tensor.op.name for tensor in concrete.inputs[: len(specs)]]
     variables, constants, tables = _captures(concrete, len(specs), layer_of, variables(), live)
