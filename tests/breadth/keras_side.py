@@ -60,6 +60,7 @@ def export_and_record(keras, make, folder, draws=2):
         exporter.prepare(tf.nest.map_structure(_spec, (x, y)))
         exporter.export(folder / "net")
     except Exception as error:
+        _evaluate_once(model, next(_batches(x, y, batch)))
         raise StageError("export") from error
     times.append(time.perf_counter())
     try:
@@ -70,6 +71,13 @@ def export_and_record(keras, make, folder, draws=2):
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(3).tolist()))
     _write_feeds(folder, exporter.manifest(Moment()), x, y, batch, facts)
     return numbers, facts, sensitivity if case.get("sensitive") or case.get("rounding") else dict
+
+
+def _evaluate_once(model, data):
+    try:
+        model.test_on_batch(*data)
+    except Exception as error:
+        raise StageError("recipe") from error
 
 
 def _spec(array):
