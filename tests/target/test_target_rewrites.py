@@ -436,3 +436,24 @@ def test_ragged_values_become_dense_with_their_gradient(reader, tmp_path):
     for case in cases:
         assert "gather_rows_of_ragged_values" in case.fit()
     assert_same_numbers(reader, tmp_path, *cases)
+
+
+@pytest.mark.parametrize("kind", ["mean", "sum", "sqrt_n"])
+def test_segments_of_sparse_embeddings(reader, tmp_path, kind):
+    by_segment = getattr(tf.sparse, f"segment_{kind}")
+    indices, ids = np.array([3, 0, 3, 1]), np.array([0, 0, 1, 3])
+
+    def gradient(values):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            outputs = by_segment(values, indices, ids) ** 2
+        return tape.gradient(outputs, values)
+
+    cases = [
+        Traced(lambda values: by_segment(values, indices, ids), image(4, 3)),
+        Traced(lambda values: by_segment(values, indices, ids, num_segments=6), image(4, 3)),
+        Traced(gradient, image(4, 3), differentiate=False),
+    ]
+    for case in cases:
+        assert "number_segments_by_int32" in case.fit()
+    assert_same_numbers(reader, tmp_path, *cases)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from keras_gensynth_callback.graph import node_of
+from keras_gensynth_callback.graph import data_inputs, node_of
 
 from ..rewriting import Unfit
 from .registry import rewrites
@@ -28,6 +28,44 @@ def read_variable_and_gather(rewriter: Rewriter, node: NodeDef) -> bool:
     value = _read(rewriter, node)
     types = {"Tparams": "dtype", "Tindices": "Tindices"}
     rewriter.become(node, "GatherNd", [value, node.input[1]], **types)
+    return True
+
+
+_SPARSE_SEGMENTS = [f"SparseSegment{kind}" for kind in ("Mean", "Sum", "SqrtN")]
+
+
+@rewrites(
+    *_SPARSE_SEGMENTS,
+    *[f"{op}WithNumSegments" for op in _SPARSE_SEGMENTS],
+    "SparseSegmentMeanGrad",
+    "SparseSegmentSqrtNGrad",
+)
+def number_segments_by_int32(rewriter: Rewriter, node: NodeDef) -> bool:
+    """Embeddings of sparse ids are such sums. The target has kernels for no other type of numbers."""
+    known = rewriter.table.attributes_of(node.op)
+    if "Tsegmentids" in known:
+        return False
+    inputs, narrow = data_inputs(node), {}
+    for place, attribute in ((1, "Tidx"), (2, "Tsegmentids")):
+        if attribute in node.attr and node.attr[attribute].type == tf.int64.as_datatype_enum:
+            inputs[place] = rewriter.add("Cast", attribute, [inputs[place]], node, SrcT=tf.int64, DstT=tf.int32)
+            narrow[attribute] = tf.int32
+    if not narrow:
+        return False
+    rewriter.become(node, node.op, inputs, **{name: narrow.get(name, name) for name in known})
+    return True
+
+
+@rewrites("SparseSegmentSumGrad")
+def add_up_gradients_of_segments(rewriter: Rewriter, node: NodeDef) -> bool:
+    """As TensorFlow 1.x has this gradient."""
+    if rewriter.table.op(node.op) is not None:
+        return False
+
+    def add_up(gradient: Tensor, indices: Tensor, segment_ids: Tensor, size: Tensor) -> Tensor:
+        return tf.math.unsorted_segment_sum(tf.gather(gradient, segment_ids), indices, size)
+
+    rewriter.expand(node, add_up)
     return True
 
 
