@@ -69,6 +69,28 @@ def add_up_gradients_of_segments(rewriter: Rewriter, node: NodeDef) -> bool:
     return True
 
 
+@rewrites(*[f"{op}GradV2" for op in _SPARSE_SEGMENTS])
+def add_up_gradients_of_rows(rewriter: Rewriter, node: NodeDef) -> bool:
+    """The gradient as slices: the sums of the rows of each index, and the indices."""
+    if rewriter.table.op(node.op) is not None:
+        return False
+    kind, indices = node.op[len("SparseSegment") : -len("GradV2")], data_inputs(node)[1]
+
+    def add_up(gradient: Tensor, indices: Tensor, segment_ids: Tensor, _: Tensor) -> Tensor:
+        rows, places = tf.unique(indices)
+        shape = tf.shape(gradient)
+        if kind != "Sum":
+            counts = tf.math.unsorted_segment_sum(tf.ones_like(segment_ids, gradient.dtype), segment_ids, shape[0])
+            counts = tf.reshape(tf.maximum(counts, 1), tf.concat([shape[:1], tf.ones_like(shape[1:])], 0))
+            gradient = gradient / (counts if kind == "Mean" else tf.sqrt(counts))
+        return tf.math.unsorted_segment_sum(tf.gather(gradient, segment_ids), places, tf.size(rows))
+
+    rows = rewriter.add("Unique", "rows", [indices], node, 2, T=node.attr["Tidx"], out_idx=tf.int32)
+    rewriter.redirect(node, {1: rows}, but=())
+    rewriter.expand(node, add_up)
+    return True
+
+
 @rewrites("RaggedTensorToTensor")
 def gather_rows_of_ragged_values(rewriter: Rewriter, node: NodeDef) -> bool:
     """The target cannot differentiate the op: what it makes of the places of the values tells where each value goes."""
