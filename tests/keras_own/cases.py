@@ -72,7 +72,7 @@ def _targets(model, x, samples):
 
 
 def _rows(array, samples):
-    """As many rows as a case has: new ones where the values are only examples, with at most `LONGEST_AXIS` along an axis."""
+    """As many rows as a case has: new and no longer than `LONGEST_AXIS` where the values are only examples."""
     values = array.values
     if not values.ndim:
         raise NotAModelError("its input is a single number")
