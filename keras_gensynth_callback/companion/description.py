@@ -144,6 +144,8 @@ def spec_of_batch(model: Model, batch: Any) -> Any:
     """The shapes and types of a batch that `fit` was given, as `of_nest` writes them, with open sizes where the model
     has them.
     """
+    if isinstance(batch, list):  # as a DataLoader of Torch gives it, and Keras takes it
+        batch = tuple(batch)
     x, *rest = batch if isinstance(batch, tuple) else (batch,)
     opened = _opened(of_nest(x), _structure(model, "input"))
     others = [_opened(of_nest(part), _structure(model, "output")) for part in rest]

@@ -22,6 +22,7 @@ from typing import Any, Deque, Dict, Optional
 from keras_gensynth_callback import errors
 from keras_gensynth_callback._util import forks
 from keras_gensynth_callback.errors import CompanionError, GenSynthExportError
+from keras_gensynth_callback.kerases import backend_of_program
 
 from .areas import SharedMemory
 from .description import settings_of_keras
@@ -99,7 +100,14 @@ class Companion:
         # A fork of this program would keep it from ending with the program.
         forks.keep_file(self._process.stdin)
         self.pid = self._process.pid
-        self.call("begin", path=sys.path, arguments=sys.argv, main=_main_module(), keras=settings_of_keras())
+        self.call(
+            "begin",
+            path=sys.path,
+            arguments=sys.argv,
+            main=_main_module(),
+            keras=settings_of_keras(),
+            backend=backend_of_program(),
+        )
         # TensorFlow tells of the machine that it is on.
         self._said_at_start = os.fstat(self._words.fileno()).st_size
 

@@ -39,13 +39,13 @@ class Answers:
         self._models, self._managers, self._claims, self._restored = {}, {}, {}, set()
         self._objects = OwnObjects({"name": None, "file": None})
 
-    def begin(self, path, arguments, main, keras):
-        """Takes over what the program has set in Keras."""
+    def begin(self, path, arguments, main, keras, backend):
+        """Takes over what the program has set in Keras, and which backend it has."""
         import keras as here
 
         for name, value in keras.items():
             getattr(here.config, f"set_{name}")(value)
-        compute_as_other_backends()
+        compute_as_other_backends(backend)
         self._objects = OwnObjects(main)
 
     def forget(self, numbers):

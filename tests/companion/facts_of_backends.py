@@ -13,10 +13,7 @@ def recorded(case):
     """
     model, x, y, fit = case["model"], case["x"], case["y"], case.get("fit", {})
     weights = fit.get("sample_weight")
-    if getattr(getattr(model, "optimizer", None), "use_ema", False):
-        # `fit` on JAX leaves a weight and its average with one array, which no step can take twice.
-        for variable in model.trainable_variables:
-            variable.assign(np.array(variable))
+    give_own_arrays(model)
     facts = {f"predict/{i}": a for i, a in enumerate(tree.flatten(model.predict(x, batch_size=16, verbose=0)))}
     if y is None:
         return facts
@@ -32,8 +29,19 @@ def recorded(case):
     return facts
 
 
+def give_own_arrays(model):
+    """Gives each weight an array of its own: `fit` on JAX leaves a weight and its average with one, which no step can
+    take twice.
+    """
+    if getattr(getattr(model, "optimizer", None), "use_ema", False):
+        for variable in model.trainable_variables:
+            variable.assign(np.array(variable))
+
+
 def gradients_of(model, *batch):
-    """The gradients of the loss in inference, one for each trainable variable."""
+    """The gradients of the loss in inference, one for each trainable variable; None where the loss does not depend on
+    it, which JAX does not tell from zeros.
+    """
     x, y, weights = (None if part is None else tree.map_structure(keras.ops.convert_to_tensor, part) for part in batch)
     variables = model.trainable_variables
 
@@ -43,10 +51,11 @@ def gradients_of(model, *batch):
             return model.compute_loss(x=x, y=y, y_pred=model(x, training=False), sample_weight=weights)
 
     if keras.config.backend() == "jax":
-        return [np.array(value) for value in sys.modules["jax"].grad(loss)([v.value for v in variables])]
+        jax = sys.modules["jax"]
+        return [np.array(value) for value in jax.jit(jax.grad(loss))([v.value for v in variables])]
     found = model.compute_loss(x=x, y=y, y_pred=model(x, training=False), sample_weight=weights)
-    values = sys.modules["torch"].autograd.grad(found, [v.value for v in variables])
-    return [value.detach().numpy() for value in values]
+    values = sys.modules["torch"].autograd.grad(found, [v.value for v in variables], allow_unused=True)
+    return [None if value is None else value.detach().numpy() for value in values]
 
 
 def _state_after_one_batch(model, x, random):

@@ -73,6 +73,21 @@ def own_compute_loss(_):
     return {"model": model, "x": numbers(4), "y": numbers(2)}
 
 
+def _pooled(inputs):
+    pooled = layers.AveragePooling2D(3, strides=2, padding="same")(layers.Conv2D(3, 2, padding="same")(inputs))
+    model = keras.Model(inputs, layers.Dense(1)(layers.GlobalMaxPooling2D()(pooled)))
+    model.compile("sgd", "mse")
+    return {"model": model, "x": numbers(7, 8, 2), "y": numbers(1)}
+
+
+def pooled_at_an_edge(_):
+    return _pooled(keras.Input((7, 8, 2)))
+
+
+def pooled_at_an_edge_of_any_size(_):
+    return _pooled(keras.Input((None, None, 2)))
+
+
 def schedule_decay_and_average(_):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="gelu"), layers.Dense(1)])
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.7)
@@ -80,4 +95,12 @@ def schedule_decay_and_average(_):
     return {"model": model, "x": numbers(4), "y": numbers(1)}
 
 
-MODELS = (*PLAIN, dropout_and_noise, subclassed_with_everything_custom, own_compute_loss, schedule_decay_and_average)
+MODELS = (
+    *PLAIN,
+    dropout_and_noise,
+    subclassed_with_everything_custom,
+    own_compute_loss,
+    pooled_at_an_edge,
+    pooled_at_an_edge_of_any_size,
+    schedule_decay_and_average,
+)

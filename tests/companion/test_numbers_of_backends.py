@@ -27,6 +27,8 @@ MODELS = (
     "attention",
     "uncompiled",
     "own_compute_loss",
+    "pooled_at_an_edge",
+    "pooled_at_an_edge_of_any_size",
     "schedule_decay_and_average",
 )
 BOUNDS = {"predict": 1e-5, "evaluate": 1e-5, "still": 1e-5, "after": 1e-5, "gradient": 1e-4, "trained": 1e-4}

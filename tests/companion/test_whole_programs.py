@@ -46,6 +46,10 @@ def test_a_checkpoint_is_read_back_with_optimizer_and_metrics(facts):
     assert {"dense/kernel", "scale/scale", "training/Adam/iter", "training/Adam/dense/kernel/m"} <= set(facts["read"])
 
 
+def test_a_training_with_batches_exports_what_one_with_arrays_does(facts):
+    assert facts["same graph from batches"]
+
+
 def test_what_was_no_better_is_not_exported(facts):
     assert facts["none was better"] == []
 

@@ -120,6 +120,27 @@ fit(again, once)
 fit(again, once)
 facts["at the end"] = [os.path.relpath(prefix, ROOT) for prefix in once.checkpoints]
 
+
+# Batches that a program makes: on Torch by a loader, which gives lists.
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, number):
+        rows = slice(16 * number, 16 * number + 16)
+        return [X[rows], Y[rows]]
+
+
+batches = Batches()
+if keras.config.backend() == "torch":
+    import torch
+
+    batches = torch.utils.data.DataLoader(list(zip(X, Y)), 16)
+for name, data in (("arrays", {"x": X, "y": Y, "batch_size": 16}), ("batches", {"x": batches})):
+    new_model().fit(**data, verbose=0, callbacks=[gensynth.GenSynthExportCallback(ROOT / name / "net")])
+graphs = [(ROOT / name / "net.meta").read_bytes() for name in ("arrays", "batches")]
+facts["same graph from batches"] = graphs[0] == graphs[1]
+
 # A wrong folder, and training that goes on.
 (ROOT / "file").write_text("")
 bad = gensynth.GenSynthExportCallback(ROOT / "file" / "net", on_error="warn")

@@ -9,6 +9,9 @@ import threading
 import time
 from collections import Counter
 
+from other_backends import NoBackend, find_python
+
+from .backends import NAMES, drawn_for
 from .oracle import OUTCOMES, Oracle
 from .recipes import recipe as recipe_of
 from .shrinking import shrink
@@ -24,13 +27,24 @@ def _arguments():
     parser.add_argument("--seeds", type=_seeds, default=range(1, 61), help="which ones, as 1:300 (default 1:60)")
     parser.add_argument("--seed", type=int, help="one alone")
     parser.add_argument("--keras", nargs="+", choices=("keras", "tf_keras"), default=["keras"])
+    parser.add_argument(
+        "--backend", choices=NAMES, default="tensorflow", help="what Keras 3 runs on (default tensorflow)"
+    )
     parser.add_argument("--recipe", help="a recipe as JSON instead of seeds, with --seed for its numbers")
     parser.add_argument("--show", action="store_true", help="print the recipes and run nothing")
     parser.add_argument("--no-shrink", action="store_true", help="leave failing recipes as they are")
     parser.add_argument("--tries", type=int, default=60, help="runs to shrink a recipe with (default 60)")
     parser.add_argument("--trace", action="store_true", help="print the tracebacks of failures")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="pairs of processes (default: one a CPU)")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.backend != "tensorflow":
+        if arguments.keras != ["keras"]:
+            parser.error("tf_keras runs on TensorFlow only")
+        try:
+            find_python(arguments.backend)
+        except NoBackend as error:
+            parser.error(str(error))
+    return arguments
 
 
 def _examine(oracle, seed, recipe, arguments):
@@ -46,13 +60,15 @@ def _examine(oracle, seed, recipe, arguments):
 
 
 def _line(keras, seed, result, arguments):
-    text = f"{result.outcome:11} {keras} {seed}  ({result.took:.1f} s, {result.nodes or '-'} nodes)"
+    title = keras if arguments.backend == "tensorflow" else arguments.backend
+    text = f"{result.outcome:11} {title} {seed}  ({result.took:.1f} s, {result.nodes or '-'} nodes)"
     for line in result.lines[:6]:
         text += "\n            " + " ".join(line.split())[:400]
     if len(result.lines) > 6:
         text += f"\n            and {len(result.lines) - 6} more"
     if result.smallest is not None:
-        command = f"scripts/fuzz --keras {keras} --seed {seed} --recipe '{json.dumps(result.smallest)}'"
+        options = f"--keras {keras} --backend {arguments.backend} --seed {seed}"
+        command = f"scripts/fuzz {options} --recipe '{json.dumps(result.smallest)}'"
         text += f"\n            smallest: {command}"
     if arguments.trace and result.trace:
         text += "\n" + result.trace
@@ -66,7 +82,7 @@ def _work(waiting, done, arguments):
             if keras not in oracles:
                 for other in oracles.values():
                     other.close()
-                oracles = {keras: Oracle(keras)}
+                oracles = {keras: Oracle(keras, arguments.backend)}
             done.put((keras, seed, _examine(oracles[keras], seed, recipe, arguments)))
     except queue.Empty:
         pass
@@ -100,12 +116,13 @@ def main():
     arguments = _arguments()
     seeds = arguments.seeds if arguments.seed is None else [arguments.seed]
     given = json.loads(arguments.recipe) if arguments.recipe else None
+    recipes = {seed: given or drawn_for(arguments.backend, recipe_of(seed)) for seed in seeds}
     if arguments.show:
         for seed in seeds:
-            print(seed, json.dumps(given or recipe_of(seed)))
+            print(seed, json.dumps(recipes[seed]))
         return 0
     started, counts = time.time(), {keras: Counter() for keras in arguments.keras}
-    tasks = [(keras, seed, given or recipe_of(seed)) for keras in arguments.keras for seed in seeds]
+    tasks = [(keras, seed, recipes[seed]) for keras in arguments.keras for seed in seeds]
     seconds = Counter()
     for keras, seed, result in _run(tasks, arguments):
         counts[keras][result.outcome] += 1

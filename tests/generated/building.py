@@ -1,12 +1,11 @@
 """A model with its data from a recipe, for one Keras."""
 
 import numpy as np
-import tensorflow as tf
 
 from . import compiling
+from .backends import backend_of
 from .layers import words
 from .steps import Chain, Single, step
-from .training_steps import with_train_step
 
 BATCH = 16
 
@@ -28,30 +27,31 @@ class Case:
 
 def build(keras, recipe, seed):
     """Makes the Case of a recipe."""
+    backend = backend_of(keras)
     keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
+    backend.seed(seed)
     generator = np.random.RandomState(seed)
     rows = recipe.get("rows", 40)
     inputs = recipe.get("inputs") or [{"kind": "vector"}]
-    network = _Network(keras, {**recipe, "inputs": inputs})
+    network = Network(keras, {**recipe, "inputs": inputs})
     model = network.model()
-    arrays = [_data(generator, rows, entry) for entry in inputs]
+    arrays = [_data(backend, generator, rows, entry) for entry in inputs]
     x = network.arranged(arrays, network.input_names)
     shapes = [tuple(t.shape) for t in network.outputs]
     y_arrays = [_targets(generator, rows, head, shape, network.length) for head, shape in zip(network.heads, shapes)]
     y = network.arranged(y_arrays, network.output_names)
     if recipe.get("style") == "subclass":
-        model(tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:2]), x))
+        model(backend.map(lambda a: backend.tensor(a[:2]), x))
     sample_weight, class_weight = _weights(generator, recipe, network, rows, y_arrays)
     _compile(keras, model, recipe, network, shapes)
     return Case(model, x, y, sample_weight, class_weight, recipe)
 
 
-class _Network:
+class Network:
     """The steps of a recipe and how they are connected."""
 
     def __init__(self, keras, recipe):
-        self.keras, self.recipe = keras, recipe
+        self.keras, self.backend, self.recipe = keras, backend_of(keras), recipe
         entries, self.heads = recipe["inputs"], recipe.get("heads") or [{"kind": "numbers"}]
         self.input_names = ["x"] if len(entries) == 1 else [f"x{i}" for i in range(len(entries))]
         self.output_names = ["p"] if len(self.heads) == 1 else [f"o{i}" for i in range(len(self.heads))]
@@ -87,11 +87,11 @@ class _Network:
 
     def model(self):
         style, train_step = self.recipe.get("style", "functional"), self.recipe.get("train_step")
-        base = with_train_step(self.keras, self.keras.Model, train_step)
         if style == "sequential" and self.structure is None:
-            return self._sequential(with_train_step(self.keras, self.keras.Sequential, train_step))
+            return self._sequential(self.backend.model_class(self.keras.Sequential, train_step))
         if style == "subclass":
-            return self._subclassed(base)
+            return self.backend.subclassed(self, train_step)
+        base = self.backend.model_class(self.keras.Model, train_step)
         return base(self.arranged(self.inputs, self.input_names), self.arranged(self.outputs, self.output_names))
 
     def _sequential(self, base):
@@ -110,29 +110,28 @@ class _Network:
                     model.add(self.keras.Model(inner, fresh(inner)))
         return model
 
-    def _subclassed(self, base):
-        network = object.__new__(_Network)
+    def fresh(self):
+        """The same with layers of its own."""
+        network = object.__new__(Network)
         network.__dict__.update(self.__dict__)
         for name in ("branches", "vectors", "sizes", "ends"):
             setattr(network, name, [part.fresh() for part in getattr(self, name)])
         network.trunk = self.trunk.fresh()
         if self.merge is not None:
             network.merge = type(self.merge)()
-        parts = [*network.branches, *network.vectors, *network.sizes, network.trunk, *network.ends]
+        return network
 
-        class Subclassed(base):
-            def __init__(self):
-                super().__init__(name="net")
-                self.parts = [layer for part in parts for layer in part.layers]
-                self.parts += [network.merge] if network.merge is not None else []
+    @property
+    def layers(self):
+        parts = [*self.branches, *self.vectors, *self.sizes, self.trunk, *self.ends]
+        return [layer for part in parts for layer in part.layers] + ([] if self.merge is None else [self.merge])
 
-            def call(self, inputs, training=None):
-                if isinstance(inputs, dict):
-                    inputs = [inputs[name] for name in network.input_names]
-                inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-                return network.arranged(network.run(inputs), network.output_names)
-
-        return Subclassed()
+    def called(self, inputs):
+        """Outputs of inputs, both arranged as the recipe wants them."""
+        if isinstance(inputs, dict):
+            inputs = [inputs[name] for name in self.input_names]
+        inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        return self.arranged(self.run(inputs), self.output_names)
 
 
 class _End(Chain):
@@ -234,11 +233,11 @@ def _dtype(entry):
     return "uint8" if entry.get("bytes") else default
 
 
-def _data(generator, rows, entry):
+def _data(backend, generator, rows, entry):
     kind = entry["kind"]
     shape = (rows, *(7 if size is None else size for size in _shape(entry)))
     if kind == "words":
-        return tf.constant(words(generator, shape))
+        return backend.tensor(words(generator, shape))
     if kind == "tokens":
         lengths = generator.randint(1, shape[1] + 1, (rows, 1))
         return (generator.randint(1, 12, shape) * (np.arange(shape[1]) < lengths)).astype("int32")
@@ -292,5 +291,4 @@ def _compile(keras, model, recipe, network, shapes):
         arguments["loss_weights"] = network.arranged(weights, network.output_names)
     made = compiling.optimizer(keras, recipe.get("optimizer", {}))
     arguments.update(steps_per_execution=recipe["steps_per_execution"]) if "steps_per_execution" in recipe else None
-    arguments["run_eagerly"] = bool(recipe.get("eager"))
-    model.compile(made, jit_compile=bool(recipe.get("jit")) and not recipe.get("eager"), **arguments)
+    model.compile(made, **network.backend.compile_options(recipe), **arguments)

@@ -1,7 +1,6 @@
 """Losses, metrics and optimizers of a recipe, made with one Keras."""
 
-from .custom import custom
-from .layers import is_keras3
+from .backends import backend_of, is_keras3
 
 LOGITS = ("binary_logits", "categorical_logits", "sparse_logits", "hinge")
 # What they measure lies between 0 and 1.
@@ -36,7 +35,7 @@ def activation_of(head):
 
 def loss(keras, head, lone):
     """A name, a function or an object; of several outputs none may have a loss of many numbers."""
-    name, losses, own = head.get("loss", "mse"), keras.losses, custom(keras)
+    name, losses, own = head.get("loss", "mse"), keras.losses, backend_of(keras).own
     more = {"reduction": head["reduction"]} if "reduction" in head and (lone or head["reduction"] != "none") else {}
     functions = {"own_function": own["own_loss_function"], "focal": own["focal"]}
     if name in functions and not more:
@@ -88,7 +87,7 @@ def metrics(keras, head, key, units):
 
 
 def _metric(keras, name, units):
-    m, own = keras.metrics, custom(keras)
+    m, own = keras.metrics, backend_of(keras).own
     objects = {
         "auc": lambda: m.AUC(num_thresholds=20, name="auc"),
         "auc_pr": lambda: m.AUC(curve="PR", name="auc_pr"),
@@ -167,6 +166,6 @@ def _learning_rate(keras, kind, options):
         "piecewise": lambda: schedules.PiecewiseConstantDecay([2, 4], [rate, 0.5 * rate, 0.1 * rate]),
         "polynomial": lambda: schedules.PolynomialDecay(rate, 10, 0.1 * rate, power=0.5),
         "inverse": lambda: schedules.InverseTimeDecay(rate, 2, 0.5),
-        "own": lambda: custom(keras)["OwnSchedule"](),
+        "own": lambda: backend_of(keras).own["OwnSchedule"](),
     }
     return made[options.get("schedule")]()

@@ -2,11 +2,13 @@
 
     python -m generated.keras_program keras
 
-A line holds `recipe`, `seed`, `folder` and `movements`. The folder gets the export `net`, `feeds.npz` and
-`options.json` for the replay, and `wanted.npz`; the answer says how it ended.
+A line holds `recipe`, `seed` and `folder`. The folder gets the export `net`, `feeds.npz` and `options.json` for the
+replay, and `wanted.npz`; the answer says how it ended. A line without anything asks how far the numbers of the last
+recipe move.
 """
 
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -19,10 +21,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gensynth_callback import GenSynthExportCallback, GenSynthExportError
 
+from .backends import backend_of
 from .building import BATCH, build
 from .witness import Witness, flat
 
@@ -32,36 +34,38 @@ _LIMIT = 200
 _DIVERGED = 1e15
 
 
-def export(keras, recipe, seed, folder, movements=False):
-    """Exports one recipe; returns dict: `outcome` and what belongs to it."""
+def export(keras, recipe, seed, folder):
+    """Exports one recipe; returns dict: `outcome` and what belongs to it, and the movements of its numbers: a function,
+    or None.
+    """
     times = [time.perf_counter()]
     try:
         case = build(keras, recipe, seed)
     except Exception as error:
-        return _ended("invalid", error)
+        return _ended("invalid", error), None
     times.append(time.perf_counter())
     try:
-        _fit(case, [GenSynthExportCallback(folder / "net", save_freq="train_end")])
+        _fit(keras, case, [GenSynthExportCallback(folder / "net", save_freq="train_end")])
     except Exception as error:
-        return _why(keras, recipe, seed, error)
+        return _why(keras, recipe, seed, error), None
     times.append(time.perf_counter())
     try:
         witness = Witness(keras, case)
         numbers, facts = witness.numbers()
-        moved = witness.movements(numbers, facts) if movements else {}
     except Exception as error:
-        return _ended("invalid", error)
+        return _ended("invalid", error), None
     times.append(time.perf_counter())
     largest = max(np.abs(value).max(initial=0) for value in numbers.values() if value.dtype.kind == "f")
     if not largest < _DIVERGED:
-        return {"outcome": "invalid", "error": f"Keras's own training diverges: its numbers grow up to {largest:.1g}"}
+        error = f"Keras's own training diverges: its numbers grow up to {largest:.1g}"
+        return {"outcome": "invalid", "error": error}, None
     np.savez(folder / "wanted.npz", **numbers)
     facts["may_repeat"] = ["shared", "spectral", *_unrolled(case.model)]
     if recipe.get("train_step") == "twice" and any(facts["random"]):
         facts["may_repeat"] = [""]  # two calls that draw two times are two
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(2).tolist()))
     _write_feeds(folder, case, facts)
-    return {"outcome": "exported", "facts": facts, "moved": moved}
+    return {"outcome": "exported", "facts": facts}, functools.partial(witness.movements, numbers, facts)
 
 
 def _unrolled(model):
@@ -69,18 +73,17 @@ def _unrolled(model):
     return [layer.name for layer in model._flatten_layers() if getattr(layer, "unroll", False)]
 
 
-def _fit(case, callbacks):
+def _fit(keras, case, callbacks):
     more = {"validation_split": 0.25} if case.recipe.get("validation") else {}
     if case.class_weight is not None:
         more["class_weight"] = case.class_weight
     if case.recipe.get("data") == "dataset":
         more.pop("validation_split", None)
         parts = (case.x, case.y) if case.sample_weight is None else (case.x, case.y, case.sample_weight)
-        parts = tuple(tuple(part) if isinstance(part, list) else part for part in parts)  # lists would be tensors
-        data = tf.data.Dataset.from_tensor_slices(parts).batch(BATCH)
+        data = backend_of(keras).dataset(parts, BATCH, case.class_weight)
         case.model.fit(data, epochs=1, verbose=0, callbacks=callbacks, **more)
         return
-    if any(isinstance(a, tf.Tensor) for a in flat(case.x)):
+    if not all(isinstance(a, np.ndarray) for a in flat(case.x)):
         more.pop("validation_split", None)
     case.model.fit(
         case.x,
@@ -97,7 +100,7 @@ def _fit(case, callbacks):
 def _why(keras, recipe, seed, error):
     """Whether it was the export that failed, or the training without it fails as well."""
     try:
-        _fit(build(keras, recipe, seed), [])
+        _fit(keras, build(keras, recipe, seed), [])
     except Exception as other:
         return _ended("invalid", other)
     return _ended("refused" if isinstance(error, GenSynthExportError) else "crashed", error)
@@ -158,13 +161,16 @@ def main(keras_name):
     # What a library prints must not stand between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    backend_of(keras).begin()
+    movements = None
     for line in sys.stdin:
         asked = json.loads(line)
-        folder = Path(asked.pop("folder"))
         with _at_most(_LIMIT):
-            answer = export(keras, folder=folder, **asked)
+            if asked:
+                movements = None  # the last case is needed no more
+                answer, movements = export(keras, asked["recipe"], asked["seed"], Path(asked["folder"]))
+            else:
+                answer = movements()
         answers.write(json.dumps(answer, default=str) + "\n")
         answers.flush()
         gc.collect()

@@ -1,15 +1,10 @@
 """A layer for each kind of block that is one layer."""
 
 import numpy as np
-import tensorflow as tf
 
-from .custom import custom
+from .backends import backend_of
 
 _WORDS = ["red", "green", "blue", "black", "white"]
-
-
-def is_keras3(keras):
-    return keras.__version__.startswith("3")
 
 
 def regularizer(keras, name):
@@ -20,7 +15,7 @@ def regularizer(keras, name):
         "l1": lambda: keras.regularizers.L1(0.01),
         "l1_l2": lambda: keras.regularizers.L1L2(0.01, 0.5),
         "orthogonal": lambda: keras.regularizers.OrthogonalRegularizer(0.01),
-        "own": lambda: custom(keras)["OwnRegularizer"](),
+        "own": lambda: backend_of(keras).own["OwnRegularizer"](),
     }[name]()
 
 
@@ -31,7 +26,7 @@ def constraint(keras, name):
         "non_neg": lambda: keras.constraints.NonNeg(),
         "unit_norm": lambda: keras.constraints.UnitNorm(),
         "min_max_norm": lambda: keras.constraints.MinMaxNorm(0.5, 1.0),
-        "own": lambda: custom(keras)["OwnConstraint"](),
+        "own": lambda: backend_of(keras).own["OwnConstraint"](),
     }[name]()
 
 
@@ -139,7 +134,7 @@ def _string_lookup(keras, o):
 
 
 def _own(name):
-    return lambda keras, o: custom(keras)[name]()
+    return lambda keras, o: backend_of(keras).own[name]()
 
 
 def _embedding(keras, o):
@@ -213,7 +208,7 @@ LAYERS = {
     "gaussian_noise": ((2, 3, 4), None, _rated("GaussianNoise")),
     "gaussian_dropout": ((2, 3, 4), None, _rated("GaussianDropout")),
     "alpha_dropout": ((2, 3, 4), None, _alpha_dropout),
-    "lambda": ((2, 3, 4), None, lambda k, o: k.layers.Lambda(lambda x: tf.nn.relu(x) * 0.5 + 0.25)),
+    "lambda": ((2, 3, 4), None, lambda k, o: k.layers.Lambda(backend_of(k).own["own_activation"])),
     "own_scale": ((2, 3, 4), None, _own("OwnScale")),
     "own_phase": ((2, 3, 4), None, _own("OwnPhase")),
     "own_noise": ((2, 3, 4), None, _own("OwnNoise")),

@@ -5,6 +5,7 @@ it saw: a subclassed model has its layers before it is called.
 """
 
 from . import layers as single
+from .backends import backend_of
 
 _FIXED_LENGTH = ("permute", "flatten", "reshape", "zero_padding1d", "upsampling1d", "conv1d_transpose")
 
@@ -164,7 +165,7 @@ class Nested(Step):
         inputs = keras.Input(shape[1:])
         outputs = chain(inputs)
         if form == "layer":
-            self.own = [_layer_of_layers(keras, chain.fresh())]
+            self.own = [backend_of(keras).layer_of_layers(chain, self.block.get("blocks", []))]
         elif form == "sequential" and simple and chain.layers:
             self.own = [keras.Sequential([keras.Input(shape[1:]), *chain.fresh().layers])]
         elif chain.layers:
@@ -183,18 +184,6 @@ class Nested(Step):
 
     def run(self, x):
         return self.own[0](x) if self.own else x
-
-
-def _layer_of_layers(keras, chain):
-    class OwnBlock(keras.layers.Layer):
-        def __init__(self):
-            super().__init__()
-            self.parts = chain.layers
-
-        def call(self, x):
-            return chain(x)
-
-    return OwnBlock()
 
 
 class SqueezeExcite(Step):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from .layers import is_keras3
+from .backends import is_keras3
 
 
 def with_train_step(keras, base, kind):

@@ -1,10 +1,9 @@
 """What Keras says of a case: its numbers, and how far they move when its weights move by one rounding error."""
 
 import numpy as np
-import tensorflow as tf
 
+from .backends import backend_of, is_keras3
 from .building import BATCH
-from .layers import is_keras3
 
 # A half of float32's distance between neighbours, twice: each weight moves to a neighbour.
 ROUNDING = 1.2e-7
@@ -21,22 +20,23 @@ class Witness:
 
     def __init__(self, keras, case):
         self.keras, self.case, self.model = keras, case, case.model
-        self.first = tf.nest.map_structure(_first, (case.x, case.y, case.sample_weight))
+        self.backend = backend_of(keras)
+        self.first = self.backend.map(self._first, (case.x, case.y, case.sample_weight))
         held = [*self._state(), *self.model.trainable_variables]
         held += [*self.model.variables, *_optimizer_variables(self.model)]
         # Seeds move on, so that what is random differs each time.
         self.held = list({id(v): v for v in held if "seed_generator" not in getattr(v, "path", v.name)}.values())
-        self.start = [array(v) for v in self.held]
+        self.start = self._arrays(self.held)
 
     def numbers(self):
         """Returns a dict of arrays and one of facts."""
-        _without_tracing(self.keras, self.model)
+        self.backend.ask_directly(self.model)
         found = self._calm()
         again = self._outputs(False)
         facts = {"random_inference": not _same(again, self._outputs(False))}
         # Keras 3 weighs the mean of a loss without reduction by the size of the batch, tf_keras each element.
         facts["weighs_elements"] = not is_keras3(self.keras)
-        before = [array(v) for v in self._state()]
+        before = self._arrays(self._state())
         found.update(_named("before", before))
         draws = [self._in_training() for _ in range(3)]
         facts["random"] = [
@@ -93,25 +93,21 @@ class Witness:
         return found
 
     def _gradients(self):
-        x, y, _ = self.first
-        with tf.GradientTape() as tape:
-            loss = self.model.compute_loss(x=x, y=y, y_pred=self.model(x, training=False))
-        variables = [variable(v) for v in self.model.trainable_variables]
-        gradients = tape.gradient(loss, variables)
-        return {f"gradient/{i}": np.array(tf.convert_to_tensor(g)) for i, g in enumerate(gradients) if g is not None}
+        gradients = self.backend.gradients(self.model, *self.first[:2])
+        return {f"gradient/{i}": value for i, value in enumerate(gradients) if value is not None}
 
     def _in_training(self, restore=True):
         """Outputs and states after a batch in the training phase."""
         outputs = self._outputs(True)
         if self.case.recipe.get("train_step") == "twice":
             self._outputs(True)
-        state = [array(v) for v in self._state()]
+        state = self._arrays(self._state())
         if restore:
             self._restore()
         return outputs, state
 
     def _outputs(self, training):
-        return [np.array(t) for t in flat(self.model(self.first[0], training=training))]
+        return self._arrays(flat(self.model(self.first[0], training=training)))
 
     def _stepped(self, restore=True):
         """The weights after three steps."""
@@ -121,26 +117,28 @@ class Witness:
         more = {} if self.case.class_weight is None else {"class_weight": self.case.class_weight}
         for _ in range(3):
             self.model.train_on_batch(x, y, sample_weight=sample_weight, **more)
-        return _named("trained", [array(v) for v in self.model.trainable_variables])
+        return _named("trained", self._arrays(self.model.trainable_variables))
 
     def _state(self):
         metrics = {id(v) for metric in self.model.metrics for v in metric.variables}
         held = [v for v in self.model.non_trainable_variables if hasattr(v, "value") and id(v) not in metrics]
-        return [v for v in held if array(v).dtype.kind == "f"]
+        return [v for v, value in zip(held, self._arrays(held)) if value.dtype.kind == "f"]
+
+    def _arrays(self, values):
+        return [self.backend.array(value) for value in values]
+
+    def _first(self, values):
+        return None if values is None else self.backend.tensor(values[:BATCH])
 
     def _restore(self):
         for v, value in zip(self.held, self.start):
-            v.assign(value)
+            v.assign(np.array(value))  # JAX may take the memory of what it is given
 
     def _shake(self, seed):
         noise = np.random.RandomState(seed)
         for v in self.model.trainable_variables:
-            value = array(v)
+            value = self.backend.array(v)
             v.assign((value * (1 + ROUNDING * noise.choice([-1, 1], value.shape))).astype(value.dtype))
-
-
-def _first(values):
-    return None if values is None else tf.convert_to_tensor(values[:BATCH])
 
 
 def flat(values):
@@ -150,34 +148,9 @@ def flat(values):
     return list(values) if isinstance(values, (list, tuple)) else [values]
 
 
-def variable(v):
-    """The tf.Variable behind a variable of either Keras."""
-    return v.value if not callable(v.value) else v
-
-
-def array(v):
-    return np.array(tf.convert_to_tensor(variable(v)))
-
-
 def _optimizer_variables(model):
     variables = model.optimizer.variables
     return variables() if callable(variables) else variables
-
-
-def _without_tracing(keras, model):
-    """What runs a few times is faster without tracing it; but not `evaluate`.
-
-    Keras 3 weights the loss of each output by the batch's size only where that is known while tracing: in eager mode,
-    which few people use, the numbers are others.
-    """
-    if is_keras3(keras):
-        model.jit_compile, model.steps_per_execution = False, 1
-    else:
-        model._steps_per_execution.assign(1)
-    model.train_function = model.test_function = model.predict_function = None
-    model.run_eagerly = False
-    model.make_test_function()
-    model.run_eagerly = True
 
 
 def _named(kind, arrays):

@@ -1,13 +1,13 @@
 """Programs that answer lines: a process each, started when it is asked, and anew once it has died."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
 
+import other_backends
 from find_reader import clean_environ, find_reader
 
 _FOLDER = Path(__file__).resolve().parent
@@ -34,7 +34,7 @@ class Worker:
 
     def ask(self, **line):
         """Returns the answer, or raises Died."""
-        if self._process is None or self._asked >= _LINES:
+        if self._process is None or self._asked >= _LINES and line:
             self.close()
             self._start()
         late = []
@@ -78,13 +78,11 @@ class Worker:
         self._process = None
 
 
-def keras_worker(keras_name):
-    """The exporting program of one Keras."""
-    threads = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    tests = _FOLDER.parent
-    path = os.pathsep.join(map(str, (tests.parent, tests, tests / "helpers", tests.parent / "scripts")))
-    environ = {**os.environ, **threads, "PYTHONPATH": path}
-    return Worker([sys.executable, "-W", "ignore", "-m", "generated.keras_program", keras_name], environ)
+def keras_worker(keras_name, backend="tensorflow"):
+    """The exporting program of one Keras on one backend."""
+    python = sys.executable if backend == "tensorflow" else other_backends.find_python(backend)
+    environ = dict(other_backends.environ(backend), OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3")
+    return Worker([python, "-W", "ignore", "-m", "generated.keras_program", keras_name], environ)
 
 
 def replay_worker():

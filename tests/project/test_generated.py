@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from generated.backends import drawn_for
 from generated.building import build
 from generated.comparison import complaints
 from generated.draw import Draw
@@ -52,6 +53,20 @@ def test_recipes_hold_what_people_write():
         '"style": "subclass"',
     ):
         assert part in text, part
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_recipes_for_other_backends_have_nothing_that_runs_on_tensorflow_only(backend):
+    drawn = [drawn_for(backend, recipe(seed)) for seed in range(300)]
+    for part in ('"words"', '"string_lookup"', '"integer_lookup"', '"hashing"', '"clipped"', '"twice"'):
+        assert part not in json.dumps(drawn)
+    for part in ('"train_step": "scaled"', '"category_encoding"', '"own_noise"', '"style": "subclass"', '"dataset"'):
+        assert part in json.dumps(drawn)
+    assert ("steps_per_execution" in json.dumps(drawn)) == (backend == "jax")
+
+
+def test_recipes_for_tensorflow_are_as_they_are_drawn():
+    assert drawn_for("tensorflow", recipe(3)) == recipe(3)
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not support masking:UserWarning")
@@ -110,9 +125,9 @@ def exported(tmp_path_factory):
     from generated.keras_program import export
 
     folder = tmp_path_factory.mktemp("generated")
-    answer = export(keras, SMALL, 1, folder, movements=True)
+    answer, movements = export(keras, SMALL, 1, folder)
     assert answer["outcome"] == "exported", answer
-    return folder, answer
+    return folder, {**answer, "moved": movements()}
 
 
 @pytest.fixture(scope="module")

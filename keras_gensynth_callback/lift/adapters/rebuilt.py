@@ -43,15 +43,22 @@ def trainable_alike(model, trainable):
                 layer.trainable = wanted
 
 
-def compute_as_other_backends():
-    """From now on Keras does what it does on JAX and Torch in two things that it does otherwise on TensorFlow:
+def compute_as_other_backends(backend):
+    """From now on Keras does what it does on JAX and Torch in some things that it does otherwise on TensorFlow:
 
     - Gradients are dense. Optimizers treat the rows of an `IndexedSlices` one by one, also those of one index.
     - Losses of outputs are averaged by the sizes of batches. In a graph, which does not know them, they are not
       (keras/src/trainers/compile_utils.py, `CompileLoss.call`).
+    - On Torch, average pooling with padding counts values at an edge again where one side is padded more than the other
+      (keras/src/backend/torch/nn.py, `_apply_same_padding`).
+
+    Args:
+        backend: str, the backend of the program that trains.
     """
     wrapt.wrap_function_wrapper(sys.modules["keras"].optimizers, "Optimizer.apply", _apply_dense)
     wrapt.wrap_function_wrapper(sys.modules["keras.src.trainers.compile_utils"], "CompileLoss.call", _weigh_batches)
+    if backend == "torch":
+        wrapt.wrap_function_wrapper(sys.modules["keras.src.backend.tensorflow.nn"], "average_pool", _pool_as_torch)
 
 
 def _apply_dense(wrapped, instance, args, kwargs):
@@ -78,3 +85,38 @@ def _weigh_batches(wrapped, instance, args, kwargs):
 
 def _with_weight(update_state, size):
     return lambda value, sample_weight=None: update_state(value, size if sample_weight is None else sample_weight)
+
+
+def _pool_as_torch(wrapped, instance, args, kwargs):
+    def called(inputs, pool_size, strides=None, padding="valid", data_format=None):
+        if padding != "same":
+            return wrapped(inputs, pool_size, strides, padding, data_format)
+        inputs = tf.convert_to_tensor(inputs)
+        first = 1 if (data_format or sys.modules["keras"].config.image_data_format()) == "channels_last" else 2
+        axes = range(first, first + len(inputs.shape) - 2)
+        sizes = [tf.shape(inputs)[axis] if inputs.shape[axis] is None else inputs.shape[axis] for axis in axes]
+        pools, steps = _of_each(pool_size, axes), _of_each(pool_size if strides is None else strides, axes)
+        missing = [_missing(*each) for each in zip(sizes, pools, steps)]
+        uneven = [count % 2 for count in missing]
+        plain = wrapped(inputs, pool_size, strides, padding, data_format)
+        if not any(tf.is_tensor(count) or count for count in uneven):
+            return plain
+        for axis, size, count in zip(axes, sizes, missing):
+            places = tf.range(size + count) - count // 2
+            inputs = tf.gather(inputs, tf.clip_by_value(places, 0, size - 1), axis=axis)
+        repeated = wrapped(inputs, pool_size, strides, "valid", data_format)
+        if any(count for count in uneven if not tf.is_tensor(count)):
+            return repeated
+        return tf.where(tf.reduce_any([count > 0 for count in uneven]), repeated, plain)
+
+    return called(*args, **kwargs)
+
+
+def _of_each(value, axes):
+    return [value] * len(axes) if isinstance(value, int) else list(value)
+
+
+def _missing(size, pool, step):
+    """How many values padding adds to an axis."""
+    needed = ((size + step - 1) // step - 1) * step + pool - size
+    return tf.maximum(needed, 0) if tf.is_tensor(needed) else max(needed, 0)
