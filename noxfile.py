@@ -3,6 +3,7 @@
     scripts/matrix                        all of them
     scripts/matrix -s tests-2.10          one
     scripts/matrix -- -k callback         arguments for pytest
+    scripts/matrix -s libraries           models of other libraries, which are not among "all of them"
 
 A test has marks for what it needs of TensorFlow and Keras (`tests/helpers/needs.py`). `tests/conftest.py` deselects it
 where an environment does not have that.
@@ -19,6 +20,7 @@ from find_reader import find_python  # noqa: E402
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
+nox.options.sessions = []
 
 # name -> Python, what is installed: with the Keras that came with the TensorFlow, and tf_keras where there is one.
 MATRIX = {
@@ -40,6 +42,8 @@ QUIET += ["-Wignore::ImportWarning"]
 
 
 def _add(tensorflow, python, requirements):
+    nox.options.sessions.append(f"tests-{tensorflow}")
+
     @nox.session(name=f"tests-{tensorflow}", python=find_python(python) or f"python{python}", venv_backend="venv")
     def tests(session):
         extras = [*EXTRAS, *(NEWEST_EXTRAS if tensorflow == "newest" else [])]
@@ -54,3 +58,9 @@ def _add(tensorflow, python, requirements):
 
 for _name, (_python, _requirements) in MATRIX.items():
     _add(_name, _python, _requirements)
+
+
+@nox.session(python=False)
+def libraries(session):
+    """Models of transformers, keras_hub and others, each library in an environment of its own in `.cache/libraries`."""
+    session.run("scripts/libraries", *session.posargs, external=True)

@@ -56,7 +56,7 @@ def export_and_record(keras, make, folder, draws=2):
         raise StageError("recipe") from error
     times.append(time.perf_counter())
     try:
-        exporter = Exporter(model)
+        exporter = Exporter(model, case.get("options"))
         exporter.prepare(tf.nest.map_structure(_spec, (x, y)))
         exporter.export(folder / "net")
     except Exception as error:
@@ -68,6 +68,7 @@ def export_and_record(keras, make, folder, draws=2):
     except Exception as error:
         raise StageError("numbers") from error
     times.append(time.perf_counter())
+    facts["inference alone"] = not exporter.options.is_trainable
     facts["seconds"] = dict(zip(("keras", "export", "numbers"), np.diff(times).round(3).tolist()))
     _write_feeds(folder, exporter.manifest(Moment()), x, y, batch, facts)
     return numbers, facts, sensitivity if case.get("sensitive") or case.get("rounding") else dict

@@ -3,7 +3,7 @@
 A case is a dict: `model` (compiled), `x`, `y`, and where they are not the default: `batch`; `sensitive` (so deep that
 its numbers in training hang on the last digit of its inputs); `rounding` (one rounding error, relative: where a number
 differs, it may do so by ten times what such an error in each weight changes in Keras's own); `eager` (whether Keras
-computes without tracing).
+computes without tracing); `options` (ExportOptions).
 """
 
 import inspect

@@ -26,7 +26,8 @@ class Stages(Replay):
         with v1.Session(config=config) as self.session:
             if not self.tried("load", self.load):
                 return
-            for stage in (self.predict, self.evaluate, self.differentiate, self.update, self.draw, self.train):
+            more = (self.evaluate, self.differentiate, self.update, self.draw, self.train)
+            for stage in (self.predict, *(more if "train" in self.meta.signature_def else ())):
                 self.tried(stage.__name__, stage)
 
     def tried(self, name, stage):

@@ -153,6 +153,37 @@ def _low_rank_adapters(keras):
     return {"model": model, "x": np.abs(10 * np.tanh(numbers(6))).astype("int32"), "y": numbers(2)}
 
 
+def _an_optimizer_around_another_one(keras2):
+    """As those of tensorflow_addons are: the variables of the inner one are among its `weights` alone."""
+
+    class Around(keras2.optimizers.legacy.Optimizer):
+        def __init__(self, inner):
+            super().__init__("Around")
+            self._inner = inner
+
+        @property
+        def weights(self):
+            return self._weights + self._inner.weights
+
+        def _create_slots(self, var_list):
+            self._inner._create_slots(var_list)
+
+        def _create_hypers(self):
+            self._inner._create_hypers()
+
+        def _prepare_local(self, var_device, var_dtype, apply_state):
+            return self._inner._prepare_local(var_device, var_dtype, apply_state)
+
+        def apply_gradients(self, grads_and_vars, name=None, **kwargs):
+            self._inner._iterations = self.iterations
+            return super().apply_gradients(grads_and_vars, name, **kwargs)
+
+        def _resource_apply_dense(self, grad, handle, apply_state):
+            return self._inner._resource_apply_dense(grad, handle, apply_state)
+
+    return _two_layers(keras2, Around(keras2.optimizers.legacy.Adam(0.01)), {"ResourceApplyAdam": 4})
+
+
 ALL = [
     value
     for value in list(globals().values())

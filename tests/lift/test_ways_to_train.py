@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import ways_to_train
-from kerases import KERASES
+from kerases import KERAS2, KERASES
 from needs import needs
 from replayed import replay
 from served import predictions
@@ -62,6 +62,13 @@ def test_low_rank_adapters_alone_are_trained(reader, tmp_path):
     trainable = case.facts["collections"]["trainable_variables"]
     assert [name for name in trainable if "lora" not in name] == ["einsum_dense/bias:0", "dense/bias:0"]
     assert len(trainable) == 8
+
+
+def test_variables_of_an_inner_optimizer_are_found(keras2, reader, tmp_path):
+    make = ways_to_train._an_optimizer_around_another_one
+    case = replay([make], KERAS2, [reader], tmp_path)[make.__name__].checked("1.15")
+    test_predictions_metrics_and_steps_are_those_of_keras(case)
+    assert len([name for name in case.facts["collections"]["variables"] if name.endswith(("/m:0", "/v:0"))]) == 8
 
 
 def _bfloat16_model(keras):

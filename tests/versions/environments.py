@@ -1,4 +1,4 @@
-"""A virtual environment for each row, made once in `.cache/versions`."""
+"""Virtual environments that are made once: in `.cache/versions` one for each row."""
 
 import os
 import shutil
@@ -21,27 +21,44 @@ def python_of(row):
     Raises:
         NoEnvironmentError: there is no such Python, or something could not be installed.
     """
-    folder, requirements = CACHE / row.tensorflow, [*row.requirements, *ALSO]
-    python, stamp = folder / "bin" / "python", folder / "installed.txt"
-    if not stamp.exists() or stamp.read_text() != "\n".join(requirements):
+    return python_in(CACHE / row.tensorflow, row.python, [*row.requirements, *ALSO])
+
+
+def python_in(folder, version, requirements, alone=()):
+    """The path of a Python in an environment in `folder`, which is made where it is missing or holds something else.
+
+    Args:
+        folder: pathlib.Path.
+        version: str, "3.11".
+        requirements: list of str, what is installed with all that it needs.
+        alone: list of str, what is installed without what it says it needs.
+
+    Raises:
+        NoEnvironmentError: there is no such Python, or something could not be installed.
+    """
+    python, stamp, text = folder / "bin" / "python", folder / "installed.txt", "\n".join([*requirements, *alone])
+    if not stamp.exists() or stamp.read_text() != text:
         shutil.rmtree(folder, ignore_errors=True)
-        base = find_python(row.python)
+        base = find_python(version)
         if base is None:
-            raise NoEnvironmentError(f"no Python {row.python} on the PATH, among pyenv's versions or through uv")
-        for command in _commands(base, folder, python, requirements):
+            raise NoEnvironmentError(f"no Python {version} on the PATH, among pyenv's versions or through uv")
+        for command in _commands(base, folder, python, requirements, alone):
             _run(command)
-        stamp.write_text("\n".join(requirements))
+        stamp.write_text(text)
     return str(python)
 
 
-def _commands(base, folder, python, requirements):
+def _commands(base, folder, python, requirements, alone):
     uv = shutil.which("uv")  # where it is there, since it links files instead of copying them
     if uv:
         yield [uv, "venv", "--quiet", "--python", base, str(folder)]
-        yield [uv, "pip", "install", "--quiet", "--python", str(python), *requirements]
+        install = [uv, "pip", "install", "--quiet", "--python", str(python)]
     else:
         yield [base, "-m", "venv", str(folder)]
-        yield [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    yield [*install, *requirements]
+    if alone:
+        yield [*install, "--no-deps", *alone]
 
 
 def _run(command):

@@ -52,9 +52,11 @@ class TfKeras(Adapter):
         name = type(optimizer).__name__
         references = {_base_name(variable): _base_name(variable) for variable in self.model.trainable_variables}
         variables = optimizer.variables() if callable(optimizer.variables) else optimizer.variables
+        # A legacy one that wraps another one lists that one's among its `weights` alone.
+        distinct = {id(held): held for held in (*variables, *getattr(optimizer, "weights", ()))}
         # Optimizers up to TensorFlow 2.10, `legacy` ones since, hold what they are set to as variables of their own.
         settings = getattr(optimizer, "_hyper", {}).values()
-        for variable in [*variables, *(value for value in settings if isinstance(value, tf.Variable))]:
+        for variable in [*distinct.values(), *(value for value in settings if isinstance(value, tf.Variable))]:
             yield Variable(slot_name(_base_name(variable), name, references), variable, "optimizer")
         # These two an optimizer holds beside its `variables`.
         for attribute in ("_learning_rate", "_u_product"):

@@ -2,7 +2,7 @@
 function library.
 
 Its Python runs as the function would trace it: arguments and results are tensors where the function makes them
-tensors, and AutoGraph converts where the function converts.
+tensors, Keras finds no mask and no logits of them, and AutoGraph converts where the function converts.
 """
 
 import contextlib
@@ -14,6 +14,9 @@ import tensorflow as tf
 from keras_gensynth_callback.compat import function_calls, functions_run_eagerly, python_of
 
 from .outputs import result_tensor
+
+# What Keras hangs on tensors, and the ops whose outputs it takes the logits of: neither is seen through a function.
+_MARKS, _ORIGINS = ("_keras_mask", "_keras_logits"), ("Sigmoid", "Softmax")
 
 
 @contextlib.contextmanager
@@ -27,8 +30,15 @@ def _inlined(wrapped, function, args, kwargs):
     if tf.executing_eagerly():
         return wrapped(*args, **kwargs)
     with python_of(function) as python:
-        args, kwargs = _as_declared(function, python, args, kwargs)
-        return tf.nest.map_structure(result_tensor, python(*args, **kwargs))
+        args, kwargs = tf.nest.map_structure(_unmarked, _as_declared(function, python, args, kwargs))
+        return tf.nest.map_structure(lambda value: _unmarked(result_tensor(value)), python(*args, **kwargs))
+
+
+def _unmarked(value):
+    is_tensor = isinstance(value, tf.Tensor) and hasattr(value, "op")
+    if is_tensor and (value.op.type in _ORIGINS or any(getattr(value, mark, None) is not None for mark in _MARKS)):
+        return tf.identity(value)
+    return value
 
 
 def _as_declared(function, python, args, kwargs):
