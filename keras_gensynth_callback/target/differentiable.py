@@ -78,11 +78,15 @@ def _is_floating(node: NodeDef) -> bool:
     definition = op_definition(node.op)
     if node.op in _ENDS or definition is None:
         return False
+    defaults = {attr.name: attr.default_value for attr in definition.attr}
     for output in definition.output_arg:
-        if output.type_list_attr:
-            types = node.attr[output.type_list_attr].list.type
+        name = output.type_list_attr or output.type_attr
+        # Asked with `in`: a map of a proto gets what is looked up in it. A target may not know the attribute.
+        value = node.attr[name] if name in node.attr else defaults.get(name)
+        if not name or value is None:
+            types = [output.type]
         else:
-            types = [node.attr[output.type_attr].type if output.type_attr else output.type]
+            types = value.list.type if output.type_list_attr else [value.type]
         if _FLOATING.intersection(types):
             return True
     return False

@@ -129,6 +129,19 @@ def test_an_op_that_stops_the_gradient_of_a_variable_is_found():
     assert ops_without_gradient(graph_of(build), ["loss"], ["kernel"], "current") == []
 
 
+def test_looking_for_gradients_changes_nothing():
+    def build():
+        variable = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[4], name="kernel")
+        value = tf.raw_ops.ReadVariableOp(resource=variable, dtype=tf.float32)
+        tf.abs(tf.signal.rfft(value), name="loss")  # has an attribute that the target does not know
+
+    graph = graph_of(build)
+    fit_to_target(graph, "1.15")
+    before = {name: node.SerializeToString(deterministic=True) for name, node in graph.nodes.items()}
+    assert ops_without_gradient(graph, ["loss"], ["kernel"], "1.15") == []
+    assert before == {name: node.SerializeToString(deterministic=True) for name, node in graph.nodes.items()}
+
+
 def test_an_op_that_keras_can_differentiate_and_the_target_cannot_is_refused():
     def build():
         variable = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[2, 2], name="kernel")
