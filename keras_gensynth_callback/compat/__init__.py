@@ -8,6 +8,7 @@ from .distribution import Workers, check_strategy, strategy_of
 from .tensorflow import (
     SPARSE_READS,
     VARIABLE_READS,
+    arguments_of_restored,
     ask_for_v1_control_flow,
     autograph_status,
     branches_without_result,
@@ -48,6 +49,7 @@ from .tensorflow import (
 __all__ = [
     "SPARSE_READS",
     "VARIABLE_READS",
+    "arguments_of_restored",
     "initialisers_left_out",
     "without_control_flow_v2",
     "defuns_inlined",

@@ -256,7 +256,8 @@ def _state(model):
 
 
 def _outputs(model, x, training):
-    return [np.array(output) for output in tf.nest.flatten(model(x, training=training))]
+    # A distribution of tensorflow_probability becomes a tensor, and no array.
+    return [np.array(tf.convert_to_tensor(output)) for output in tf.nest.flatten(model(x, training=training))]
 
 
 def _same(one, other):

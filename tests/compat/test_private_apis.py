@@ -246,6 +246,20 @@ def test_calls_of_concrete_functions_come_by_one_method_with_their_tensors_first
     assert not types & {"PartitionedCall", "StatefulPartitionedCall"}
 
 
+def test_a_restored_function_says_what_it_takes_by_position(tmp_path):
+    module = tf.Module()
+    module.scaled = tf.function(lambda x, training=False, factor=2.0: x * factor if training else x)
+    x = tf.ones([2])
+    for training in (False, True):
+        module.scaled.get_concrete_function(x, training, 2.0)
+    tf.saved_model.save(module, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path)).scaled
+    assert tf_private.arguments_of_restored(loaded, (x,), {"training": True}) == ((x, True, 2.0), {})
+    assert tf_private.arguments_of_restored(module.scaled, (x,), {"training": True}) == ((x,), {"training": True})
+    args, kwargs = tf_private.arguments_of_restored(loaded, (), {"x": x, "factor": 2.0})
+    np.testing.assert_array_equal(loaded.python_function(*args, **kwargs), x)
+
+
 def test_functions_are_inlined_as_for_tensorflow_lite():
     inner = tf.function(lambda x: x * 3.0)
     outer = tf.function(lambda x: inner(x) + 1.0).get_concrete_function(tf.TensorSpec([], tf.float32))

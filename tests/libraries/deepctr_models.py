@@ -57,6 +57,6 @@ MODELS = {
     "FiBiNET": _clicks("FiBiNET"),
     "WDL, with dropout": _clicks("WDL", dnn_dropout=0.3),
     "xDeepFM": _clicks("xDeepFM", cin_layer_size=(4, 4)),
-    "DIEN": _histories("DIEN", att_hidden_units=(8, 4)),
+    "BST": _histories("BST", att_head_num=2),
     "DIN": _histories("DIN", att_hidden_size=(8, 4)),
 }

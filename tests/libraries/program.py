@@ -42,8 +42,8 @@ def main():
 
     def run(rows):
         for result in Suite(keras, READER, clean_environ(), recipe_of=recipe_of).run(rows):
-            print(results.line(result), flush=True)
             library = modules[result["kind"]].LIBRARY
+            print(results.line({**result, "kind": library}), flush=True)
             yield {**result, "library": library, "library version": metadata.version(library)}
 
     refused = {}

@@ -2,7 +2,7 @@
 
 import importlib
 
-from .cases import classes, floats, regressed
+from .cases import classes, floats, mask, regressed
 
 LIBRARY, ENVIRONMENT = "tensorflow-ranking", "tf.keras"
 
@@ -21,11 +21,12 @@ def _lists(loss, **config):
 
 def _attention(keras):
     library = importlib.import_module("tensorflow_ranking").keras
-    inputs = keras.Input((5, 4))
-    scores = library.layers.DocumentInteractionAttention(num_heads=2, head_size=4, num_layers=1, dropout=0.0)(inputs)
-    model = keras.Model(inputs, keras.layers.Reshape((5,))(keras.layers.Dense(1)(scores)))
+    inputs, there = keras.Input((5, 4)), keras.Input((5,), dtype="bool")
+    attention = library.layers.DocumentInteractionAttention(num_heads=2, head_size=4, num_layers=1, dropout=0.0)
+    scores = keras.layers.Dense(1)(attention((inputs, there)))
+    model = keras.Model([inputs, there], keras.layers.Reshape((5,))(scores))
     y = classes(5, high=3).astype("float32")
-    return regressed(keras, model, floats(5, 4), y, loss=library.losses.SoftmaxLoss())
+    return regressed(keras, model, [floats(5, 4), mask(5) > 0], y, loss=library.losses.SoftmaxLoss())
 
 
 MODELS = {

@@ -1,4 +1,4 @@
-"""spektral: layers on graphs, with dense adjacencies; and a sparse one."""
+"""spektral: layers on graphs, with dense adjacencies."""
 
 import importlib
 
@@ -15,12 +15,12 @@ def _adjacency(nodes=6):
     return edges.astype("float32") * (1 - np.eye(nodes, dtype="float32"))
 
 
-def _graphs(name, sparse=False, **config):
+def _graphs(name, **config):
     """Two classes of graphs."""
 
     def make(keras):
         layers = importlib.import_module("spektral.layers")
-        nodes, edges = keras.Input((6, 4)), keras.Input((6, 6), sparse=sparse)
+        nodes, edges = keras.Input((6, 4)), keras.Input((6, 6))
         tensor = getattr(layers, name)(5, activation="relu", **config)([nodes, edges])
         tensor = layers.GlobalSumPool()(tensor)
         model = keras.Model([nodes, edges], keras.layers.Dense(2)(tensor))
@@ -43,5 +43,4 @@ MODELS = {
     "ECCConv, GlobalAttentionPool": _edges,
     "GATConv": _graphs("GATConv", dropout_rate=0.0),
     "GCNConv": _graphs("GCNConv"),
-    "GCNConv, a sparse adjacency": _graphs("GCNConv", sparse=True),
 }

@@ -21,5 +21,5 @@ def _sequences(**config):
 MODELS = {
     "TCN": _sequences(),
     "TCN, sequences, batch normalisation": _sequences(return_sequences=True, use_batch_norm=True),
-    "TCN, weight normalisation, dropout": _sequences(use_weight_norm=True, dropout_rate=0.2),
+    "TCN, layer normalisation, dropout": _sequences(use_layer_norm=True, dropout_rate=0.2),
 }

@@ -28,7 +28,11 @@ def a_loss_that_is_a_function(keras):
 
 def a_loss_in_a_function_without_autograph(keras):
     inner = keras.losses.BinaryCrossentropy()
-    return _classes(keras, tf.function(lambda y_true, y_pred: inner(y_true, y_pred), autograph=False))
+
+    def loss(y_true, y_pred):
+        return inner(y_true, y_pred)
+
+    return _classes(keras, tf.function(loss, autograph=False))
 
 
 def an_activation_that_is_a_function(keras):
@@ -39,7 +43,7 @@ def masked_words_in_a_function(keras):
     class Recurrent(keras.layers.Layer):
         def __init__(self):
             super().__init__()
-            self.inner = keras.layers.SimpleRNN(4)
+            self.supports_masking, self.inner = True, keras.layers.SimpleRNN(4)
             self.run = tf.function(lambda x: self.inner(x), autograph=False)
 
         def build(self, shape):
@@ -48,6 +52,9 @@ def masked_words_in_a_function(keras):
 
         def call(self, x):
             return self.run(x)
+
+        def compute_mask(self, x, mask=None):
+            return None
 
         def compute_output_shape(self, shape):
             return shape[0], 4

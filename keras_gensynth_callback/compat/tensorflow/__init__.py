@@ -24,6 +24,7 @@ from .control_flow import (
 from .distributed import element_spec_of, outside_of_strategies, spec_of_one_replica, specs_of_calls
 from .functions import (
     FunctionGraph,
+    arguments_of_restored,
     autograph_status,
     concrete_functions_inlined,
     defuns_inlined,
@@ -54,6 +55,7 @@ from .operations import (
 from .patching import patched
 
 __all__ = [
+    "arguments_of_restored",
     "FunctionGraph",
     "SPARSE_READS",
     "VARIABLE_READS",

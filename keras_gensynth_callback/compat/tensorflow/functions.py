@@ -56,6 +56,23 @@ def _defuns_run_eagerly():
     return patched(kind, "__call__", call)
 
 
+def arguments_of_restored(function, args, kwargs):
+    """The arguments of a function of a loaded SavedModel as its functions take them: by position, with the defaults.
+
+    A `RestoredFunction` has no Python of its own, but a specification: `function_spec`, before TF 2.13 also
+    `_function_spec`. TF 2.2 to 2.21.
+    """
+    if type(function).__name__ != "RestoredFunction":
+        return args, kwargs
+    declared = (getattr(function, "function_spec", None) or function._function_spec).fullargspec
+    defaults = declared.defaults or ()
+    values = dict(zip(declared.args[len(declared.args) - len(defaults) :], defaults))
+    values.update(zip(declared.args, args))
+    values.update(kwargs)
+    given = tuple(values.pop(name) for name in declared.args if name in values)
+    return given + args[len(declared.args) :], {**(declared.kwonlydefaults or {}), **values}
+
+
 def function_calls(wrapper):
     """A context in which a wrapt wrapper stands around each call of a `tf.function`.
 

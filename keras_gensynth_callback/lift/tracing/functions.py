@@ -11,7 +11,7 @@ import inspect
 import numpy as np
 import tensorflow as tf
 
-from keras_gensynth_callback.compat import function_calls, functions_run_eagerly, python_of
+from keras_gensynth_callback.compat import arguments_of_restored, function_calls, functions_run_eagerly, python_of
 
 from .outputs import result_tensor
 
@@ -48,6 +48,7 @@ def _as_declared(function, python, args, kwargs):
     args, kwargs = (
         tf.nest.map_structure(_array_as_tensor, (args, kwargs)) if _hold_arrays(args, kwargs) else (args, kwargs)
     )
+    args, kwargs = arguments_of_restored(function, args, kwargs)
     signature = getattr(function, "input_signature", None)
     if not signature:
         return args, kwargs
