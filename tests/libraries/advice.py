@@ -4,9 +4,17 @@ _QUANTIZER = (
     "Its gradient is another one than that of its formula, which TensorFlow 1.x cannot be told: train in Keras, and "
     'export with `graph="inference"`.'
 )
-_OWN_STEPS = "Its counter of steps does not count: "
 
 ADVICE = {
+    "keras-hub": {
+        "MixtralBackbone": "A fault of this package: of a loss that only training has. "
+        'Export with `graph="inference"`.',
+    },
+    "tensorflow-model-optimization": {
+        "cluster_weights": 'Export with `graph="inference"`, or after `strip_clustering`.',
+        "prune_low_magnitude": "Its masks are laid on the weights in inference, too, as in Keras: train in Keras, and "
+        "export after `strip_pruning`.",
+    },
     "larq": {
         "Bop": _QUANTIZER,
         "approx_sign": _QUANTIZER,

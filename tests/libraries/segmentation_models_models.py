@@ -12,7 +12,9 @@ def _segments(name, backbone, size=64, **config):
     def make(keras):
         os.environ["SM_FRAMEWORK"] = "tf.keras"  # read when it is imported
         library = importlib.import_module("segmentation_models")
-        model = getattr(library, name)(backbone, (size, size, 3), encoder_weights=None, **config)
+        model = getattr(library, name)(
+            backbone, (size, size, 3), encoder_weights=None, classes=1, activation="sigmoid", **config
+        )
         y = classes(size, size, 1).astype("float32")
         loss, metrics = library.losses.bce_jaccard_loss, [library.metrics.iou_score]
         return regressed(keras, model, portions(size, size, 3), y, keras.optimizers.SGD(1e-4), loss, metrics=metrics)

@@ -43,4 +43,6 @@ def outcome(result):
         return WHOLE
     if "stage" not in result:
         return WRONG
+    if "This is a defect" in result["checks"]["export"]:
+        return FAILED
     return REFUSED if "GenSynthExportError" in result["error"] and "DefectError" not in result["error"] else FAILED

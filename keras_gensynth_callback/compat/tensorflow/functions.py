@@ -4,7 +4,7 @@ import contextlib
 
 import tensorflow as tf
 from tensorflow.python.autograph.impl import api as autograph
-from tensorflow.python.eager import def_function, function
+from tensorflow.python.eager import def_function, function, tape
 from tensorflow.python.eager.function import ConcreteFunction
 from tensorflow.python.framework import func_graph, ops
 from tensorflow.python.framework import function as defuns
@@ -14,6 +14,10 @@ from tensorflow.python.util import tf_decorator
 from .control_flow import changes_something
 from .patching import patched
 
+try:
+    from tensorflow.python.eager import record
+except ImportError:  # before TF 2.12
+    record = tape
 try:
     from tensorflow.python.autograph.core import ag_ctx
 except ImportError:  # TF 1.14, whose AutoGraph has no status
@@ -140,11 +144,41 @@ def concrete_functions_inlined():
         # Behind its results, a function that gradients were taken of gives what these need.
         names = [tensor.name for tensor in function.outputs[: len(tf.nest.flatten(results, expand_composites=True))]]
         graph_def = _run_inline_graph_optimization(function, lower_control_flow=True, aggressive_inlining=True)
+        _take_handles_from_their_variables(graph_def)
         outputs = tf.graph_util.import_graph_def(graph_def, feeds, names, name="call")
+        _record_on_tapes(function, tensors, outputs)
         return tf.nest.pack_sequence_as(results, outputs, expand_composites=True)
 
     with patched(ConcreteFunction, "_call_flat", call):
         yield
+
+
+def _record_on_tapes(function, tensors, outputs):
+    """Lets a GradientTape differentiate what was imported, whose ops no tape has seen.
+
+    `record_operation` and `variable_accessed` are private; a call of a ConcreteFunction uses both. TF 1.14 to 2.21.
+    """
+
+    def backward(*gradients):
+        known = [(output, given) for output, given in zip(outputs, gradients) if given is not None]
+        return tf.gradients([output for output, _ in known], tensors, [given for _, given in known])
+
+    for variable in function.graph.variables:
+        tape.variable_accessed(variable)
+    record.record_operation("call", outputs, tensors, backward)
+
+
+def _take_handles_from_their_variables(graph_def):
+    """A function that was inlined hands variables on by Identities; ops get the handles from where these do."""
+    sources = {}
+    for node in graph_def.node:
+        if node.op == "Identity" and node.attr["T"].type == tf.resource.as_datatype_enum:
+            sources[node.name] = sources[node.name + ":0"] = node.input[0]
+    for node in graph_def.node:
+        for index, name in enumerate(node.input):
+            while name in sources:
+                name = sources[name]
+            node.input[index] = name
 
 
 def autograph_status(converts, options=None):
