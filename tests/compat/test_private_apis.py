@@ -20,6 +20,7 @@ from tensorflow.python.ops import control_flow_ops, functional_ops, gen_math_ops
 from tensorflow.python.ops.control_flow_state import _ControlFlowState
 
 from keras_gensynth_callback.compat import tensorflow as tf_private
+from keras_gensynth_callback.compat.tensorflow import functions
 from keras_gensynth_callback.graph import op_types
 from keras_gensynth_callback.lift.tf1_forms.tensor_arrays import single_slot_arrays
 from keras_gensynth_callback.lift.tracing.tracer import v1_control_flow
@@ -149,6 +150,16 @@ def test_gradient_functions_are_looked_up_as_tf_gradients_does():
         assert tf_private.gradient_function(tf.shape(x).op) is None
         with pytest.raises(LookupError):
             tf_private.gradient_function(tf.raw_ops.Bucketize(input=x, boundaries=[0.0]).op)
+
+
+def test_tapes_are_told_of_operations_and_variables():
+    variable, x = tf.Variable(2.0), tf.constant(3.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.constant(6.0)
+        functions.tape.variable_accessed(variable)
+        functions.record.record_operation("own", [y], [x], lambda gradient: [5.0 * gradient])
+    assert tape.gradient(y, x) == 5.0 and tape.watched_variables() == (variable,)
 
 
 def test_what_can_be_differentiated_is_known_by_its_type():
