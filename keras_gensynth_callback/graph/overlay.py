@@ -145,7 +145,8 @@ class _Overlay:
 
     def results(self) -> List[str]:
         """The tensor that holds each result in both phases."""
-        return [mine if theirs is None else self._choose(mine, theirs) for mine, theirs in self.plan.results]
+        chosen = (mine if theirs is None else self._choose(mine, theirs) for mine, theirs in self.plan.results)
+        return [tensor_name(tensor) for tensor in chosen]
 
     def alive_after_writes(self) -> Dict[str, str]:
         """dict, write inside of a branch -> a node outside that runs after it."""

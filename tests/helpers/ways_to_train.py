@@ -153,6 +153,22 @@ def _low_rank_adapters(keras):
     return {"model": model, "x": np.abs(10 * np.tanh(numbers(6))).astype("int32"), "y": numbers(2)}
 
 
+def a_loss_that_training_alone_adds(keras):
+    class Balanced(keras.layers.Layer):
+        def call(self, x, training=False):
+            if training:
+                self.add_loss(0.1 * tf.reduce_mean(x**2))
+            return x
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(Balanced()(keras.layers.Dense(3)(inputs))))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    return {"model": model, "x": numbers(4), "y": numbers(2)}
+
+
 def _an_optimizer_around_another_one(keras2):
     """As those of tensorflow_addons are: the variables of the inner one are among its `weights` alone."""
 

@@ -6,10 +6,6 @@ _QUANTIZER = (
 )
 
 ADVICE = {
-    "keras-hub": {
-        "MixtralBackbone": "A fault of this package: of a loss that only training has. "
-        'Export with `graph="inference"`.',
-    },
     "tensorflow-model-optimization": {
         "cluster_weights": 'Export with `graph="inference"`, or after `strip_clustering`.',
         "prune_low_magnitude": "Its masks are laid on the weights in inference, too, as in Keras: train in Keras, and "
