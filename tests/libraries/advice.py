@@ -6,6 +6,10 @@ _QUANTIZER = (
 )
 
 ADVICE = {
+    "keras-hub": {
+        "SwinTransformerBackbone": "It builds its mask of numbers with `slice_update` of whole numbers, which the export "
+        "does not rewrite yet.",
+    },
     "tensorflow-model-optimization": {
         "cluster_weights": 'Export with `graph="inference"`, or after `strip_clustering`.',
         "prune_low_magnitude": "Its masks are laid on the weights in inference, too, as in Keras: train in Keras, and "
