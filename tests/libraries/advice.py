@@ -7,8 +7,8 @@ _QUANTIZER = (
 
 ADVICE = {
     "keras-hub": {
-        "SwinTransformerBackbone": "It builds its mask of numbers with `slice_update` of whole numbers, which the export "
-        "does not rewrite yet.",
+        "SwinTransformerBackbone": "It makes masks with `slice_update` of whole numbers, which the export does not "
+        "rewrite: use another backbone.",
     },
     "tensorflow-model-optimization": {
         "cluster_weights": 'Export with `graph="inference"`, or after `strip_clustering`.',
