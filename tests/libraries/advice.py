@@ -6,6 +6,10 @@ _QUANTIZER = (
 )
 
 ADVICE = {
+    "keras-hub": {
+        "SwinTransformerBackbone": "It makes masks with `slice_update` of whole numbers, which the export does not "
+        "rewrite: use another backbone.",
+    },
     "tensorflow-model-optimization": {
         "cluster_weights": 'Export with `graph="inference"`, or after `strip_clustering`.',
         "prune_low_magnitude": "Its masks are laid on the weights in inference, too, as in Keras: train in Keras, and "

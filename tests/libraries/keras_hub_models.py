@@ -121,7 +121,7 @@ MODELS = {
     "MiTBackbone": _images("MiTBackbone", **_MIT),
     "ResNetBackbone": _images(
         "ResNetBackbone",
-        input_conv_filters=[8],
+        input_conv_filters=[64],
         input_conv_kernel_sizes=[7],
         stackwise_num_filters=[64, 64],
         stackwise_num_blocks=[1, 1],
