@@ -123,8 +123,9 @@ class Exporter:
         infos = self._inferred(lifted)
         fold_known_sizes(lifted.graph)
         changes = fit_to_target(lifted.graph, options.target, options.data_format, _named(lifted))
+        losses = map(node_of, (*lifted.losses, *lifted.regularization_losses))
         trainable = [variable.name for variable in lifted.variables if variable.trainable]
-        refuse_lost_gradients(lifted.graph, map(node_of, lifted.losses), trainable, options.target)
+        refuse_lost_gradients(lifted.graph, losses, trainable, options.target)
         if not options.is_trainable:
             shorten_identities(lifted.graph, pinned=map(node_of, lifted.outputs.values()))
         for node in lifted.graph.nodes.values():

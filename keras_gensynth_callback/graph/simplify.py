@@ -73,7 +73,7 @@ def equal_nodes(graph: EditableGraph, names: Iterable[str]) -> Dict[str, str]:
 
     Args:
         graph: EditableGraph.
-        names: names of nodes outside of loops and conditionals.
+        names: names of nodes; one inside of a loop or conditional is like no other.
 
     Returns:
         dict, name -> name of the first one that gives the same.
@@ -94,8 +94,7 @@ def equal_nodes(graph: EditableGraph, names: Iterable[str]) -> Dict[str, str]:
 def _value_of(graph: EditableGraph, name: str, number_of: Dict[str, int]) -> Hashable:
     """What is the same for nodes that give the same, by the numbers of their inputs."""
     node = graph.nodes[name]
-    is_ordered = keeps_order(node) and node.op != "ReadVariableOp"
-    if is_ordered or name in graph.context_of or has_control_inputs(node) or node.op in _CONTROL_FLOW:
+    if not _is_repeatable(graph, node):
         return name
     inputs = map(tensor_name, node.input)
     return attributes(node), tuple((number_of[node_of(tensor)], tensor.rpartition(":")[2]) for tensor in inputs)
@@ -155,6 +154,11 @@ def _constant(graph: EditableGraph, tensor: str, value: Any) -> str:
 
 
 def _is_pure(graph: EditableGraph, node: NodeDef) -> bool:
+    return _is_repeatable(graph, node) and not _makes_key(node)
+
+
+def _is_repeatable(graph: EditableGraph, node: NodeDef) -> bool:
+    """Whether a node gives what any other gives that has the same op, attributes and inputs."""
     # A read that waits for nothing sees the variable as it was before the step, and so do all others that wait for
     # nothing.
     waits = has_control_inputs(node)
@@ -191,14 +195,18 @@ def _is_pure_inside(graph: EditableGraph, node: NodeDef) -> bool:
         and (node.op == "Const" or not waits)
         and not keeps_order(node)
         and _has_no_effect(node)
+        and not _makes_key(node)
     )
+
+
+def _makes_key(node: NodeDef) -> bool:
+    """Such a node stays as it is: a target takes the seed that the key is made of."""
+    return node.op.startswith("StatelessRandomGetKeyCounter")
 
 
 def _has_no_effect(node: NodeDef) -> bool:
     return (
         node.op not in _CONTROL_FLOW
-        # A target takes the seed that it is made of.
-        and not node.op.startswith("StatelessRandomGetKeyCounter")
         and node.op != "NoOp"
         and "Assert" not in node.op
         and "Print" not in node.op

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, Iterable, List, Set
 
 from keras_gensynth_callback.compat import can_be_differentiated
-from keras_gensynth_callback.graph import is_control, node_of, op_definition
+from keras_gensynth_callback.graph import is_control, node_of, op_definition, output_types
 
 from .problems import Problem, raise_problems
 from .table import OpTable
@@ -75,18 +75,6 @@ def _reached_from(graph: EditableGraph, variables: Iterable[str], within: Iterab
 
 def _is_floating(node: NodeDef) -> bool:
     """Whether an output of the node is floating-point, so that a gradient flows through it."""
-    definition = op_definition(node.op)
-    if node.op in _ENDS or definition is None:
+    if node.op in _ENDS or op_definition(node.op) is None:
         return False
-    defaults = {attr.name: attr.default_value for attr in definition.attr}
-    for output in definition.output_arg:
-        name = output.type_list_attr or output.type_attr
-        # Asked with `in`: a map of a proto gets what is looked up in it. A target may not know the attribute.
-        value = node.attr[name] if name in node.attr else defaults.get(name)
-        if not name or value is None:
-            types = [output.type]
-        else:
-            types = value.list.type if output.type_list_attr else [value.type]
-        if _FLOATING.intersection(types):
-            return True
-    return False
+    return not _FLOATING.isdisjoint(output_types(node))

@@ -46,6 +46,7 @@ _HINTS = (
     ("TensorArrayWrite", "carry the value through the loop as a loop variable"),
     ("TensorList", "build the loop with v1 control flow: tf.compat.v1.disable_control_flow_v2()"),
 )
+_GRADIENT = 'use another op there, or export with graph="inference"'
 _DEFAULT_HINT = 'replace it by ops that the target has, or ask for a newer target, at the most target="current"'
 
 
@@ -80,4 +81,6 @@ def _line(layer: str, op: str, reason: str, nodes: Sequence[str]) -> str:
 def _hint(op: str, reason: str) -> str:
     if "float16" in reason and "kernel" in reason:
         return _PRECISION
+    if "gradient" in reason:
+        return _GRADIENT
     return next((hint for start, hint in _HINTS if op.startswith(start)), _DEFAULT_HINT)
