@@ -7,7 +7,7 @@ import types
 import pytest
 import tensorflow as tf
 
-from keras_gensynth_callback.compat import tensorflow as tf_private
+from keras_gensynth_callback import compat as tf_private
 from keras_gensynth_callback.errors import UnsupportedBackendError, UnsupportedModelError
 from keras_gensynth_callback.lift import check_environment
 from keras_gensynth_callback.lift.adapters.v1_variables import OwnVariables, own_variables

@@ -19,8 +19,8 @@ from tensorflow.python.framework.convert_to_constants import _run_inline_graph_o
 from tensorflow.python.ops import control_flow_ops, functional_ops, gen_math_ops
 from tensorflow.python.ops.control_flow_state import _ControlFlowState
 
-from keras_gensynth_callback.compat import tensorflow as tf_private
-from keras_gensynth_callback.compat.tensorflow import functions
+from keras_gensynth_callback import compat as tf_private
+from keras_gensynth_callback.compat import functions
 from keras_gensynth_callback.graph import op_types
 from keras_gensynth_callback.lift.tf1_forms.tensor_arrays import single_slot_arrays
 from keras_gensynth_callback.lift.tracing.tracer import v1_control_flow
@@ -43,7 +43,7 @@ def trained(keras, eager=True):
     return model
 
 
-# TensorFlow: compat/tensorflow
+# TensorFlow: compat/
 
 
 def test_a_function_graph_stands_beside_the_graph_of_a_session():
@@ -127,7 +127,7 @@ def test_what_stands_for_the_result_of_a_function_waits_for_its_writes():
         def update():
             variable.assign_add(1.0)
 
-        with tf_private.functions_wait_for_their_writes():
+        with functions.functions_wait_for_their_writes():
             done = tf.function(update, autograph=False)()
     assert {op.type for op in done.control_inputs} == {"AssignAddVariableOp"}
 
@@ -595,7 +595,7 @@ def test_tf_keras_layers_draw_from_generators_with_a_seed_that_moves(keras2):
     assert (before, generator._seed) == (3, 4)
 
 
-# tf.distribute: compat/tensorflow/distributed.py, lift/adapters/keras3.py
+# tf.distribute: compat/replicas.py, lift/adapters/keras3.py
 
 
 def test_outside_of_strategies_a_mirrored_variable_is_the_first_of_its_copies():

@@ -19,7 +19,7 @@ from breadth.suite import at_most
 from keras.src.testing import TestCase
 from keras.src.testing.test_case import create_eager_tensors
 
-from keras_gensynth_callback.compat.tensorflow import patched
+from keras_gensynth_callback.compat import patched
 
 from . import LEFT_OUT
 from .configurations import Array, Configuration, bound_arguments

@@ -128,14 +128,19 @@ def trace(function, specs, layer_of=str, afterwards=None, variables=tuple, live=
             concrete = live.function_graph(body, specs)
     gradients, result = runs[-1]
     graph = editable(concrete.graph)
-    for op in concrete.graph.get_operations():
-        if len(op.inputs) == len(op.outputs) == 1:
-            note_rank(graph.nodes[op.name], op.outputs[0].shape.rank)
+    _note_ranks(graph, concrete.graph)
     free_branches_of_outside(graph)
     inputs = [tensor.op.name for tensor in concrete.inputs[: len(specs)]]
     variables, constants, tables = _captures(concrete, len(specs), layer_of, variables(), live)
     calls, built = gradients.calls, gradients.built
     return Trace(graph, inputs, variables, constants, tables, calls, built, names_of(result))
+
+
+def _note_ranks(graph, live):
+    """Notes the ranks that `match` asks for: of what takes one tensor and gives one."""
+    for op in live.get_operations():
+        if len(op.inputs) == len(op.outputs) == 1:
+            note_rank(graph.nodes[op.name], op.outputs[0].shape.rank)
 
 
 def names_of(value):
