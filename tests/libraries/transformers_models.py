@@ -130,8 +130,9 @@ def _waves(name, **config):
 _BERT = dict(
     hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, max_position_embeddings=24
 )
-_BART = dict(d_model=16, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2)
-_BART.update(encoder_ffn_dim=24, decoder_ffn_dim=24, max_position_embeddings=32)
+_SEQUENCES = dict(d_model=16, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2)
+_SEQUENCES.update(encoder_ffn_dim=24, decoder_ffn_dim=24)
+_BART = dict(_SEQUENCES, max_position_embeddings=32)
 _T5 = dict(d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2)
 _GPT = dict(n_embd=16, n_layer=2, n_head=2, n_positions=24)
 _VIT = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, patch_size=8)
@@ -200,7 +201,7 @@ MODELS = {
         attention_window=4,
         max_encoder_position_embeddings=32,
         max_decoder_position_embeddings=32,
-        **{key: value for key, value in _BART.items() if key != "max_position_embeddings"},
+        **_SEQUENCES,
     ),
     "TFMarianMTModel": _translation("TFMarianMTModel", **_BART),
     "TFMBartForConditionalGeneration": _translation("TFMBartForConditionalGeneration", **_BART),
@@ -215,7 +216,7 @@ MODELS = {
         conv_channels=16,
         max_source_positions=32,
         max_target_positions=32,
-        **{key: value for key, value in _BART.items() if key != "max_position_embeddings"},
+        **_SEQUENCES,
     ),
     "TFWhisperForConditionalGeneration": _speech(
         "TFWhisperForConditionalGeneration",
@@ -224,7 +225,7 @@ MODELS = {
         num_mel_bins=8,
         max_source_positions=12,
         max_target_positions=16,
-        **{key: value for key, value in _BART.items() if key != "max_position_embeddings"},
+        **_SEQUENCES,
     ),
     "TFWav2Vec2ForSequenceClassification": _waves("TFWav2Vec2ForSequenceClassification", **_WAVES),
     "TFConvNextForImageClassification": _pictures("TFConvNextForImageClassification", **_STAGES),
