@@ -1,6 +1,6 @@
 """The environments of the libraries, each made once in `.cache/libraries`: those that go together share one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import List
 
 from versions.environments import ALSO, python_in
@@ -18,14 +18,12 @@ class Environment:
         python: str, "3.11".
         keras: str, the module of Keras that its models are of.
         requirements: list of str, what is installed.
-        alone: list of str, what is installed without what it needs: it names more than its models use.
     """
 
     name: str
     python: str
     keras: str
     requirements: List[str]
-    alone: List[str] = field(default_factory=list)
 
     def executable(self):
         """The path of its Python.
@@ -33,7 +31,7 @@ class Environment:
         Raises:
             NoEnvironmentError: it could not be made.
         """
-        return python_in(CACHE / self.name, self.python, [*self.requirements, *ALSO], self.alone)
+        return python_in(CACHE / self.name, self.python, [*self.requirements, *ALSO])
 
 
 ENVIRONMENTS = {

@@ -24,41 +24,37 @@ def python_of(row):
     return python_in(CACHE / row.tensorflow, row.python, [*row.requirements, *ALSO])
 
 
-def python_in(folder, version, requirements, alone=()):
+def python_in(folder, version, requirements):
     """The path of a Python in an environment in `folder`, which is made where it is missing or holds something else.
 
     Args:
         folder: pathlib.Path.
         version: str, "3.11".
-        requirements: list of str, what is installed with all that it needs.
-        alone: list of str, what is installed without what it says it needs.
+        requirements: list of str, what is installed.
 
     Raises:
         NoEnvironmentError: there is no such Python, or something could not be installed.
     """
-    python, stamp, text = folder / "bin" / "python", folder / "installed.txt", "\n".join([*requirements, *alone])
+    python, stamp, text = folder / "bin" / "python", folder / "installed.txt", "\n".join(requirements)
     if not stamp.exists() or stamp.read_text() != text:
         shutil.rmtree(folder, ignore_errors=True)
         base = find_python(version)
         if base is None:
             raise NoEnvironmentError(f"no Python {version} on the PATH, among pyenv's versions or through uv")
-        for command in _commands(base, folder, python, requirements, alone):
+        for command in _commands(base, folder, python, requirements):
             _run(command)
         stamp.write_text(text)
     return str(python)
 
 
-def _commands(base, folder, python, requirements, alone):
+def _commands(base, folder, python, requirements):
     uv = shutil.which("uv")  # where it is there, since it links files instead of copying them
     if uv:
         yield [uv, "venv", "--quiet", "--python", base, str(folder)]
-        install = [uv, "pip", "install", "--quiet", "--python", str(python)]
+        yield [uv, "pip", "install", "--quiet", "--python", str(python), *requirements]
     else:
         yield [base, "-m", "venv", str(folder)]
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    yield [*install, *requirements]
-    if alone:
-        yield [*install, "--no-deps", *alone]
+        yield [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
 
 
 def _run(command):
